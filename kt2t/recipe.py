@@ -1,0 +1,286 @@
+"""A recipe: problem, model, optimizer, train, report. What it holds and how it is checked; see recipe_file for reading.
+
+The checks come in three steps. Here: sections, names, options and missing files, in well under a second and without
+keras. When the objects are built: the type of each option, then what the constructors refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from kt2t import registry
+from kt2t.errors import RecipeError, UnknownNameError
+from kt2t.registry import register
+from kt2t.signatures import static_options
+
+SECTIONS = ("problem", "model", "optimizer", "train", "report")
+MUST_BE_GIVEN = "???"
+SUPPLIED = {"model": ("features",)}
+FORMAT = 1
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value of a recipe comes from."""
+
+    file: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+
+@register
+class Train:
+    """How a run trains.
+
+    Args:
+        steps: Optimizer updates in all.
+        batch: `{tokens: N}`, a budget per update with padding counted, or `{rows: N}` examples.
+        strategy: `auto`, `none` or `mirrored`.
+        dtype: `auto` (bfloat16 arithmetic with float32 weights where that is faster), `float32`, `mixed_bfloat16` or
+            `mixed_float16`.
+        seed: Of the weights, the order of the data and the dropout.
+        average: How many of the last checkpoints `--checkpoint average` takes the mean of.
+
+    Raises:
+        ValueError: `steps` or `batch` is not positive.
+    """
+
+    def __init__(
+        self,
+        steps: int = 1000,
+        batch: dict[str, int] | None = None,
+        strategy: Literal["auto", "none", "mirrored"] = "auto",
+        dtype: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto",
+        seed: int = 1,
+        average: int = 5,
+    ) -> None:
+        self.steps = _positive("steps", steps)
+        self.batch = {"tokens": 4096} if batch is None else batch
+        for name, size in self.batch.items():
+            if name not in ("tokens", "rows"):
+                raise ValueError(f"batch.{name}: a batch has no such measure. {registry.nearest(name, ['tokens', 'rows'])}")
+            _positive(f"batch.{name}", size)
+        if len(self.batch) != 1:
+            raise ValueError(f"batch: {self.batch!r} should be one of {{tokens: N}} and {{rows: N}}.")
+        self.strategy = strategy
+        self.dtype = dtype
+        self.seed = seed
+        self.average = _positive("average", average)
+
+
+@register
+class Report:
+    """What a run tells and keeps.
+
+    Args:
+        every: Steps between evaluations, summaries and checkpoints.
+        best: The score or metric whose best checkpoint is kept and used by default, such as `bleu` or `loss`.
+        decode: The search that decodes: a node such as `{type: Beam, beams: 4}`.
+        score: Whether each evaluation decodes the validation split and scores it; else only after training.
+        score_limit: At most so many validation examples are decoded while training; all of them afterwards.
+        attention_maps: Whether pictures of the attention go to TensorBoard.
+        samples: Decoded examples shown at each evaluation.
+        keep: Checkpoints kept besides the best.
+
+    Raises:
+        ValueError: A count is not positive.
+    """
+
+    def __init__(
+        self,
+        every: int = 500,
+        best: str | None = None,
+        decode: Any = None,
+        score: bool = True,
+        score_limit: int | None = 500,
+        attention_maps: bool = True,
+        samples: int = 5,
+        keep: int = 3,
+    ) -> None:
+        self.every = _positive("every", every)
+        self.best = best
+        self.decode = decode
+        self.score = score
+        self.score_limit = score_limit if score_limit is None else _positive("score_limit", score_limit)
+        self.attention_maps = attention_maps
+        self.samples = samples
+        self.keep = _positive("keep", keep)
+
+
+@register
+class Recipe:
+    """One run, whole: five nodes. `problem`, `model` and `optimizer` stay nodes until `run.assemble` builds them.
+
+    Args:
+        problem: Node of a problem.
+        model: Node of a model, without `features`, which the problem supplies.
+        optimizer: Node of an optimizer.
+        train: Options of `Train`.
+        report: Options of `Report`.
+    """
+
+    def __init__(
+        self,
+        problem: dict[str, Any],
+        model: dict[str, Any],
+        optimizer: dict[str, Any],
+        train: dict[str, Any] | None = None,
+        report: dict[str, Any] | None = None,
+    ) -> None:
+        self.nodes: dict[str, dict[str, Any]] = {
+            "problem": problem,
+            "model": model,
+            "optimizer": optimizer,
+            "train": train or {},
+            "report": report or {},
+        }
+        self.name = "recipe"
+        self.origins: dict[Place, Origin] = {}
+        self.overrides: tuple[str, ...] = ()
+        self.unresolved: list[RecipeError] = []
+
+    @property
+    def train(self) -> Train:
+        """The built `train` section."""
+        return self._section("train", Train)
+
+    @property
+    def report(self) -> Report:
+        """The built `report` section."""
+        return self._section("report", Report)
+
+    def located(self, error: RecipeError) -> RecipeError:
+        """The same error with the file and line of the option that it names."""
+        if error.file or not error.path:
+            return error
+        place: Place = tuple(int(part) if part.isdigit() else part for part in error.path.split("."))
+        while place and place not in self.origins:
+            place = place[:-1]
+        origin = self.origins.get(place)
+        if origin is None:
+            return error
+        return type(error)(error.message, path=error.path, file=origin.file, line=origin.line)
+
+    def check(self) -> None:
+        """Sections, names, options and files: all that can be known without keras.
+
+        Raises:
+            ValueError: The first fault, with file, line, key, value and the nearest fix.
+        """
+        try:
+            for section in ("problem", "model", "optimizer"):
+                _check_node(self.nodes[section], section, section)
+            for error in self.unresolved:  # after the names: a reference fails where the key it means is misspelt
+                raise error
+            _ = self.train, self.report
+            if self.nodes["report"].get("decode") is not None:
+                _check_node(self.nodes["report"]["decode"], "decode", "report.decode")
+            _check_files(self.nodes["problem"], "problem")
+        except RecipeError as error:
+            raise self.located(error) from None
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML that loads to the same recipe."""
+        nodes = {section: node for section, node in self.nodes.items() if node}
+        return yaml.dump(nodes, sort_keys=False, allow_unicode=True, width=120, Dumper=_Dumper)
+
+    def _section(self, name: str, cls: type) -> Any:
+        try:
+            registry.check(cls, self.nodes[name], name)
+            return cls(**self.nodes[name])  # a nested node, such as report.decode, stays one: building it needs keras
+        except RecipeError as error:
+            raise self.located(error) from None
+        except ValueError as error:
+            option, _, message = str(error).partition(": ")
+            raise self.located(RecipeError(message, path=f"{name}.{option}")) from None
+
+
+def _check_node(node: Any, slot: str, path: str) -> None:
+    if not isinstance(node, Mapping):
+        raise RecipeError(f"{node!r} should be a mapping with a 'type' and options.", path=path)
+    if not isinstance(node.get("type"), str):
+        hint = registry.nearest(next((k for k in node if registry.nearest(k, ["type"]).startswith("Did")), ""), ["type"])
+        raise RecipeError(f"the 'type' is missing. {hint}" if hint.startswith("Did") else "the 'type' is missing.", path=path)
+    name = node["type"]
+    if "." not in name and name not in registry.names(slot) and name not in registry.registered():
+        known = registry.names(slot)
+        raise UnknownNameError(
+            f"no {slot} is registered as {name!r}. {registry.nearest(name, known, count=3)}".rstrip(), path=f"{path}.type"
+        )
+    _check_options(node, static_options(name, slot), path, SUPPLIED.get(slot, ()))
+    for key, nested, below in _nested(node, path):
+        _check_node(nested, key, below)
+
+
+def _check_options(node: Mapping[str, Any], known: Mapping[str, bool] | None, path: str, supplied: tuple[str, ...]) -> None:
+    if known is None:
+        return
+    for key in node:
+        if key != "type" and (key not in known or key in supplied):
+            names = [name for name in ("type", *known) if name not in supplied]
+            raise RecipeError(
+                f"{node['type']} has no option {key!r}. {registry.nearest(key, names)}".rstrip(), path=f"{path}.{key}"
+            )
+    for key, value in node.items():
+        if value == MUST_BE_GIVEN:
+            raise RecipeError(f"must be given. Add {path}.{key}=… to the command.", path=f"{path}.{key}")
+    for key, required in known.items():
+        if required and key not in node and key not in supplied:
+            raise RecipeError(f"{node['type']} needs {key!r}. Add {path}.{key}=…", path=f"{path}.{key}")
+
+
+def _nested(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any], str]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            if "type" in value or any(registry.nearest(k, ["type"]).startswith("Did") for k in value):
+                yield key, value, f"{path}.{key}"
+        elif isinstance(value, list):
+            for index, item in enumerate(value):
+                if isinstance(item, Mapping):
+                    yield key, item, f"{path}.{key}.{index}"
+
+
+def _check_files(node: Mapping[str, Any], path: str) -> None:
+    for key, value in node.items():
+        if key == "path" or key.endswith("_files"):
+            for file in value if isinstance(value, list) else [value]:
+                if isinstance(file, str) and not Path(file).expanduser().exists():
+                    raise RecipeError(f"{file!r} does not exist.", path=f"{path}.{key}")
+
+
+def _positive(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}: {value!r} is not a positive whole number.")
+    return value
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+def _represent_float(dumper: yaml.SafeDumper, value: float) -> yaml.Node:
+    mantissa, e, exponent = repr(value).partition("e")
+    dotted = mantissa if "." in mantissa or "n" in mantissa else f"{mantissa}.0"  # PyYAML reads 1e-9 as text
+    return dumper.represent_scalar("tag:yaml.org,2002:float", dotted + e + exponent)
+
+
+def _represent_text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    from kt2t.marked_yaml import scalar
+
+    style = None if scalar(value) == value and isinstance(scalar(value), str) else "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(float, _represent_float)
+_Dumper.add_representer(str, _represent_text)
+
+TABLE = {"Recipe": "recipe", "Train": "recipe", "Report": "recipe"}

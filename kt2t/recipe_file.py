@@ -1,0 +1,244 @@
+"""Recipes as files: found by a short name, extended one level, overridden by `key=value`, references filled in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kt2t import marked_yaml, registry
+from kt2t.errors import RecipeError
+from kt2t.recipe import SECTIONS, Origin, Place, Recipe
+
+COMMAND = "command line"
+PACKAGE = Path(__file__).resolve().parent
+
+
+def load(name: str, overrides: Iterable[str] = ()) -> Recipe:
+    """The recipe of that name or file, with overrides applied; not yet checked.
+
+    Args:
+        name: A path, or a short name such as `translation/own`.
+        overrides: `key=value` in YAML; `key=~` removes the key.
+
+    Raises:
+        ValueError: No such recipe, unreadable YAML, an unknown section, or an override that cannot be applied.
+    """
+    file = find(name)
+    value, origins = _extended(file)
+    overrides = tuple(overrides)
+    for override in overrides:
+        _override(value, origins, override)
+    _check_sections(value, origins)
+    unresolved: list[RecipeError] = []
+    nodes = _with_references(value, value, (), unresolved)
+    recipe = Recipe(**{section: nodes[section] for section in SECTIONS if section in nodes})
+    recipe.name = short_name(file)
+    recipe.origins = origins
+    recipe.overrides = overrides
+    recipe.unresolved = unresolved
+    if str(file.parent) not in sys.path and _uses_plugin(nodes):
+        sys.path.append(str(file.resolve().parent))
+    return recipe
+
+
+def roots() -> list[Path]:
+    """The folders where short names are looked up: a checkout's `recipes/`, then the package's own."""
+    checkout = PACKAGE.parent / "recipes"
+    return [root for root in (checkout, PACKAGE / "recipes") if root.is_dir()]
+
+
+def short_names() -> dict[str, Path]:
+    """Every recipe that comes with kt2t, by short name."""
+    found: dict[str, Path] = {}
+    for root in roots():
+        for file in sorted(root.rglob("*.yaml")):
+            found.setdefault(file.relative_to(root).with_suffix("").as_posix(), file)
+    return found
+
+
+def find(name: str) -> Path:
+    """The file of a recipe: as a path, then as a short name.
+
+    Raises:
+        ValueError: There is none; with the nearest names.
+    """
+    path = Path(name).expanduser()
+    if path.is_file() or (path.is_dir() and path.suffix):
+        return path
+    known = short_names()
+    if name.removesuffix(".yaml") in known:
+        return known[name.removesuffix(".yaml")]
+    if path.is_dir():
+        raise RecipeError(f"{name!r} is a folder, not a recipe.")
+    hint = registry.nearest(name, known, count=3) or "See `kt2t list recipes`."
+    raise RecipeError(f"no recipe is called {name!r} and there is no such file. {hint}")
+
+
+def short_name(file: Path) -> str:
+    """The name that a run of this file gets."""
+    for root in roots():
+        if root in file.parents:
+            return file.relative_to(root).with_suffix("").as_posix()
+    return file.stem
+
+
+def run_name(recipe: Recipe) -> str:
+    """The recipe's name, with six hex digits for overrides other than of `train.steps` and `report.*`."""
+    kept = sorted(o for o in recipe.overrides if not o.startswith(("report.", "train.steps=")))
+    if not kept:
+        return recipe.name
+    return f"{recipe.name}-{hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:6]}"
+
+
+def _extended(file: Path) -> tuple[dict[str, Any], dict[Place, Origin]]:
+    child, origins = _read(file)
+    parent_name = child.pop("extends", None)
+    if parent_name is None:
+        return child, origins
+    try:
+        beside = file.parent / f"{parent_name}.yaml"
+        parent_file = beside if beside.is_file() else find(str(parent_name))
+    except RecipeError as error:
+        raise RecipeError(error.message, path="extends", file=str(file), line=origins[("extends",)].line) from None
+    parent, parent_origins = _read(parent_file)
+    if "extends" in parent:
+        raise RecipeError(
+            f"{parent_name!r} itself extends {parent['extends']!r}; only one level is read. Extend that one, or write it out.",
+            path="extends",
+            file=str(file),
+            line=origins[("extends",)].line,
+        )
+    _merge(parent, child, (), parent_origins, origins)
+    return parent, parent_origins
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[Place, Origin]]:
+    try:
+        marked = marked_yaml.read_file(file)
+    except OSError as error:
+        raise RecipeError(f"cannot be read: {error.strerror}.", file=str(file)) from None
+    if not isinstance(marked.value, dict):
+        what = "empty" if marked.value is None else f"a {type(marked.value).__name__}"
+        raise RecipeError(f"the recipe is {what}; it should have the sections {', '.join(SECTIONS)}.", file=str(file))
+    return marked.value, {place: Origin(str(file), line) for place, line in marked.lines.items()}
+
+
+def _merge(
+    base: dict[str, Any], over: Mapping[str, Any], place: Place, into: dict[Place, Origin], origins: Mapping[Place, Origin]
+) -> None:
+    """A new `type` replaces the node, other keys merge, lists are replaced."""
+    for key, value in over.items():
+        here = (*place, key)
+        both = isinstance(value, Mapping) and isinstance(base.get(key), dict)
+        if both and value.get("type", base[key].get("type")) == base[key].get("type"):
+            _merge(base[key], value, here, into, origins)
+            continue
+        for gone in [p for p in into if p[: len(here)] == here]:
+            del into[gone]
+        base[key] = value
+        into.update({p: origin for p, origin in origins.items() if p[: len(here)] == here})
+
+
+def _override(value: dict[str, Any], origins: dict[Place, Origin], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"{override!r} is not key=value. Write for example train.steps=2000.")
+    place: Place = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+    holder: Any = value
+    for depth, part in enumerate(place[:-1]):
+        if isinstance(holder, dict) and isinstance(part, str):
+            holder = holder.setdefault(part, {})
+        elif isinstance(holder, list) and isinstance(part, int) and part < len(holder):
+            holder = holder[part]
+        else:
+            above = ".".join(map(str, place[: depth + 1]))
+            raise RecipeError(f"{above!r} is not a section that has options.", path=key, file=COMMAND)
+        if not isinstance(holder, dict | list):
+            above = ".".join(map(str, place[: depth + 1]))
+            raise RecipeError(f"{above!r} is {holder!r}, not a section that has options.", path=key, file=COMMAND)
+    try:
+        new = None if text == "~" else marked_yaml.read(text).value
+    except RecipeError as error:
+        raise RecipeError(error.message, path=key, file=COMMAND) from None
+    for gone in [p for p in origins if p[: len(place)] == place]:
+        del origins[gone]
+    if text == "~":
+        _remove(holder, place[-1], key)
+        return
+    if isinstance(holder, list):
+        if not isinstance(place[-1], int) or place[-1] >= len(holder):
+            raise RecipeError(f"the list has {len(holder)} entries, counted from 0.", path=key, file=COMMAND)
+        holder[place[-1]] = new
+    else:
+        holder[str(place[-1])] = new
+    origins[place] = Origin(COMMAND)
+
+
+def _remove(holder: Any, part: str | int, key: str) -> None:
+    if isinstance(holder, dict) and part in holder:
+        del holder[part]
+        return
+    hint = registry.nearest(str(part), holder) if isinstance(holder, dict) else ""
+    raise RecipeError(f"there is no {key!r} to remove. {hint}".rstrip(), path=key, file=COMMAND)
+
+
+def _check_sections(value: Mapping[str, Any], origins: Mapping[Place, Origin]) -> None:
+    for key, section in value.items():
+        origin = origins.get((key,)) or next((o for p, o in origins.items() if p[:1] == (key,)), Origin(COMMAND))
+        if key not in SECTIONS:
+            raise RecipeError(
+                f"a recipe has no section {key!r}. {registry.nearest(key, [*SECTIONS, 'extends'])}".rstrip(),
+                path=key,
+                file=origin.file,
+                line=origin.line,
+            )
+        if not isinstance(section, Mapping):
+            raise RecipeError(f"{section!r} should be a mapping of options.", path=key, file=origin.file, line=origin.line)
+    for section in ("problem", "model", "optimizer"):
+        if section not in value:
+            file = next((o.file for o in origins.values() if o.file != COMMAND), None)
+            raise RecipeError(f"the section {section!r} is missing.", file=file)
+
+
+def _with_references(value: Any, whole: Any, place: Place, unresolved: list[RecipeError]) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_references(item, whole, (*place, key), unresolved) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_references(item, whole, (*place, index), unresolved) for index, item in enumerate(value)]
+    if isinstance(value, str) and value.startswith("=") and len(value) > 1:
+        try:
+            return _referred(value, whole)
+        except RecipeError as error:
+            unresolved.append(RecipeError(error.message, path=".".join(map(str, place))))
+    return value
+
+
+def _referred(reference: str, whole: Any) -> Any:
+    found = whole
+    for part in reference[1:].split("."):
+        if not isinstance(found, dict) or part not in found:
+            hint = registry.nearest(part, found) if isinstance(found, dict) else ""
+            raise RecipeError(f"{reference!r} refers to nothing in this recipe: there is no {part!r}. {hint}".rstrip())
+        found = found[part]
+    if isinstance(found, str) and found.startswith("="):
+        raise RecipeError(f"{reference!r} refers to another reference.")
+    return found
+
+
+def _uses_plugin(value: Any) -> bool:
+    return any("." in name for name in _types(value))
+
+
+def _types(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("type"), str):
+            yield value["type"]
+        for item in value.values():
+            yield from _types(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _types(item)

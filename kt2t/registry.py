@@ -1,0 +1,428 @@
+"""Names, classes and nodes: register, lookup, build, describe.
+
+A *node* is a plain mapping `{type: Name, option: value, ...}`: what stands in a recipe, what `get_config` returns and what
+a constructor is called with. Nothing here imports keras unless a class of keras is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from kt2t.errors import RecipeError, UnknownNameError
+
+ROOMS = (
+    "kt2t.data",
+    "kt2t.models",
+    "kt2t.layers",
+    "kt2t.decoding",
+    "kt2t.losses",
+    "kt2t.metrics",
+    "kt2t.scores",
+    "kt2t.training",
+    "kt2t.callbacks",
+    "kt2t.features",
+    "kt2t.recipe",
+)
+
+# Where a bare `type` is looked for by the option that holds the node: our rooms, then keras's own modules.
+SLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "problem": (("kt2t.data",), ()),
+    "vocabulary": (("kt2t.data",), ()),
+    "model": (("kt2t.models",), ()),
+    "optimizer": (("kt2t.training",), ("keras.optimizers",)),
+    "learning_rate": (("kt2t.training",), ("keras.optimizers.schedules",)),
+    "loss": (("kt2t.losses",), ("keras.losses",)),
+    "decode": (("kt2t.decoding",), ()),
+    "search": (("kt2t.decoding",), ()),
+    "train": (("kt2t.recipe",), ()),
+    "report": (("kt2t.recipe",), ()),
+}
+
+_BASE_OPTIONS = {"name", "dtype", "trainable"}
+_claimed: dict[str, type] = {}
+Class = TypeVar("Class", bound=type)
+
+
+def exports(package: str, table: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The lazy `__getattr__` and `__dir__` of a package whose public names are `table` (name → module below it)."""
+
+    def __getattr__(name: str) -> Any:
+        if name not in table:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{package}.{table[name]}"), name)
+
+    return __getattr__, lambda: sorted(table)
+
+
+def register(cls: Class) -> Class:
+    """Makes a class buildable from a node, describable as one, and known to Keras's own saving.
+
+    The constructor's arguments are remembered; `get_config` and `from_config` are supplied. The same qualified name again
+    replaces the earlier class; the same bare name from another module is refused.
+
+    Raises:
+        ValueError: Another module has registered this bare name.
+    """
+    earlier = _claimed.get(cls.__name__)
+    if earlier is not None and _qualified(earlier) != _qualified(cls):
+        raise RecipeError(
+            f"{cls.__name__!r} is registered by {earlier.__module__} and again by {cls.__module__}. Rename one of them."
+        )
+    _claimed[cls.__name__] = cls
+    _remember_arguments(cls)
+    cls.get_config = _get_config  # type: ignore[attr-defined]
+    cls.from_config = classmethod(_from_config)  # type: ignore[attr-defined]
+    if _is_keras(cls):
+        import keras
+
+        keras.saving.register_keras_serializable(package="kt2t")(cls)
+    return cls
+
+
+def registered() -> dict[str, type]:
+    """Every class registered so far in this process, by its bare name."""
+    return dict(_claimed)
+
+
+def table(room: str) -> Mapping[str, str]:
+    """The public names of a room (`kt2t.layers`, …), without importing what they stand for."""
+    module = importlib.import_module(room)
+    names: Mapping[str, str] = getattr(module, "TABLE", {})
+    return names
+
+
+def names(slot: str | None = None) -> list[str]:
+    """The bare names that a node in `slot` may have as its `type`, ours first; of all rooms without a slot."""
+    rooms, keras_modules = SLOTS.get(slot or "", (ROOMS, ()))
+    ours = [name for room in rooms for name in table(room) if name[:1].isupper()]
+    return ours + [name for module in keras_modules for name in _keras_names(module)]
+
+
+def lookup(name: str, slot: str | None = None) -> type:
+    """The class that `type: name` means.
+
+    A bare name is looked up in the rooms of its slot and then in keras's; a dotted one (`riddles.Riddles`) is imported.
+
+    Raises:
+        LookupError: Nothing is registered under the name.
+    """
+    if "." in name:
+        return _imported(name)
+    rooms, keras_modules = SLOTS.get(slot or "", (ROOMS, ()))
+    for room in (*rooms, *ROOMS):
+        if name in table(room):
+            found = getattr(importlib.import_module(room), name)
+            if inspect.isclass(found):
+                return found
+    if name in _claimed:
+        return _claimed[name]
+    for module in keras_modules:
+        if name in _keras_names(module):
+            return typing.cast(type, getattr(importlib.import_module(module), name))
+    raise UnknownNameError(f"no {slot or 'class'} is registered as {name!r}. {nearest(name, names(slot))}".rstrip())
+
+
+def nearest(name: str, known: Iterable[str], count: int = 1) -> str:
+    """`Did you mean …?` for a misspelt name, or the names there are when few; empty when there is nothing to say."""
+    known = list(dict.fromkeys(known))
+    folded = {option.lower(): option for option in reversed(known)}
+    close = difflib.get_close_matches(name.lower(), list(folded), n=count, cutoff=0.5)
+    if close:
+        return f"Did you mean {' or '.join(repr(folded[option]) for option in close)}?"
+    return f"There are: {', '.join(known)}." if 0 < len(known) <= 24 else ""
+
+
+def options(cls: type) -> dict[str, inspect.Parameter]:
+    """The constructor's options by name, those that it hands on to its base classes included.
+
+    Keras's own `name`, `dtype` and `trainable` are left out.
+    """
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found: dict[str, inspect.Parameter] = {}
+    for constructor in constructors(cls):
+        parameters = list(inspect.signature(constructor).parameters.values())[1:]
+        found.update({p.name: p for p in parameters if p.kind not in variadic and p.name not in found})
+    return found
+
+
+def constructors(cls: type) -> list[Callable[..., None]]:
+    """The constructor of a class, then those of the bases that it hands its further keywords to."""
+    found: list[Callable[..., None]] = []
+    ours = cls.__module__.partition(".")[0] != "keras"
+    for base in cls.__mro__:
+        if base is object or (ours and base.__module__.partition(".")[0] == "keras"):
+            break
+        if "__init__" in base.__dict__:
+            found.append(base.__init__)  # type: ignore[misc]
+            if not _hands_on(base.__init__):  # type: ignore[misc]
+                break
+    return found
+
+
+def build(node: Any, slot: str | None = None, path: str | None = None, **supplied: Any) -> Any:
+    """The object that a node describes, nested nodes first; anything else is returned as it is.
+
+    Args:
+        node: A mapping with a `type`, or a value.
+        slot: What the node is for (`optimizer`, …): decides where a bare `type` is looked up.
+        path: Where it stands in the recipe, for errors.
+        supplied: Further constructor arguments that a recipe never writes, such as a model's `features`.
+
+    Raises:
+        LookupError: An unknown `type`.
+        ValueError: An option that the class does not have, lacks or refuses.
+    """
+    if isinstance(node, Mapping) and isinstance(node.get("type"), str):
+        return _build_class(node, slot, path or slot or "", supplied)
+    if isinstance(node, Mapping):
+        return {key: build(value, key, _below(path, key)) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return type(node)(build(value, slot, _below(path, index)) for index, value in enumerate(node))
+    return node
+
+
+def check(cls: type, given: Mapping[str, Any], path: str, supplied: Iterable[str] = ()) -> None:
+    """Names, presence and types of the options for a class's constructor.
+
+    Raises:
+        ValueError: The first option that is unknown, missing or of the wrong type, with the nearest fix.
+    """
+    known = options(cls)
+    for name in given:
+        if name not in known and not (name in _BASE_OPTIONS and _is_keras(cls)):
+            raise RecipeError(
+                f"{cls.__name__} has no option {name!r}. {nearest(name, known)}".rstrip(), path=_below(path, name)
+            )
+    for name, parameter in known.items():
+        if parameter.default is parameter.empty and name not in given and name not in set(supplied):
+            raise RecipeError(f"{cls.__name__} needs the option {name!r}.", path=_below(path, name))
+    hints = _hints(cls)
+    for name, value in given.items():
+        if name in hints and not _is_node(value):
+            _check_type(value, hints[name], _below(path, name))
+
+
+def describe(thing: Any, full: bool = False) -> Any:
+    """The node that builds this object again: the options that were given, or with `full` every option."""
+    if isinstance(thing, Mapping):
+        return {key: describe(value, full) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [describe(value, full) for value in thing]
+    if hasattr(thing, "_kt2t_arguments"):
+        return {"type": type_name(type(thing)), **_described_arguments(thing, full)}
+    if _is_keras(type(thing)) and hasattr(thing, "get_config"):
+        return _describe_keras(thing, full)
+    return thing
+
+
+def fresh(thing: Any) -> Any:
+    """A new, unbuilt object with the same options, such as one layer for each level from one prototype."""
+    return build(describe(thing))
+
+
+def type_name(cls: type) -> str:
+    """What stands behind `type:` for a class: its bare name where that finds it again, else the dotted one."""
+    bare = cls.__name__
+    if cls.__module__.partition(".")[0] == "kt2t" or _claimed.get(bare) is cls and _is_keras(cls):
+        return bare
+    if cls.__module__.partition(".")[0] == "keras":
+        return bare
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _build_class(node: Mapping[str, Any], slot: str | None, path: str, supplied: Mapping[str, Any]) -> Any:
+    try:
+        cls = lookup(node["type"], slot)
+    except UnknownNameError as error:
+        raise UnknownNameError(error.message, path=_below(path, "type")) from None
+    given = {key: value for key, value in node.items() if key != "type"}
+    check(cls, given, path, supplied)
+    arguments = {key: build(value, key, _below(path, key)) for key, value in given.items()}
+    try:
+        return cls(**{**supplied, **arguments})
+    except RecipeError:
+        raise
+    except (ValueError, TypeError) as error:
+        option, colon, rest = str(error).partition(": ")
+        named = bool(colon) and option.partition(".")[0] in options(cls)
+        raise RecipeError(
+            rest if named else str(error), path=_below(path, option) if named else path or None
+        ) from error
+
+
+def _remember_arguments(cls: type) -> None:
+    if "_kt2t_new" in cls.__dict__:
+        return
+    original = cls.__new__
+    signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+
+    @functools.wraps(original)
+    def __new__(klass: type, *args: Any, **kwargs: Any) -> Any:
+        plain = original is object.__new__
+        instance = original(klass) if plain else original(klass, *args, **kwargs)
+        if klass.__init__ is cls.__init__:  # type: ignore[misc]
+            object.__setattr__(instance, "_kt2t_arguments", _bound(signature, args, kwargs))
+        return instance
+
+    cls.__new__ = __new__  # type: ignore[assignment]
+    cls._kt2t_new = True  # type: ignore[attr-defined]
+
+
+def _bound(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    try:
+        bound = signature.bind(None, *args, **kwargs)
+    except TypeError:  # the constructor itself raises the better message
+        return {}
+    bound.arguments.pop(next(iter(signature.parameters)))
+    arguments: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        if signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD:
+            arguments.update(value)
+        else:
+            arguments[name] = value
+    return arguments
+
+
+def _described_arguments(thing: Any, full: bool) -> dict[str, Any]:
+    arguments = dict(thing._kt2t_arguments)
+    if full:
+        defaults = {n: p.default for n, p in options(type(thing)).items() if p.default is not p.empty}
+        arguments = {**defaults, **arguments}
+    return {name: describe(value, full) for name, value in arguments.items()}
+
+
+def _describe_keras(thing: Any, full: bool) -> dict[str, Any]:
+    known = options(type(thing))
+    node: dict[str, Any] = {"type": type_name(type(thing))}
+    for name, value in thing.get_config().items():
+        if name not in known or name == "name":
+            continue
+        if isinstance(value, Mapping) and "class_name" in value:
+            import keras
+
+            value = keras.saving.deserialize_keras_object(dict(value))
+        if full or value != known[name].default:
+            node[name] = _plain(describe(value, full))
+    return node
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 1) == 0 else value
+
+
+def _get_config(self: Any) -> dict[str, Any]:
+    inherited = {}
+    if _is_keras(type(self)):
+        try:
+            inherited = super(type(self), self).get_config()
+        except NotImplementedError:
+            inherited = {}
+        inherited = {name: value for name, value in inherited.items() if name in {*_BASE_OPTIONS, *options(type(self))}}
+    return {**inherited, **_described_arguments(self, full=False)}
+
+
+def _from_config(cls: type, config: Mapping[str, Any]) -> Any:
+    known = options(cls)
+    takes_any = _hands_on(cls.__init__)  # type: ignore[misc]
+    return cls(**{name: build(value, name) for name, value in config.items() if name in known or takes_any})
+
+
+def _imported(name: str) -> type:
+    module, _, attribute = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UnknownNameError(f"{name!r} cannot be imported: {error}.") from None
+    except AttributeError:
+        raise UnknownNameError(f"{name!r}: the module {module!r} has no {attribute!r}.") from None
+    return typing.cast(type, found)
+
+
+@functools.cache
+def _keras_names(module: str) -> tuple[str, ...]:
+    """The classes of a public keras module, read from its source so that a misspelt name is found before keras starts."""
+    import re
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    spec = find_spec("keras")
+    if spec is None or not spec.submodule_search_locations:
+        return ()
+    below = Path(*module.split(".")[1:])
+    for root in (Path(place) for place in spec.submodule_search_locations):
+        for folder in (root, root / "api"):
+            source = folder / below / "__init__.py"
+            if source.is_file():
+                found = re.findall(r"import (?:\w+ as )?([A-Z]\w+)", source.read_text(encoding="utf-8"))
+                return tuple(sorted(set(found) - {"Optimizer", "Loss", "LearningRateSchedule"}))
+    return ()
+
+
+def _hands_on(constructor: Callable[..., None]) -> bool:
+    parameters = inspect.signature(constructor).parameters.values()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for constructor in reversed(constructors(cls)):
+        try:
+            found.update(typing.get_type_hints(constructor))
+        except (NameError, TypeError, AttributeError):
+            continue
+    return found
+
+
+def _check_type(value: Any, annotation: Any, path: str) -> None:
+    import pydantic
+
+    try:
+        adapter = pydantic.TypeAdapter(annotation, config={"arbitrary_types_allowed": True, "strict": True})
+    except pydantic.errors.PydanticUserError:
+        adapter = pydantic.TypeAdapter(annotation)
+    except pydantic.errors.PydanticSchemaGenerationError:
+        return
+    try:
+        adapter.validate_python(value)
+    except pydantic.ValidationError:
+        raise RecipeError(f"{value!r} is not {_readable(annotation)}.", path=path) from None
+
+
+def _readable(annotation: Any) -> str:
+    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "empty (~)"}
+    if annotation in words:
+        return words[annotation]
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(str, parts))
+    if origin in (list, tuple, set):
+        return "a list" + (f" of which each is {_readable(parts[0])}" if parts else "")
+    if origin is dict or annotation is dict:
+        return "a mapping"
+    if parts:
+        return " or ".join(dict.fromkeys(_readable(part) for part in parts))
+    return f"a {getattr(annotation, '__name__', annotation)}"
+
+
+def _is_node(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return isinstance(value.get("type"), str) or any(_is_node(item) for item in value.values())
+    return isinstance(value, list | tuple) and any(_is_node(item) for item in value)
+
+
+def _is_keras(cls: type) -> bool:
+    return any(base.__module__.partition(".")[0] == "keras" for base in cls.__mro__)
+
+
+def _qualified(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _below(path: str | None, key: Any) -> str:
+    return f"{path}.{key}" if path else str(key)

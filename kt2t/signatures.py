@@ -1,0 +1,97 @@
+"""Which options a class has, read from its source: a misspelt option is found without importing what it belongs to."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.util
+from pathlib import Path
+
+from kt2t import registry
+
+
+def static_options(name: str, slot: str | None = None) -> dict[str, bool] | None:
+    """The constructor's options, each with whether it must be given; None where only an import can tell.
+
+    Args:
+        name: A bare `type` of a recipe.
+        slot: What the node is for, as in `registry.lookup`.
+    """
+    rooms, keras_modules = registry.SLOTS.get(slot or "", (registry.ROOMS, ()))
+    for room in (*rooms, *registry.ROOMS):
+        module = registry.table(room).get(name)
+        if module is not None:
+            return _options_in(source_of(room if room.endswith(f".{module}") else f"{room}.{module}"), name)
+    for keras_module in keras_modules:
+        source = source_of(keras_module)
+        if source is not None and name in registry.names(slot):
+            return _options_in(source, name)
+    return None
+
+
+def _options_in(source: Path | None, name: str) -> dict[str, bool] | None:
+    if source is None:
+        return None
+    tree = _tree(source)
+    origin = _imports(tree).get(name)
+    if origin is not None:
+        return _options_in(source_of(origin), name)
+    node = next((n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name), None)
+    if node is None:
+        return None
+    constructor = next((n for n in node.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
+    if constructor is None:
+        return _inherited(source, node)
+    found = _arguments(constructor.args)
+    if constructor.args.kwarg is not None and not str(source).endswith("/optimizer.py"):
+        found = {**(_inherited(source, node) or {}), **found}  # keras's bases add name, dtype and trainable only
+    return found
+
+
+def _inherited(source: Path, node: ast.ClassDef) -> dict[str, bool] | None:
+    found: dict[str, bool] = {}
+    for base in node.bases:
+        options = _options_in(source, base.id) if isinstance(base, ast.Name) else None
+        if options is None:
+            return None
+        found = {**options, **found}
+    return found
+
+
+def _arguments(arguments: ast.arguments) -> dict[str, bool]:
+    positional = [*arguments.posonlyargs, *arguments.args][1:]
+    without_default = len(positional) - len(arguments.defaults)
+    found = {a.arg: index < without_default for index, a in enumerate(positional)}
+    found.update({a.arg: default is None for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)})
+    return found
+
+
+def _imports(tree: ast.Module) -> dict[str, str]:
+    return {
+        (alias.asname or alias.name): node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for alias in node.names
+    }
+
+
+@functools.cache
+def _tree(source: Path) -> ast.Module:
+    return ast.parse(source.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def source_of(module: str) -> Path | None:
+    """The file of a module, found below its top package without importing anything."""
+    top, *below = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return None
+    if not below:
+        return Path(spec.origin) if spec.origin else None
+    for root in (Path(place) for place in spec.submodule_search_locations or ()):
+        for start in (root, root / "api"):
+            for file in (start.joinpath(*below).with_suffix(".py"), start.joinpath(*below, "__init__.py")):
+                if file.is_file():
+                    return file
+    return None

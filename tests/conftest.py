@@ -1,0 +1,95 @@
+"""What every test may ask for: golden numbers, real data, and two logical processors under TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+DATA = Path(os.environ.get("KT2T_TEST_DATA", TESTS.parent.parent / "shared" / "data"))
+
+
+def pytest_configure() -> None:
+    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+        return
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    if not tf.config.get_logical_device_configuration(cpu):
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+def _without(what: str) -> None:
+    """Skips the test, or fails it where data must be there (`KT2T_REQUIRE_DATA`)."""
+    reason = f"{what} (set KT2T_TEST_DATA)"
+    if os.environ.get("KT2T_REQUIRE_DATA"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real data; a test that needs it is skipped without it."""
+    if not DATA.is_dir():
+        _without(f"no real data in {DATA}")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def golden():
+    """`golden(name)` gives one file of numbers that Tensor2Tensor computed."""
+    folder = DATA.parent / "reference" / "golden"
+
+    def load(name: str):
+        if not (folder / f"{name}.npz").is_file():
+            _without(f"no golden numbers {name!r} in {folder}")
+        return np.load(folder / f"{name}.npz", allow_pickle=False)
+
+    return load
+
+
+TINY = """\
+# A tiny run for tests.
+problem: {type: Reverse, symbols: 5, max_length: 4, evaluation_length: 6, train_examples: 600, validation_examples: 60}
+model: {type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2, dropout: 0.1}
+optimizer:
+  type: Adam
+  learning_rate: {type: Noam, hidden_dim: =model.hidden_dim, warmup: 20}
+train: {steps: 12, batch: {rows: 16}, dtype: float32}
+report: {every: 4, best: exact_match, score_limit: 16, samples: 2}
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_data: Path) -> Path:
+    """The file of a recipe that trains in a second; the working folder is a fresh one, its data is shared."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KT2T_DATA", str(tiny_data))
+    file = tmp_path / "tiny.yaml"
+    file.write_text(TINY, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tiny problem is prepared, once for all tests."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_data: Path) -> Path:
+    """A run folder of the tiny recipe, trained to its end; not to be changed."""
+    from kt2t.recipe_file import load
+    from kt2t.run.train import train
+
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(TINY, encoding="utf-8")
+    recipe = load(str(folder / "tiny.yaml"))
+    recipe.check()
+    return train(recipe, folder / "run", tiny_data).folder

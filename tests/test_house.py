@@ -1,0 +1,229 @@
+"""The rules of the house: where imports may point, what tables say, what every class carries."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "kt2t"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+ROOMS = ("data", "models", "layers", "decoding", "losses", "metrics", "scores", "training", "callbacks")
+PURE = ("ops", "layers", "models", "decoding", "losses", "metrics")
+BACKENDS = {"tensorflow", "jax", "torch", "tensorflow_text"}
+OLD_WORDS = {"hidden_size", "d_model", "filter_size", "keep_prob", "n_heads", "n_layers", "vocab_size", "dropout_rate"}
+NAMELESS = {"utils", "common", "helpers", "misc", "core", "base"}
+
+# A room may import itself, these, and nothing else of kt2t. `training.trainer` is the one door out of the pure rooms.
+MAY_IMPORT = {
+    "errors": set(),
+    "registry": {"errors"},
+    "features": {"registry", "errors"},
+    "marked_yaml": {"errors"},
+    "signatures": {"registry", "errors"},
+    "recipe": {"registry", "signatures", "marked_yaml", "errors"},
+    "recipe_file": {"registry", "marked_yaml", "recipe", "errors"},
+    "ops": {"features", "registry", "errors"},
+    "layers": {"ops", "features", "registry", "errors"},
+    "decoding": {"ops", "features", "registry", "errors"},
+    "losses": {"registry", "errors", "features"},
+    "metrics": {"registry", "errors", "features", "losses"},
+    "scores": {"registry", "errors"},
+    "models": {"layers", "decoding", "ops", "features", "registry", "errors", "training.trainer"},
+    "training": {"ops", "registry", "errors", "features"},
+    "data": {"features", "losses", "metrics", "scores", "registry", "errors"},
+}
+
+
+def _room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0].removesuffix(".py")
+
+
+def _imports(path: Path) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            if node.module in {"kt2t", "kt2t.training"}:
+                found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+            else:
+                found.append((node.lineno, node.module))
+    return found
+
+
+def test_imports_point_one_way():
+    wrong = []
+    for path in MODULES:
+        room = _room(path)
+        if room not in MAY_IMPORT:
+            continue
+        for line, name in _imports(path):
+            top, *below = name.split(".")
+            if top != "kt2t" or not below or below[0] == room:
+                continue
+            if below[0] not in MAY_IMPORT[room] and ".".join(below[:2]) not in MAY_IMPORT[room]:
+                wrong.append(f"{path.relative_to(ROOT)}:{line}: {room} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pure_rooms_name_no_backend():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in MODULES
+        if _room(path) in PURE or path.name in {"registry.py", "features.py"}
+        for line, name in _imports(path)
+        if name.split(".")[0] in BACKENDS
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pure_rooms_import_under_jax_without_tensorflow():
+    modules = [
+        ".".join(("kt2t", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+        for path in MODULES
+        if _room(path) in PURE or path.name in {"registry.py", "features.py"}
+    ]
+    # Keras itself probes for tensorflow, so only imports that come from our files are made to fail.
+    code = f"""
+import builtins, importlib, sys
+real = builtins.__import__
+def guarded(name, globals=None, *rest, **kwargs):
+    ours = (globals or {{}}).get("__name__", "").startswith("kt2t")
+    if ours and name.split(".")[0] in {{"tensorflow", "tensorflow_text"}}:
+        raise ImportError(f"{{globals['__name__']}} imports {{name}}")
+    return real(name, globals, *rest, **kwargs)
+builtins.__import__ = guarded
+for module in {modules!r}:
+    importlib.import_module(module)
+import keras
+print(keras.backend.backend())
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip().endswith("jax")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_tables_equal_registered_classes(room):
+    package = importlib.import_module(f"kt2t.{room}")
+    table = package.TABLE
+    for name, module in table.items():
+        found = getattr(package, name)
+        assert found.__module__ == f"kt2t.{room}.{module}", name
+        assert module.rpartition(".")[2] != name, f"{name} shares its file's name"
+    registered = set()
+    for path in sorted((PACKAGE / room).rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and any(_is_register(d) for d in node.decorator_list):
+                registered.add(node.name)
+    assert registered <= set(table), f"not in the table: {sorted(registered - set(table))}"
+
+
+def _is_register(decorator: ast.expr) -> bool:
+    name = decorator.attr if isinstance(decorator, ast.Attribute) else getattr(decorator, "id", "")
+    return name == "register"
+
+
+def _registered_classes() -> list[tuple[Path, ast.ClassDef]]:
+    return [
+        (path, node)
+        for path in MODULES
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and any(_is_register(d) for d in node.decorator_list)
+    ]
+
+
+def test_registered_classes_have_docstrings():
+    wrong = []
+    for path, node in _registered_classes():
+        text = ast.get_docstring(node) or ""
+        needs = ("Shapes:", "Source:") if _room(path) == "layers" else ()
+        missing = [word for word in needs if word not in text]
+        if not text or missing:
+            wrong.append(f"{path.relative_to(ROOT)}: {node.name}: {', '.join(missing) or 'no docstring'}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_registered_classes_stand_in_a_recipe_or_a_test():
+    texts = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "recipes").rglob("*.yaml"))
+    texts += "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("*.py"))
+    missing = [node.name for _, node in _registered_classes() if not re.search(rf"\b{node.name}\b", texts)]
+    assert not missing
+
+
+def test_every_module_has_its_test():
+    missing = []
+    for path in MODULES:
+        below = path.relative_to(PACKAGE)
+        if path.name != "__init__.py" and not (ROOT / "tests" / below.parent / f"test_{below.name}").is_file():
+            missing.append(str(below))
+    assert not missing, f"no mirrored test for {missing}"
+
+
+def test_package_has_no_assert_and_no_nameless_room():
+    wrong = []
+    for path in MODULES:
+        if path.stem in NAMELESS or set(path.relative_to(PACKAGE).parts) & NAMELESS:
+            wrong.append(f"{path}: says nothing about what is in it")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assert):
+                wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: assert")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_code_runs_what_it_reads():
+    """No pickle, eval, exec, yaml.load, shell=True or allow_pickle=True in the package."""
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                if {"pickle", "dill", "marshal", "shelve"} & set(names):
+                    wrong.append(f"{path}:{node.lineno}: {names}")
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                if called in {"eval", "exec", "yaml.load", "yaml.unsafe_load", "os.system"}:
+                    wrong.append(f"{path}:{node.lineno}: {called}")
+                for keyword in node.keywords:
+                    dangerous = keyword.arg in {"shell", "allow_pickle"}
+                    if dangerous and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False):
+                        wrong.append(f"{path}:{node.lineno}: {keyword.arg}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_options_use_the_words_of_the_glossary():
+    wrong = []
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                arguments = {a.arg for a in [*node.args.args, *node.args.kwonlyargs]}
+                wrong += [f"{path.relative_to(ROOT)}:{node.lineno}: {word}" for word in arguments & OLD_WORDS]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_importing_kt2t_is_light():
+    code = "import sys, kt2t, kt2t.recipe_file, kt2t.cli.main; print([m for m in ('keras','tensorflow','jax') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_public_names_resolve():
+    import kt2t
+
+    for name in dir(kt2t):
+        assert getattr(kt2t, name) is not None
+    for room in ROOMS:
+        package = importlib.import_module(f"kt2t.{room}")
+        for name in package.TABLE:
+            assert inspect.isclass(getattr(package, name)) or callable(getattr(package, name))

@@ -1,0 +1,137 @@
+import sys
+import types
+
+import pytest
+
+from kt2t import registry
+from kt2t.errors import RecipeError, UnknownNameError
+from kt2t.registry import build, check, describe, lookup, register
+
+
+@register
+class Leaf:
+    """A leaf."""
+
+    def __init__(self, size: int, colour: str = "green"):
+        if size < 1:
+            raise ValueError(f"size: {size} is not positive.")
+        self.size, self.colour = size, colour
+
+
+@register
+class Branch:
+    """A branch with leaves."""
+
+    def __init__(self, leaf: Leaf, others: list | None = None, weight: float = 1.0):
+        self.leaf, self.others, self.weight = leaf, others or [], weight
+
+
+@register
+class Twig(Leaf):
+    """Hands further options on to Leaf."""
+
+    def __init__(self, angle: float, **common):
+        super().__init__(**common)
+        self.angle = angle
+
+
+def test_build_makes_nested_nodes_first():
+    branch = build({"type": "Branch", "leaf": {"type": "Leaf", "size": 3}, "others": [{"type": "Leaf", "size": 1}]})
+    assert isinstance(branch.leaf, Leaf) and branch.leaf.size == 3
+    assert isinstance(branch.others[0], Leaf) and branch.weight == 1.0
+
+
+def test_describe_gives_the_options_that_were_given_or_all():
+    branch = Branch(Leaf(2), weight=0.5)
+    assert describe(branch)["leaf"]["size"] == 2 and "others" not in describe(branch)
+    full = describe(branch, full=True)
+    assert full["others"] is None and full["leaf"]["colour"] == "green"
+    assert describe(build(describe(branch))) == describe(branch)
+    assert describe(build(full), full=True) == full
+
+
+def test_subclass_is_remembered_with_its_own_options():
+    node = describe(Twig(30.0, size=2))
+    assert {k: v for k, v in node.items() if k != "type"} == {"angle": 30.0, "size": 2}
+    assert set(registry.options(Twig)) == {"angle", "size", "colour"}
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "message"),
+    [
+        ({"siez": 3}, "x.siez", r"Leaf has no option 'siez'\. Did you mean 'size'\?"),
+        ({}, None, "Leaf needs the option 'size'"),
+        ({"size": "many"}, "x.size", r"'many' is not a whole number\."),
+        ({"size": 3.5}, "x.size", "not a whole number"),
+        ({"size": True}, "x.size", "not a whole number"),
+        ({"size": 3, "colour": 7}, "x.colour", "7 is not text"),
+    ],
+)
+def test_check_names_path_value_and_way_out(given, path, message):
+    with pytest.raises(RecipeError, match=message) as raised:
+        check(Leaf, given, "x")
+    assert path is None or raised.value.path == path
+
+
+def test_whole_numbers_pass_for_reals():
+    check(Branch, {"leaf": {"type": "Leaf", "size": 1}, "weight": 2}, "x")
+
+
+def test_what_a_constructor_refuses_is_told_with_the_path():
+    with pytest.raises(RecipeError, match="0 is not positive") as raised:
+        build({"type": "Branch", "leaf": {"type": "Leaf", "size": 0}}, path="top")
+    assert raised.value.path == "top.leaf.size"
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"no learning_rate is registered as 'Noma'\. Did you mean 'Noam'"):
+        lookup("Noma", "learning_rate")
+    assert lookup("SGD", "optimizer").__name__ == "SGD"
+    with pytest.raises(UnknownNameError, match="cannot be imported"):
+        lookup("no_such_module_anywhere.Thing")
+
+
+def test_dotted_names_are_imported():
+    module = types.ModuleType("riddles_for_test")
+    module.Leaf = Leaf
+    sys.modules["riddles_for_test"] = module
+    assert lookup("riddles_for_test.Leaf") is Leaf
+
+
+def test_same_bare_name_from_another_module_is_refused():
+    other = type("Leaf", (), {"__init__": lambda self: None, "__module__": "elsewhere"})
+    with pytest.raises(RecipeError, match="registered by .* and again by elsewhere"):
+        register(other)
+
+
+def test_registered_again_by_the_same_module_replaces():
+    again = type("Leaf", (), {"__init__": lambda self, size=1: None, "__module__": Leaf.__module__})
+    assert register(again) is again
+    register(Leaf)
+
+
+def test_a_layer_of_keras_survives_its_config():
+    import keras
+
+    @register
+    class ScaleForTest(keras.layers.Layer):
+        """Scales."""
+
+        def __init__(self, factor: float, inner: keras.layers.Layer | None = None, **kwargs):
+            super().__init__(**kwargs)
+            self.factor, self.inner = factor, inner
+
+    layer = ScaleForTest(2.0, inner=keras.layers.Dense(3), dtype="mixed_bfloat16", name="mine")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert (again.factor, again.name, again.dtype_policy.name) == (2.0, "mine", "mixed_bfloat16")
+    assert isinstance(again.inner, keras.layers.Dense) and again.inner.units == 3
+
+
+def test_an_optimizer_of_keras_is_described_by_what_differs():
+    import keras
+
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 100, 0.9)
+    node = describe(keras.optimizers.SGD(schedule, momentum=0.9))
+    assert node["type"] == "SGD" and node["momentum"] == pytest.approx(0.9)
+    assert node["learning_rate"]["decay_steps"] == 100
+    assert describe(build(node, "optimizer")) == node
