@@ -1,0 +1,1 @@
+"""Pure functions of tensors: masks, positions, segments, heads, randomness, attribute paths."""

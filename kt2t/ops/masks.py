@@ -1,0 +1,102 @@
+"""Who may attend to whom: boolean masks, True = may attend, one small algebra.
+
+Every mask is broadcastable to (batch, query, key); attention inserts the axis of heads. A mask is made from segments
+and lengths, never from ids or magnitudes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+Tensor = Any
+
+
+def padding(segments: Tensor) -> Tensor:
+    """Keys that are not padding.
+
+    Shapes:
+        segments (batch, key) → (batch, 1, key)
+    """
+    return ops.expand_dims(ops.greater(segments, 0), 1)
+
+
+def causal(query_length: Any, key_length: Any = None, offset: Any = 0) -> Tensor:
+    """Keys at or before the query's own position.
+
+    Args:
+        query_length: In positions; a number or a scalar tensor.
+        key_length: The same as the queries' unless given.
+        offset: Position of the first query among the keys, such as the step of cached decoding.
+
+    Shapes:
+        → (1, query, key)
+    """
+    queries, keys = _positions(query_length, key_length, offset)
+    return ops.less_equal(keys, queries)
+
+
+def window(query_length: Any, left: int | None, right: int | None, key_length: Any = None, offset: Any = 0) -> Tensor:
+    """Keys from `left` positions before the query to `right` positions after it; None does not limit that side.
+
+    Args:
+        query_length: In positions; a number or a scalar tensor.
+        left: In positions; 0 excludes every earlier key.
+        right: In positions; 0 excludes every later key.
+        key_length: The same as the queries' unless given.
+        offset: Position of the first query among the keys.
+
+    Shapes:
+        → (1, query, key)
+    """
+    queries, keys = _positions(query_length, key_length, offset)
+    distance = keys - queries
+    inside = ops.ones_like(distance, dtype="bool")
+    if left is not None:
+        inside = ops.logical_and(inside, ops.greater_equal(distance, -left))
+    if right is not None:
+        inside = ops.logical_and(inside, ops.less_equal(distance, right))
+    return inside
+
+
+def same_segment(query_segments: Tensor, key_segments: Tensor) -> Tensor:
+    """Keys of the query's own segment; padding sees nothing and is seen by nothing.
+
+    Shapes:
+        query_segments (batch, query), key_segments (batch, key) → (batch, query, key)
+    """
+    queries, keys = ops.expand_dims(query_segments, 2), ops.expand_dims(key_segments, 1)
+    return ops.logical_and(ops.equal(queries, keys), ops.greater(keys, 0))
+
+
+def prefix(lengths: Tensor, query_length: Any, key_length: Any = None, offset: Any = 0) -> Tensor:
+    """A fully visible prefix, causal after it.
+
+    Args:
+        lengths: (batch,) int32, how many leading keys everyone may see.
+        query_length: In positions; a number or a scalar tensor.
+        key_length: The same as the queries' unless given.
+        offset: Position of the first query among the keys.
+
+    Shapes:
+        → (batch, query, key)
+    """
+    queries, keys = _positions(query_length, key_length, offset)
+    seen_by_all = ops.less(keys, ops.reshape(ops.cast(lengths, "int32"), (-1, 1, 1)))
+    return ops.logical_or(ops.less_equal(keys, queries), seen_by_all)
+
+
+def both(*masks: Tensor | None) -> Tensor | None:
+    """What all of the masks allow; None allows everything, and all None gives None."""
+    allowed = None
+    for mask in masks:
+        if mask is not None:
+            allowed = mask if allowed is None else ops.logical_and(allowed, mask)
+    return allowed
+
+
+def _positions(query_length: Any, key_length: Any, offset: Any) -> tuple[Tensor, Tensor]:
+    queries = ops.arange(query_length, dtype="int32") + ops.cast(offset, "int32")
+    keys = ops.arange(query_length if key_length is None else key_length, dtype="int32")
+    return ops.expand_dims(queries, (0, 2)), ops.expand_dims(keys, (0, 1))

@@ -1,0 +1,88 @@
+"""Where a position stands in its own segment, and the sinusoids that say so."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from keras import ops
+
+from kt2t.ops.segments import starts
+
+Tensor = Any
+Layout = Literal["concatenated", "interleaved"]
+
+
+def positions(segments: Tensor) -> Tensor:
+    """The position within the own segment, from 0, restarting at each segment.
+
+    Shapes:
+        segments (batch, time) → (batch, time) int32
+    """
+    length = ops.shape(segments)[1]
+    index = ops.expand_dims(ops.arange(length, dtype="int32"), 0)
+    started = starts(segments)
+    # Sorted, the places where runs start are a table by run number: a running maximum that needs no static length.
+    run_starts = ops.sort(ops.where(started, index, ops.full_like(index, length)), axis=1)
+    run = ops.cumsum(ops.cast(started, "int32"), axis=1) - 1
+    return index - ops.take_along_axis(run_starts, run, axis=1)
+
+
+def sinusoids(
+    positions: Tensor,
+    hidden_dim: int,
+    layout: Layout = "concatenated",
+    min_timescale: float = 1.0,
+    max_timescale: float = 1.0e4,
+) -> Tensor:
+    """Sines and cosines of geometrically spaced wavelengths, float32.
+
+        concatenated: [sin(p · r_0), …, sin(p · r_n-1), cos(p · r_0), …],  r_i = min · (min / max)^(i / (n - 1))
+        interleaved:  [sin(p · r_0), cos(p · r_0), sin(p · r_1), …],        r_i = min · (min / max)^(i / n)
+
+    with n = hidden_dim / 2; an odd channel is zero. A smallest timescale other than 1 multiplies the rate, as in
+    Tensor2Tensor.
+
+    Shapes:
+        positions (…) → (…, hidden_dim)
+
+    Source: interleaved is Vaswani et al. 2017, section 3.5; concatenated is what Tensor2Tensor trained with.
+    """
+    count = hidden_dim // 2
+    divisor = max(count - 1, 1) if layout == "concatenated" else max(count, 1)
+    step = math.log(max_timescale / min_timescale) / divisor
+    rates = min_timescale * ops.exp(ops.arange(count, dtype="float32") * -step)
+    angles = ops.expand_dims(ops.cast(positions, "float32"), -1) * rates
+    if layout == "concatenated":
+        signal = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
+    else:
+        pairs = ops.stack([ops.sin(angles), ops.cos(angles)], axis=-1)
+        signal = ops.reshape(pairs, (*ops.shape(angles)[:-1], 2 * count))
+    return _widened(signal, hidden_dim % 2)
+
+
+def grid_sinusoids(
+    lengths: tuple[Any, ...], hidden_dim: int, min_timescale: float = 1.0, max_timescale: float = 1.0e4
+) -> Tensor:
+    """Sinusoids of a grid, such as a picture: every axis has its own block of channels, in order.
+
+    Each of n axes gets 2 · (hidden_dim // 2n) channels in the concatenated layout; channels left over are zero.
+
+    Shapes:
+        → (1, *lengths, hidden_dim)
+    """
+    axes = len(lengths)
+    channels = 2 * (hidden_dim // (2 * axes))
+    blocks = []
+    for axis, length in enumerate(lengths):
+        along = sinusoids(ops.arange(length), channels, "concatenated", min_timescale, max_timescale)
+        shape = [1] * (axes + 1) + [channels]
+        shape[axis + 1] = length
+        blocks.append(ops.broadcast_to(ops.reshape(along, shape), (1, *lengths, channels)))
+    spare = hidden_dim - channels * axes
+    signal = ops.concatenate(blocks, axis=-1)
+    return _widened(signal, spare)
+
+
+def _widened(signal: Tensor, spare: int) -> Tensor:
+    return ops.pad(signal, [[0, 0]] * (len(signal.shape) - 1) + [[0, spare]]) if spare else signal
