@@ -1,0 +1,11 @@
+"""Metrics of tensors, each weighted."""
+
+from kt2t.registry import exports
+
+TABLE = {
+    "Perplexity": "perplexity",
+    "SequenceAccuracy": "sequence_accuracy",
+    "TokenAccuracy": "token_accuracy",
+}
+
+__getattr__, __dir__ = exports(__name__, TABLE)

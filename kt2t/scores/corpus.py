@@ -1,0 +1,36 @@
+"""Scores of a whole corpus that sacrebleu computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kt2t.scores.score import Score
+
+
+class CorpusScore(Score):
+    """One of sacrebleu's metrics; a subclass has `metric`."""
+
+    _signature: str | None = None
+
+    def metric(self) -> Any:
+        """A new metric of sacrebleu with this score's options."""
+        raise NotImplementedError
+
+    def compute(self, predictions: list[str], references: list[list[str]]) -> dict[str, float]:
+        metric = self.metric()
+        figure = float(metric.corpus_score(predictions, _streams(references)).score)
+        self._signature = str(metric.get_signature())
+        return {self.name: figure}
+
+    @property
+    def signature(self) -> str:
+        """sacrebleu's own signature, that of one reference until something was scored."""
+        if self._signature is None:
+            self.compute(["any"], [["any"]])
+        return str(self._signature)
+
+
+def _streams(references: list[list[str]]) -> list[list[str | None]]:
+    """The references as sacrebleu takes them: a list of the first of each prediction, one of the second, …"""
+    most = max(map(len, references))
+    return [[several[place] if place < len(several) else None for several in references] for place in range(most)]

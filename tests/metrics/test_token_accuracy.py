@@ -1,0 +1,45 @@
+"""Accuracy of positions, against counting."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from kt2t.metrics import TokenAccuracy
+from kt2t.registry import build, describe
+
+IDS = np.array([[2, 1, 0], [3, 3, 1]], "int32")
+LOGITS = np.eye(4, dtype="float32")[np.array([[2, 0, 0], [3, 1, 1]])] * 5
+WEIGHT = np.array([[1, 1, 0], [2, 1, 0.5]], "float32")
+
+
+def test_each_position_counts_by_its_weight():
+    metric = TokenAccuracy()
+    metric.update_state(IDS, LOGITS, WEIGHT)
+    assert float(metric.result()) == pytest.approx((1 + 2 + 0.5) / 5.5)
+    metric.update_state(IDS[:1], LOGITS[:1], WEIGHT[:1])
+    assert float(metric.result()) == pytest.approx((1 + 2 + 0.5 + 1) / 7.5)
+    metric.reset_state()
+    metric.update_state(IDS, LOGITS)
+    assert float(metric.result()) == pytest.approx(4 / 6)
+
+
+def test_it_takes_one_label_a_row():
+    metric = TokenAccuracy()
+    metric.update_state(IDS[:, 1], LOGITS[:, 1], np.array([3.0, 1.0]))
+    assert float(metric.result()) == 0
+
+
+def test_padded_accuracy_is_tensor2tensors(golden):
+    z = golden("util_metrics")
+    metric = TokenAccuracy()
+    right, weight = z["out/padded_accuracy"], z["out/padded_accuracy_weights"]
+    metric.update_state(z["in/labels"][:, :, 0, 0], z["in/logits"][:, :, 0, 0], weight[:, :, 0, 0])
+    assert float(metric.result()) == pytest.approx((right * weight).sum() / weight.sum(), rel=1e-6)
+
+
+def test_the_node_builds_it_again():
+    assert describe(build(describe(TokenAccuracy()))) == {"type": "TokenAccuracy"}
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(TokenAccuracy("tokens")))
+    assert copy.name == "tokens"
