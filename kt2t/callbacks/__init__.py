@@ -1,0 +1,14 @@
+"""What happens beside training: progress, checkpoints, scores, TensorBoard."""
+
+from kt2t.registry import exports
+
+TABLE = {
+    "AttentionMaps": "attention_maps",
+    "Checkpointing": "checkpointing",
+    "DecodedText": "decoded_text",
+    "EarlyStopping": "early_stopping",
+    "Progress": "progress",
+    "Scoring": "scoring",
+    "TensorBoard": "tensorboard",
+}
+__getattr__, __dir__ = exports(__name__, TABLE)

@@ -1,0 +1,136 @@
+"""Where every head looks, drawn for a fixed example while the model learns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kt2t.callbacks.attention_figure import draw
+from kt2t.callbacks.pace import step_of
+from kt2t.features import END
+
+__all__ = ["AttentionMaps", "draw"]
+
+MAX_ROWS = 8
+START_LABEL, END_LABEL = "⟨start⟩", "⟨end⟩"
+_AXES = {
+    "encoder": ("reading", "attends to"),
+    "decoder": ("writing", "attends to"),
+    "cross": ("writing", "attends to the source"),
+}
+
+
+class AttentionMaps(keras.callbacks.Callback):
+    """Draws the attention weights of a fixed batch: one picture for each example and kind of attention.
+
+    The kinds are `encoder` and `decoder` (each to itself) and `cross` (the decoder to the encoder). The batch runs once
+    more, outside the training step, with the model's taps open. As a callback of its own it writes PNG files at each
+    epoch end; `TensorBoard` shows the same pictures.
+
+    Args:
+        problem: Gives the sample and the words of its tokens. Without one the tokens are numbers.
+        folder: Where `step-N/` folders with PNG files go; None writes none.
+        sample: The features of a batch, in place of the problem's; its first 8 rows are used.
+        examples: How many examples of the batch are drawn.
+
+    Raises:
+        ValueError: Neither `problem` nor `sample` is given, or `examples` is not from 1 to 8.
+    """
+
+    def __init__(
+        self,
+        problem: Any = None,
+        folder: str | Path | None = None,
+        sample: Mapping[str, Any] | None = None,
+        examples: int = 1,
+    ) -> None:
+        super().__init__()
+        if problem is None and sample is None:
+            raise ValueError("problem: attention maps need a problem or a sample to look at.")
+        if not 1 <= examples <= MAX_ROWS:
+            raise ValueError(f"examples: {examples} is not from 1 to {MAX_ROWS}.")
+        self.problem = problem
+        self.folder = Path(folder) if folder is not None else None
+        self.examples = examples
+        self._sample = sample
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.folder is None:
+            return
+        folder = self.folder / f"step-{step_of(self.model)}"
+        for name, png in self.maps(self.model).items():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{name.replace('/', '-')}.png").write_bytes(png)
+
+    def maps(self, model: Any) -> dict[str, bytes]:
+        """The pictures as PNG files, by `<kind>/<example>`; empty for a model without attention."""
+        features = self._batch()
+        pictures: dict[str, bytes] = {}
+        for kind, weights in grouped(capture_weights(model, features)).items():
+            for row in range(min(self.examples, weights.shape[1])):
+                queries, keys = self._tokens(kind, features, row)
+                if len(queries) <= weights.shape[3] and len(keys) <= weights.shape[4]:
+                    title = f"{kind} attention · example {row + 1}"
+                    pictures[f"{kind}/{row + 1}"] = draw(weights[:, row], queries, keys, title, _AXES[kind])
+        return pictures
+
+    def _batch(self) -> dict[str, np.ndarray]:
+        if self._sample is None:
+            self._sample = self.problem.sample(self.examples)
+        return {field: np.asarray(value)[:MAX_ROWS] for field, value in self._sample.items()}
+
+    def _tokens(self, kind: str, features: Mapping[str, np.ndarray], row: int) -> tuple[list[str], list[str]]:
+        source = self._words("inputs" if "inputs" in features else "targets", features, row)
+        if kind == "encoder":
+            return source, source
+        written = self._words("targets", features, row)
+        return written, source if kind == "cross" else [START_LABEL, *written[:-1]]
+
+    def _words(self, field: str, features: Mapping[str, np.ndarray], row: int) -> list[str]:
+        ids = features[field][row]
+        segments = features.get(f"{field}_segments")
+        real = (segments[row] == 1) if segments is not None else (ids != 0)
+        return [self._word(field, int(one)) for one in ids[real]] if ids.ndim == 1 else []
+
+    def _word(self, field: str, token: int) -> str:
+        if token == END:
+            return END_LABEL
+        return str(token) if self.problem is None else self.problem.decode(field, [token]) or str(token)
+
+
+def capture_weights(model: Any, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What every attention tap of the model shows on a batch, by the tap's path, in the order in which they ran."""
+    from kt2t.layers.tap import capture
+
+    with capture() as seen:
+        model({field: keras.ops.convert_to_tensor(value) for field, value in features.items()}, training=False)
+    return {path: weights for path, value in seen.items() if (weights := np.asarray(value)).ndim == 4}
+
+
+def grouped(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights by kind of attention, layers in order: kind → (layers, batch, heads, query, key).
+
+    A layer whose shape is unlike the first of its kind is left out.
+    """
+    kinds: dict[str, list[np.ndarray]] = {}
+    for path in sorted(weights, key=_in_order):
+        layers = kinds.setdefault(kind_of(path), [])
+        if not layers or layers[0].shape == weights[path].shape:
+            layers.append(weights[path])
+    return {kind: np.stack(layers) for kind, layers in kinds.items()}
+
+
+def kind_of(path: str) -> str:
+    """The kind of attention that a tap's path speaks of; one with neither encoder nor decoder is an encoder's."""
+    if re.search(r"cross|memory|encoder_decoder", path):
+        return "cross"
+    return "decoder" if "decoder" in path else "encoder"
+
+
+def _in_order(path: str) -> list[Any]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"[./\[\]_]", path)]

@@ -1,0 +1,59 @@
+"""What Keras's logs hold, in the words that people use for a metric."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+_PREFIXES = ("val_", "validation_")
+_SMALLER_IS_BETTER = ("loss", "perplexity", "error", "wer", "cer", "ter", "edit_distance")
+
+Mode = Literal["min", "max"]
+
+
+def validation(logs: Mapping[str, float] | None) -> dict[str, float]:
+    """The validation values of an epoch's logs, by their bare names."""
+    found: dict[str, float] = {}
+    for name, value in (logs or {}).items():
+        prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
+        if prefix:
+            found[name.removeprefix(prefix)] = float(value)
+    return found
+
+
+def training(logs: Mapping[str, float] | None) -> dict[str, float]:
+    """What in an epoch's logs is no validation value."""
+    return {name: float(value) for name, value in (logs or {}).items() if not name.startswith(_PREFIXES)}
+
+
+def value_of(metric: str, logs: Mapping[str, float] | None) -> float | None:
+    """The validation value that `metric` (`bleu`, `validation_bleu`, `validation loss`) means, the training one where
+    nothing was validated, None where the logs have neither."""
+    name = bare(metric)
+    validated = validation(logs)
+    if validated:
+        return validated.get(name)
+    return training(logs).get(name)
+
+
+def bare(metric: str) -> str:
+    """`bleu` for `bleu`, `val_bleu`, `validation_bleu` and `validation bleu`."""
+    name = metric.strip().replace(" ", "_")
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
+
+
+def mode_of(metric: str) -> Mode:
+    """Whether a smaller (`min`) or a larger (`max`) value of the metric is better."""
+    name = bare(metric)
+    return "min" if any(name == word or name.endswith(f"_{word}") for word in _SMALLER_IS_BETTER) else "max"
+
+
+def is_better(value: float, than: float | None, mode: Mode, min_delta: float = 0.0) -> bool:
+    """Whether a value beats the best so far by more than `min_delta`; a value that is not a number beats nothing."""
+    if value != value:
+        return False
+    if than is None:
+        return True
+    return value < than - min_delta if mode == "min" else value > than + min_delta

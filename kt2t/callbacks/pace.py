@@ -1,0 +1,62 @@
+"""How fast training goes between two reports."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+
+class Pace:
+    """Rates over the steps since the last reading; evaluation, saving and the first step's compilation do not count.
+
+    A trainer may keep running sums on the model: `tokens_seen` (summed sample weight), `input_seconds` (waiting for the
+    next batch) and `step_seconds` (everything else of a step). What it does not keep is left out.
+
+    Args:
+        model: The model in training.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._step: int | None = None
+        self._seconds = 0.0
+        self._resumed = time.perf_counter()
+        self._read = self._sums()
+
+    def resume(self) -> None:
+        """Lets the clock run from here, at the beginning of an epoch."""
+        self._resumed = time.perf_counter()
+
+    def tick(self, step: int) -> None:
+        """Says that this step is done."""
+        now = time.perf_counter()
+        if self._step is None:
+            self._resumed, self._step, self._last = now, step, step
+            self._read = self._sums()
+            return
+        self._seconds += now - self._resumed
+        self._resumed, self._last = now, step
+
+    def read(self) -> dict[str, float]:
+        """Rates since the last reading: `steps_per_second`, `tokens_per_second`, `waiting_for_input` (0 to 1)."""
+        if self._step is None or self._last == self._step or self._seconds <= 0.0:
+            return {}
+        sums = self._sums()
+        grown = {name: value - self._read.get(name, 0.0) for name, value in sums.items()}
+        rates = {"steps_per_second": (self._last - self._step) / self._seconds}
+        if "tokens_seen" in grown:
+            rates["tokens_per_second"] = grown["tokens_seen"] / self._seconds
+        if grown.get("input_seconds", 0.0) + grown.get("step_seconds", 0.0) > 0.0:
+            waited, worked = grown.get("input_seconds", 0.0), grown.get("step_seconds", 0.0)
+            rates["waiting_for_input"] = waited / (waited + worked)
+        self._step, self._seconds, self._read = self._last, 0.0, sums
+        return rates
+
+    def _sums(self) -> dict[str, float]:
+        names = ("tokens_seen", "input_seconds", "step_seconds")
+        return {name: float(value) for name in names if (value := getattr(self._model, name, None)) is not None}
+
+
+def step_of(model: Any) -> int:
+    """How many updates the model's optimizer has made."""
+    return int(model.optimizer.iterations)

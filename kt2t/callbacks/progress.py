@@ -1,0 +1,137 @@
+"""How far training is: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import keras
+
+from kt2t.callbacks.logs import validation
+from kt2t.callbacks.pace import Pace, step_of
+from kt2t.callbacks.terminal import is_terminal, stderr
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_REDRAW_SECONDS = 0.5
+
+
+class Progress(keras.callbacks.Callback):
+    """Tells the step, the loss, tokens per second, the time left and each evaluation, on stderr.
+
+    On a terminal there is a bar, and a line stays above it for each evaluation; elsewhere and in notebooks there are
+    only the lines. The first line comes as soon as the first step is done.
+
+    Args:
+        total_steps: Where training ends, counted from the very first step; what `fit` was told if None.
+        start_step: Where this run goes on.
+        console: Where to print; stderr by default.
+
+    Raises:
+        ValueError: `total_steps` is not above `start_step`.
+    """
+
+    def __init__(self, total_steps: int | None = None, start_step: int = 0, console: Console | None = None) -> None:
+        super().__init__()
+        if total_steps is not None and total_steps <= start_step:
+            raise ValueError(f"total_steps: {total_steps} is not above start_step {start_step}.")
+        self.total_steps = total_steps
+        self.start_step = start_step
+        self._console = console
+        self._bar: Any = None
+        self._began = math.nan
+        self._drawn = 0.0
+        self._first: tuple[int, float] | None = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._console = self._console or stderr()
+        if math.isnan(self._began):  # a run may call `fit` more than once
+            self._began = time.perf_counter()
+            self._pace, self._bar_pace = Pace(self.model), Pace(self.model)
+        steps, epochs = self.params.get("steps"), self.params.get("epochs")
+        self._total = self.total_steps or (steps * epochs if steps and epochs else None)
+        if is_terminal(self._console):
+            self._open_bar()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch_start = max(step_of(self.model), self.start_step)
+        self._pace.resume()
+        self._bar_pace.resume()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        step, now = self._epoch_start + batch + 1, time.perf_counter()
+        self._pace.tick(step)
+        self._bar_pace.tick(step)
+        if self._first is None:
+            self._first = (step, now)
+            self._say(f"first step after {now - self._began:.0f} s")
+        if self._bar is not None and now - self._drawn >= _REDRAW_SECONDS:
+            self._drawn = now
+            story = self._story(step, logs or {}, self._bar_pace.read())
+            self._bar.update(self._task, completed=step, story=" · ".join(story))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        step = max(step_of(self.model), self.start_step)
+        where = f"step {step}/{self._total}" if self._total else f"step {step}"
+        measured = {} if getattr(self.model, "stop_requested", False) else validation(logs)
+        evaluated = [f"validation_{name} {_figure(value)}" for name, value in measured.items()]
+        self._say(" · ".join([where, *self._story(step, logs or {}, self._pace.read()), *evaluated]))
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Takes the bar off the terminal; needed by itself only where `fit` ended in an error."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            atexit.unregister(self.close)
+
+    def _open_bar(self) -> None:
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        step = "step {task.completed}/{task.total}" if self._total else "step {task.completed}"
+        columns = (TextColumn(step), BarColumn(), TextColumn("{task.fields[story]}"))
+        # Results on stdout must not end up on stderr, so stdout is only taken over where both are the terminal.
+        self._bar = Bar(*columns, console=self._console, transient=True, redirect_stdout=sys.stdout.isatty())
+        self._task = self._bar.add_task("train", total=self._total, completed=self.start_step, story="the first step…")
+        self._bar.start()
+        atexit.register(self.close)
+
+    def _story(self, step: int, logs: Mapping[str, Any], rates: Mapping[str, float]) -> list[str]:
+        parts = [f"loss {_figure(float(logs['loss']))}"] if "loss" in logs else []
+        if "tokens_per_second" in rates:
+            parts.append(f"{rates['tokens_per_second']:,.0f} tokens/s")
+        elif "steps_per_second" in rates:
+            parts.append(f"{rates['steps_per_second']:.3g} steps/s")
+        left = self._seconds_left(step)
+        return parts if left is None else [*parts, f"{_duration(left)} left"]
+
+    def _seconds_left(self, step: int) -> float | None:
+        """At the speed since the first step, with evaluations and whatever else took time."""
+        if not self._total or self._first is None or step <= self._first[0]:
+            return None
+        per_step = (time.perf_counter() - self._first[1]) / (step - self._first[0])
+        return per_step * max(self._total - step, 0)
+
+    def _say(self, line: str) -> None:
+        if self._console is not None:
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,109 @@
+"""Scores in the logs: every example once, beside its own reference."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kt2t.callbacks import Scoring
+from kt2t.callbacks.scoring import decode_split
+
+LENGTHS = np.array([5, 3, 9, 2, 7, 4, 8])
+
+
+class FakeBatches:
+    """Examples in order of length, two rows at a time, the last row filled up."""
+
+    def __init__(self, rows):
+        order = np.argsort(LENGTHS)
+        filled = np.full(-(-len(order) // rows) * rows, -1)
+        filled[: len(order)] = order
+        self._rows = filled.reshape(-1, rows)
+        self.plan = SimpleNamespace(batch=lambda number: SimpleNamespace(indices=self._rows[number]))
+
+    def __len__(self):
+        return len(self._rows)
+
+    def batch(self, number):
+        return {"inputs": self._rows[number][:, None] + 100}, None, None
+
+
+class FakeProblem:
+    def __init__(self, scores=("exact",)):
+        self._scores = scores
+        self.asked = []
+
+    def scores(self):
+        return list(self._scores)
+
+    def batches(self, split, rows, shuffle):
+        self.asked.append((split, rows, shuffle))
+        return FakeBatches(rows)
+
+    def references(self, split):
+        return [{"targets": f"text {index}"} for index in range(len(LENGTHS))]
+
+    def decode(self, field, ids):
+        return f"{field[:0]}text {int(ids[0]) - 100}"
+
+    def score(self, predictions, references):
+        pairs = list(zip(predictions, references, strict=True))
+        right = sum(prediction == reference["targets"] for prediction, reference in pairs)
+        return {"exact": 100 * right / len(pairs), "count": len(pairs)}
+
+
+class FakeModel:
+    stop_requested = False
+
+    def generate(self, features, search=None):
+        self.search = search
+        best = np.stack([features["inputs"], features["inputs"] * 0], 1)
+        return {"ids": best, "scores": np.zeros(best.shape[:2])}
+
+
+def scored(problem, model=None, **options):
+    callback = Scoring(problem, search="beam", **options)
+    callback.set_model(model or FakeModel())
+    logs = {"loss": 1.0}
+    callback.on_epoch_end(0, logs)
+    return logs, callback
+
+
+def test_every_example_meets_its_own_reference():
+    logs, callback = scored(FakeProblem(), rows=2)
+    assert logs == {"loss": 1.0, "validation_exact": 100.0, "validation_count": 7.0}
+    assert callback.model.search == "beam"
+
+
+def test_another_split_has_its_own_name():
+    assert "test_exact" in scored(FakeProblem(), split="test", rows=2)[0]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 7, 100])
+def test_a_limit_is_kept(limit):
+    logs, _ = scored(FakeProblem(), limit=limit, rows=2)
+    assert logs["validation_count"] <= min(limit, 7)
+    assert logs["validation_count"] >= min(limit, 7) - 1
+    assert logs["validation_exact"] == 100.0
+
+
+def test_a_limit_takes_short_and_long_ones():
+    chosen = dict(decode_split(FakeModel(), FakeProblem(), "validation", limit=4, rows=2))
+    assert LENGTHS[list(chosen)].min() <= 4 and LENGTHS[list(chosen)].max() >= 7
+
+
+def test_nothing_is_decoded_where_nothing_can_be_said():
+    assert scored(FakeProblem(scores=()))[0] == {"loss": 1.0}
+    stopping = FakeModel()
+    stopping.stop_requested = True
+    assert scored(FakeProblem(), stopping)[0] == {"loss": 1.0}
+    assert scored(FakeProblem(), SimpleNamespace(stop_requested=False))[0] == {"loss": 1.0}
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match="limit: 0 is not positive"):
+        Scoring(FakeProblem(), limit=0)
+    with pytest.raises(ValueError, match="rows: -1 is not positive"):
+        Scoring(FakeProblem(), rows=-1)
