@@ -1,0 +1,115 @@
+"""What the commands share: where words go, options that several have, progress of long work, results as tables."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+Progress = Callable[[int, "int | None", str], None]
+
+recipe_argument = click.argument("recipe")
+overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+run_argument = click.argument("run", type=click.Path(path_type=Path))
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Where prepared problems live. Default: $KT2T_DATA, else ~/.cache/kt2t.",
+)
+run_dir_option = click.option("--run-dir", type=click.Path(path_type=Path), help="In place of runs/RECIPE.")
+checkpoint_option = click.option("--checkpoint", help="last, best, average or a step. Default: best if there is one, else last.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def result(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
+    """Prints a result to stdout, as JSON or as `show` does."""
+    if as_json:
+        click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+    else:
+        show(value)
+
+
+def table(rows: list[Mapping[str, Any]]) -> None:
+    """Prints rows of equal keys to stdout, aligned, with a heading."""
+    if not rows:
+        return
+    names = list(rows[0])
+    cells = [names, *[[_text(row.get(name)) for name in names] for row in rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(names))]
+    for row in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def say(text: str) -> None:
+    """A word to the user, on stderr."""
+    click.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def progress(description: str) -> Iterator[Progress]:
+    """A progress bar on a terminal, a line now and then elsewhere; on stderr."""
+    with _logged():
+        if sys.stderr.isatty():
+            with _bar(description) as told:
+                yield told
+        else:
+            yield _lines(description)
+
+
+@contextlib.contextmanager
+def _bar(description: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def told(done: int, total: int | None, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(f"{description}: {what}", total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield told
+
+
+def _lines(description: str, seconds: float = 5.0) -> Progress:
+    last: dict[str, float] = {}
+
+    def told(done: int, total: int | None, what: str) -> None:
+        now = time.monotonic()
+        if what not in last:
+            last[what] = now
+        elif now - last[what] >= seconds:
+            last[what] = now
+            say(f"{description}: {what}: {done:,}" + (f" of {total:,}" if total else ""))
+
+    return told
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[None]:
+    """What the library has to say goes to stderr while a command runs."""
+    logger = logging.getLogger("kt2t")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,50 @@
+"""`kt2t evaluate`: what a run is worth on a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kt2t.cli.console import checkpoint_option, data_dir_option, json_option, progress, result, run_argument, table
+from kt2t.cli.quiet import import_keras
+
+if TYPE_CHECKING:
+    from kt2t.run.evaluate import Evaluation
+
+
+@click.command("evaluate", short_help="Measure a run on a split.")
+@run_argument
+@click.option("--split", default="validation", show_default=True, help="Any split of the problem.")
+@checkpoint_option
+@click.option("--samples", default=5, show_default=True, help="Decoded examples shown.")
+@data_dir_option
+@json_option
+@click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
+def command(
+    run: Path, split: str, checkpoint: str | None, samples: int, data_dir: Path | None, as_json: bool, overrides: tuple[str, ...]
+) -> None:
+    """Metrics, scores and decoded examples of RUN on a split of its problem."""
+    from kt2t.run.evaluate import evaluate
+
+    import_keras()
+    with progress("evaluate") as told:
+        evaluation = evaluate(run, split, checkpoint, data_dir, told, samples=samples, overrides=overrides)
+    show(evaluation, as_json)
+
+
+def show(evaluation: Evaluation, as_json: bool) -> None:
+    """Prints an evaluation to stdout."""
+    result(evaluation.as_dict(), as_json, lambda _: _show(evaluation))
+
+
+def _show(evaluation: Evaluation) -> None:
+    for sample in evaluation.samples:
+        for field, text in sample.items():
+            click.echo(f"{field:>10}: {text}")
+        click.echo()
+    where = {"split": evaluation.split, "step": evaluation.step}
+    table([{**where, "measure": name, "value": value} for name, value in evaluation.values().items()])
+    for name, signature in evaluation.signatures.items():
+        click.echo(f"{name}: {signature}")

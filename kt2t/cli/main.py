@@ -1,0 +1,100 @@
+"""`kt2t`: finds the command, and turns every error into one line and its exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from kt2t import __version__
+from kt2t.errors import Kt2tError
+
+COMMANDS = {
+    "prepare": "Turn a recipe's raw data into records.",
+    "train": "Train a recipe, or continue it.",
+    "evaluate": "Measure a run on a split.",
+    "predict": "Read lines, write the model's lines.",
+    "explain": "Show a recipe resolved, without training.",
+    "list": "List problems, models, recipes or layers.",
+}
+OUR_BUG, INTERRUPTED = 70, 130
+
+
+class Commands(click.Group):
+    """The commands by name, each imported only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"kt2t.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, Any]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from kt2t.registry import nearest
+
+            raise click.UsageError(f"there is no command {args[0]!r}. {nearest(args[0], COMMANDS)}".rstrip())
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="kt2t")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Tensor2Tensor, reborn on Keras 3: any problem, any model, one recipe.
+
+    Begin with `kt2t train quickstart`.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and ends the process with the status of design §8."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Runs the command line and returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments  # anywhere on the line
+    arguments = [word for word in arguments if word != "--debug"]
+
+    def say(error: BaseException | None, message: str, status: int) -> int:
+        if debug and error is not None:
+            import traceback
+
+            traceback.print_exception(error)
+        click.echo(f"kt2t: {message}", err=True)
+        return status
+
+    try:
+        result = cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        return say(error, error.format_message(), 2)
+    except (KeyboardInterrupt, click.Abort):
+        return say(None, "interrupted.", INTERRUPTED)
+    except Kt2tError as error:
+        return say(error, str(error), error.status)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except MemoryError as error:
+        return say(error, "out of memory. Make train.batch or the model smaller.", 5)
+    except OSError as error:
+        return say(error, f"{error.filename or 'the system'}: {error.strerror or error}.", 5)
+    except Exception as error:
+        return say(error, f"this is a bug of kt2t: {type(error).__name__}: {error}. Run again with --debug.", OUR_BUG)
+

@@ -1,0 +1,40 @@
+"""`kt2t prepare`: raw data to records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kt2t.cli.console import data_dir_option, json_option, overrides_argument, progress, recipe_argument, result, table
+
+
+@click.command("prepare", short_help="Turn a recipe's raw data into records.")
+@recipe_argument
+@overrides_argument
+@data_dir_option
+@click.option("--verify", is_flag=True, help="Read what is there again and compare its sha256.")
+@json_option
+def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, verify: bool, as_json: bool) -> None:
+    """Turn the raw data of RECIPE into records. Done once; `train` does it when needed."""
+    from kt2t.recipe_file import load
+    from kt2t.run.assemble import problem_of
+
+    loaded = load(recipe, overrides)
+    loaded.check()
+    problem = problem_of(loaded)
+    with progress("prepare") as told:
+        folder = problem.prepare(data_dir, told, verify=verify)
+    manifest = problem.prepared.manifest
+    splits: dict[str, Any] = manifest["splits"]
+    counts = {split: content["records"] for split, content in splits.items()}
+    sizes = {field: vocabulary.size for field, vocabulary in problem.vocabularies().items()}
+    found = {"folder": str(folder), "examples": counts, "vocabulary_sizes": sizes}
+    result(found, as_json, _show)
+
+
+def _show(found: dict[str, Any]) -> None:
+    table([{"split": split, "examples": count} for split, count in found["examples"].items()])
+    table([{"field": field, "vocabulary": size} for field, size in found["vocabulary_sizes"].items()])
+    click.echo(found["folder"])

@@ -1,0 +1,51 @@
+"""`kt2t train`: a recipe to a trained model; the same command again continues."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kt2t.cli.console import (
+    data_dir_option,
+    json_option,
+    overrides_argument,
+    progress,
+    recipe_argument,
+    run_dir_option,
+    say,
+)
+from kt2t.cli.quiet import import_keras
+
+
+@click.command("train", short_help="Train a recipe, or continue it.")
+@recipe_argument
+@overrides_argument
+@run_dir_option
+@data_dir_option
+@json_option
+def command(
+    recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_dir: Path | None, as_json: bool
+) -> None:
+    """Train RECIPE (a file or a short name: see `kt2t list recipes`), prepare its data when needed, evaluate at the end.
+
+    The same command continues a run that was stopped. KEY=VALUE overrides an option, as in train.steps=2000.
+    """
+    from kt2t.cli.evaluate import show
+    from kt2t.recipe_file import load
+    from kt2t.run.train import train
+
+    loaded = load(recipe, overrides)
+    loaded.check()
+    import_keras()
+    with progress("prepare") as told:
+        outcome = train(loaded, run_dir, data_dir, told)
+    if outcome.evaluation is not None:
+        show(outcome.evaluation, as_json)
+    say(f"run folder: {outcome.folder} (step {outcome.step})")
+    say(f"watch:      tensorboard --logdir {outcome.folder / 'tensorboard'}")
+    if outcome.signal is not None:
+        say("stopped and saved; the same command continues.")
+        sys.exit(128 + outcome.signal)
+    say(f"use:        kt2t predict {outcome.folder} < lines")

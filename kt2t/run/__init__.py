@@ -1,0 +1,1 @@
+"""From a recipe to a run: assemble, train, evaluate, predict, estimate."""

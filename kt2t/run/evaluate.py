@@ -1,0 +1,86 @@
+"""What a run is worth on a split: metrics of tensors, scores of decoded text, and a few examples to look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kt2t.run import assemble as assembling
+from kt2t.run.folder import write_text
+from kt2t.run.restore import restored
+
+
+@dataclass
+class Evaluation:
+    """The figures of one split at one step; `signatures` say how each score was computed."""
+
+    split: str
+    step: int
+    metrics: dict[str, float]
+    scores: dict[str, float] = field(default_factory=dict)
+    signatures: dict[str, str] = field(default_factory=dict)
+    samples: list[dict[str, str]] = field(default_factory=list)
+
+    def values(self) -> dict[str, float]:
+        """Metrics and scores together."""
+        return {**self.metrics, **self.scores}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def write(self, folder: Path) -> Path:
+        """Keeps the figures with the run, as `evaluation-SPLIT.json`."""
+        file = folder / f"evaluation-{self.split}.json"
+        write_text(file, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
+        return file
+
+
+def evaluate(
+    run: Path,
+    split: str = "validation",
+    checkpoint: str | None = None,
+    data_dir: Path | None = None,
+    progress: Any = None,
+    samples: int = 5,
+    overrides: Sequence[str] = (),
+) -> Evaluation:
+    """Measures a run on any split of its problem.
+
+    Args:
+        run: The run folder.
+        checkpoint: `last`, `best`, `average` or a step.
+        data_dir: Where prepared problems live.
+        progress: Told of the preparation.
+        samples: How many decoded examples to return.
+        overrides: Of `report.decode`, such as `report.decode.beams=1`.
+
+    Raises:
+        Kt2tError: Whatever stands in the way, with its exit status.
+    """
+    found = restored(run, checkpoint, overrides, lambda problem: problem.prepare(data_dir, progress))
+    evaluation = evaluate_model(found.assembly, split, found.step, samples)
+    evaluation.write(run)
+    return evaluation
+
+
+def evaluate_model(assembly: assembling.Assembly, split: str, step: int, samples: int = 5) -> Evaluation:
+    """Measures the model of an assembly as it is."""
+    problem, model = assembly.problem, assembly.model
+    batches = problem.batches(split, **assembly.recipe.train.batch, shuffle=False)
+    logs = model.evaluate(batches, verbose=0, return_dict=True)
+    evaluation = Evaluation(split, step, {name: float(value) for name, value in logs.items()})
+    scores = problem.scores()
+    if scores and hasattr(model, "generate"):
+        from kt2t.callbacks.scoring import decode_split
+
+        references = problem.references(split)
+        decoded = dict(decode_split(model, problem, split, assembly.search))
+        chosen = sorted(decoded)
+        evaluation.scores = problem.score([decoded[i] for i in chosen], [references[i] for i in chosen])
+        evaluation.signatures = {score.name: score.signature for score in scores}
+        evaluation.samples = [{**references[i], "prediction": decoded[i]} for i in chosen[:samples]]
+    return evaluation

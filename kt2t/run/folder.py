@@ -1,0 +1,201 @@
+"""The folder of one run: what lies where, who works in it, and which recipe it belongs to.
+
+    recipe.yaml       every option of the run, defaults included
+    run.json          format, versions, seed, the recipe as it was given, how far the run is
+    vocabularies/     what `predict` needs besides the checkpoint
+    checkpoints/      step-N/
+    tensorboard/      event files
+    log.txt           what was said
+    lock              held while a command trains here
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kt2t.errors import ResourceError, RunError
+from kt2t.recipe import FORMAT, SECTIONS, Recipe
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; there the lock is advisory only
+    fcntl = None  # type: ignore[assignment]
+
+ENTRIES = {"recipe.yaml", "run.json", "vocabularies", "checkpoints", "tensorboard", "log.txt", "lock"}
+PACKAGES = ("kt2t", "keras", "tensorflow", "keras-nlp", "tensorflow-text", "numpy", "sentencepiece", "jax")
+
+
+class RunFolder:
+    """One run on disk.
+
+    Args:
+        path: The folder; it need not exist yet.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.recipe_file = self.path / "recipe.yaml"
+        self.manifest_file = self.path / "run.json"
+        self.vocabularies = self.path / "vocabularies"
+        self.checkpoints = self.path / "checkpoints"
+        self.tensorboard = self.path / "tensorboard"
+        self.log = self.path / "log.txt"
+
+    @property
+    def exists(self) -> bool:
+        """Whether a run has begun here."""
+        return self.manifest_file.is_file()
+
+    def begin(self, recipe: Recipe, full: Recipe) -> None:
+        """Creates the folder for a recipe, or checks that the run in it is of this recipe.
+
+        Args:
+            recipe: As given.
+            full: With every default written out.
+
+        Raises:
+            RuntimeError: The folder holds something else; the differences are listed.
+            OSError: It cannot be written.
+        """
+        if self.exists:
+            self._check_same(recipe)
+            return
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_text(self.recipe_file, full.to_yaml())
+            self.write_manifest({"name": recipe.name, "given": recipe.nodes, "seed": full.train.seed, "step": 0})
+
+    def manifest(self) -> dict[str, Any]:
+        """What run.json says.
+
+        Raises:
+            RuntimeError: It is missing, unreadable or of a later format.
+        """
+        try:
+            found: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{str(self.path)!r} holds no run (there is no run.json). See `kt2t train --help`.") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{str(self.manifest_file)!r} cannot be read: {error}.") from None
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise RunError(f"{str(self.manifest_file)!r} has format {found.get('format')!r}; this kt2t reads {FORMAT}.")
+        return found
+
+    def write_manifest(self, content: Mapping[str, Any]) -> None:
+        """Writes run.json with the versions of what made it."""
+        whole = {"format": FORMAT, "versions": versions(), **content}
+        write_text(self.manifest_file, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+
+    def update(self, **content: Any) -> None:
+        """Replaces some entries of run.json."""
+        self.write_manifest({**self.manifest(), **content})
+
+    def recipe(self) -> Recipe:
+        """The full recipe of the run."""
+        from kt2t import marked_yaml
+
+        manifest = self.manifest()
+        try:
+            value = marked_yaml.read_file(self.recipe_file).value
+            recipe = Recipe(**{section: value[section] for section in SECTIONS if section in value})
+        except (OSError, TypeError, KeyError) as error:
+            raise RunError(f"{str(self.recipe_file)!r} cannot be read: {error}.") from None
+        recipe.name = manifest.get("name", self.path.name)
+        return recipe
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for this process.
+
+        Raises:
+            RuntimeError: Another process works in it, which is named, or it holds something that is no run.
+        """
+        self._check_own()
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = open(self.path / "lock", "a+", encoding="utf-8")
+        with handle:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    handle.seek(0)
+                    raise RunError(
+                        f"{str(self.path)!r} is in use by {handle.read().strip() or 'another process'}. "
+                        "Wait for it, stop it, or choose another folder with --run-dir."
+                    ) from None
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} on {socket.gethostname()}")
+            handle.flush()
+            yield
+
+    def _check_own(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise RunError(f"{str(self.path)!r} is a file. Choose another folder with --run-dir.")
+        if self.path.is_dir() and not self.exists:
+            foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in ENTRIES)
+            if foreign:
+                raise RunError(
+                    f"{str(self.path)!r} holds {foreign[0]!r} and no run of kt2t. Choose another folder with --run-dir."
+                )
+
+    def _check_same(self, recipe: Recipe) -> None:
+        given = self.manifest().get("given", {})
+        different = sorted(_differences(_lasting(given), _lasting(recipe.nodes)))
+        if different:
+            raise RunError(
+                f"{str(self.path)!r} holds a run of another recipe. Different: {'; '.join(different)}. "
+                "Choose another folder with --run-dir, or remove it."
+            )
+
+
+def versions() -> dict[str, str]:
+    """The versions of kt2t and of what it stands on."""
+    found = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a file aside, then renames it: it is there whole or not at all."""
+    aside = file.with_name(f".{file.name}.{os.getpid()}")
+    with writing(file):
+        aside.write_text(text, encoding="utf-8")
+        os.replace(aside, file)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the operating system says about a path into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, ResourceError):
+            raise
+        raise ResourceError(
+            f"{str(path)!r} cannot be written: {error.strerror or error}. Make room or choose another folder."
+        ) from error
+
+
+def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {section: node for section, node in nodes.items() if section != "report"}
+    kept["train"] = {key: value for key, value in (nodes.get("train") or {}).items() if key != "steps"}
+    return kept
+
+
+def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        for key in {*before, *after}:
+            below = f"{path}.{key}" if path else str(key)
+            yield from _differences(before.get(key, "(not set)"), after.get(key, "(not set)"), below)
+    elif before != after:
+        yield f"{path}: {before!r} there, {after!r} here"

@@ -1,0 +1,111 @@
+"""Lines in, lines out: a trained run as a function of text."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kt2t.errors import DataError, RunError
+from kt2t.run.restore import restored
+
+logger = logging.getLogger("kt2t")
+
+
+class Predictor:
+    """A run, loaded once, that answers lines; it needs the run folder and none of the training data.
+
+    Args:
+        run: The run folder.
+        checkpoint: `last`, `best`, `average` or a step.
+        overrides: Of the search, such as `report.decode.beams=8`.
+
+    Raises:
+        RuntimeError: The run or its checkpoint is missing or damaged, or its model does not answer with text.
+    """
+
+    def __init__(self, run: Path, checkpoint: str | None = None, overrides: Sequence[str] = ()) -> None:
+        found = restored(Path(run), checkpoint, overrides)
+        self.problem = found.assembly.problem
+        self.model = found.assembly.model
+        self.search = found.assembly.search
+        self.step = found.step
+        if not hasattr(self.model, "generate"):
+            raise RunError(f"{type(self.model).__name__} does not generate text; use `kt2t evaluate`.")
+
+    def __call__(self, lines: Sequence[str]) -> list[str]:
+        """The best answer to each line, in the same order."""
+        return list(self.lines(lines))
+
+    def lines(
+        self, lines: Sequence[str], tokens: int = 8192, as_json: bool = False, progress: Any = None
+    ) -> Iterator[str]:
+        """An answer to each line, in the same order; decoded in batches of similar length.
+
+        Args:
+            lines: Without line ends.
+            tokens: Source positions per batch, padding counted.
+            as_json: Whether an answer is a JSON object with all hypotheses and their scores.
+            progress: Called with how many are done, of how many, and of what.
+        """
+        answers: list[str | None] = [None] * len(lines)
+        done = 0
+        for places, decoded in self._decoded(lines, tokens):
+            for row, place in enumerate(places):
+                if place >= 0:
+                    answers[place] = self._answer(decoded, row, as_json)
+                    done += 1
+            if progress is not None:
+                progress(done, len(lines), "lines")
+        yield from (answer or "" for answer in answers)
+
+    def _decoded(self, lines: Sequence[str], tokens: int) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        from kt2t.data.plan import Plan
+        from kt2t.data.reader import collate
+
+        if not lines:
+            return
+        examples = self.problem.encode_all([{"inputs": line} for line in lines])
+        longest = self.problem.max_length
+        lengths = np.array([len(example["inputs"]) for example in examples], np.int64)
+        if longest is not None and (cut := int((lengths > longest).sum())):
+            logger.warning("%d lines are longer than %d tokens and were cut.", cut, longest)
+        features = {"inputs": self.problem.features()["inputs"]}
+        plan = Plan({"inputs": lengths}, tokens=max(tokens, int(lengths.max())), shuffle=False, max_length=longest)
+        for batch in plan.epoch(0):
+            rows = [examples[index] if index >= 0 else None for index in batch.indices]
+            inputs, *_ = collate(rows, features, batch.shape)
+            found = self.model.generate(inputs, search=self.search)
+            yield batch.indices, {name: np.asarray(value) for name, value in found.items()}
+
+    def _answer(self, decoded: dict[str, np.ndarray], row: int, as_json: bool) -> str:
+        texts = [self.problem.decode("targets", ids) for ids in decoded["ids"][row]]
+        if not as_json:
+            return " ".join(texts[0].splitlines())
+        scores = [round(float(score), 6) for score in decoded["scores"][row]]
+        hypotheses = [{"text": text, "score": score} for text, score in zip(texts, scores, strict=True)]
+        return json.dumps({"text": texts[0], "hypotheses": hypotheses}, ensure_ascii=False)
+
+
+def lines_of(data: bytes, name: str) -> list[str]:
+    """The lines of UTF-8 bytes, without their ends.
+
+    Raises:
+        DataError: A line is not UTF-8; it is named.
+    """
+    lines = data.split(b"\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    found = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(line.removesuffix(b"\r").decode("utf-8"))
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"byte 0x{line[error.start]:02x} is not UTF-8. Convert the text to UTF-8.", file=name, line=number
+            ) from None
+    return found

@@ -1,0 +1,122 @@
+"""A run folder back to objects: its recipe, its vocabularies, and one of its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kt2t import marked_yaml
+from kt2t.data.problem import Problem
+from kt2t.errors import RecipeError, RunError
+from kt2t.recipe import Recipe
+from kt2t.run import assemble as assembling
+from kt2t.run.folder import RunFolder
+
+
+@dataclass
+class Restored:
+    """A trained model with what it was trained for, and the step it is from."""
+
+    assembly: assembling.Assembly
+    step: int
+
+
+def restored(
+    run: Path,
+    checkpoint: str | None = None,
+    overrides: Sequence[str] = (),
+    ready: Callable[[Problem], Any] | None = None,
+) -> Restored:
+    """The model of a run at a checkpoint.
+
+    Args:
+        run: The run folder.
+        checkpoint: `last`, `best`, `average` or a step; `best` by default if the recipe names one, else `last`.
+        overrides: `report.decode.KEY=VALUE`.
+        ready: Called with the problem before the model is built, to prepare its data; the run's own vocabularies are
+            enough to predict.
+
+    Raises:
+        RuntimeError: No such run or checkpoint, or one that is damaged or of another vocabulary.
+    """
+    folder = RunFolder(run)
+    recipe = folder.recipe()
+    _override_search(recipe, overrides)
+    problem = assembling.problem_of(recipe)
+    if ready is None:
+        assembling.restore_vocabularies(problem, folder.vocabularies)
+    else:
+        ready(problem)
+        assembling.check_vocabularies(problem, folder.vocabularies)
+    assembly = assembling.assemble(recipe, problem)
+    return Restored(assembly, load_checkpoint(folder, assembly, checkpoint))
+
+
+def load_checkpoint(folder: RunFolder, assembly: assembling.Assembly, name: str | None = None) -> int:
+    """Puts a checkpoint of a run into the model; its step.
+
+    Raises:
+        RuntimeError: There is no such checkpoint; those that there are, are named.
+    """
+    from kt2t.training import checkpoints
+
+    name = name or ("best" if assembly.recipe.report.best and best_step(folder) is not None else "last")
+    if name == "average":
+        return _averaged(folder, assembly)
+    if name == "last":
+        path = checkpoints.newest(folder.checkpoints)
+    else:
+        step = best_step(folder) if name == "best" else int(name) if name.isdigit() else None
+        path = None if step is None else folder.checkpoints / f"step-{step}"
+    if path is None or not path.is_dir():
+        raise RunError(f"{str(folder.path)!r} has no checkpoint {name!r}. There are: {', '.join(known(folder)) or 'none'}.")
+    checkpoints.restore(path, assembly.model)
+    return int(assembly.model.optimizer.iterations)
+
+
+def known(folder: RunFolder) -> list[str]:
+    """What `--checkpoint` may say for a run."""
+    steps = sorted(int(path.name[5:]) for path in folder.checkpoints.glob("step-*") if path.name[5:].isdigit())
+    words = ["last", "average"] + (["best"] if best_step(folder) is not None else []) if steps else []
+    return [*words, *map(str, steps)]
+
+
+def best_step(folder: RunFolder) -> int | None:
+    """The step of the best checkpoint, where one is known."""
+    try:
+        return int(json.loads((folder.checkpoints / "best.json").read_text(encoding="utf-8"))["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _averaged(folder: RunFolder, assembly: assembling.Assembly) -> int:
+    from kt2t.training import checkpoints
+
+    steps = sorted(int(word) for word in known(folder) if word.isdigit())[-assembly.recipe.train.average :]
+    if not steps:
+        raise RunError(f"{str(folder.path)!r} has no checkpoints to average.")
+    with tempfile.TemporaryDirectory() as aside:
+        mean = checkpoints.average([folder.checkpoints / f"step-{step}" for step in steps], Path(aside) / f"step-{steps[-1]}")
+        checkpoints.restore(mean, assembly.model)
+    return steps[-1]
+
+
+def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
+    decode = dict(recipe.nodes["report"].get("decode") or {"type": "Greedy"})
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals or not key.startswith("report.decode"):
+            raise RecipeError(f"{override!r}: only report.decode=… and report.decode.KEY=… can be changed for a trained run.")
+        value = marked_yaml.read(text).value
+        option = key.removeprefix("report.decode").lstrip(".")
+        if not option:
+            decode = value
+        elif option == "type" and value != decode["type"]:
+            decode = {"type": value}
+        else:
+            decode[option] = value
+    recipe.nodes["report"] = {**recipe.nodes["report"], "decode": decode}

@@ -1,0 +1,21 @@
+import json
+
+import pytest
+
+from kt2t.cli.main import run
+from kt2t.recipe_file import short_names
+
+
+@pytest.mark.parametrize(("what", "name"), [("problems", "Multi30k"), ("models", "Transformer"), ("layers", "Attention"), ("recipes", "quickstart")])
+def test_each_has_a_line(what, name, capsys):
+    assert run(["list", what, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert name in {row["name"] for row in rows}
+    assert all(row["about"] for row in rows)
+    assert run(["list", what]) == 0
+    assert name in capsys.readouterr().out
+
+
+def test_all_recipes_are_listed(capsys):
+    run(["list", "recipes", "--json"])
+    assert {row["name"] for row in json.loads(capsys.readouterr().out)} == set(short_names())

@@ -1,0 +1,80 @@
+import keras
+import pytest
+
+from kt2t import registry
+from kt2t.errors import DataError, RecipeError, RunError
+from kt2t.recipe import Recipe
+from kt2t.recipe_file import load
+from kt2t.run import assemble as assembling
+
+
+def _assembled(file, *overrides):
+    recipe = load(str(file), overrides)
+    recipe.check()
+    problem = assembling.problem_of(recipe)
+    problem.prepare()
+    return assembling.assemble(recipe, problem)
+
+
+def test_a_recipe_becomes_a_compiled_model_that_fits_its_problem(tiny):
+    assembly = _assembled(tiny)
+    assert assembly.model.built and assembly.model.optimizer.built
+    targets = assembly.problem.features()["targets"]
+    batch, ids, weights = next(iter(assembly.problem.batches("validation", rows=4)))
+    assert assembly.model(batch).shape == (*ids.shape, targets.vocabulary_size)
+    assert type(assembly.search).__name__ == "Greedy"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_the_same_seed_gives_the_same_weights(tiny):
+    first, again, other = (
+        [v.numpy() for v in _assembled(tiny, f"train.seed={seed}").model.weights] for seed in (1, 1, 2)
+    )
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+def test_the_full_recipe_has_every_default_and_builds_the_same(tiny):
+    assembly = _assembled(tiny)
+    full = assembly.full_recipe()
+    assert full.nodes["optimizer"]["beta_1"] == pytest.approx(0.9)
+    assert full.nodes["model"]["norm"] == "pre" and "features" not in full.nodes["model"]
+    assert full.nodes["train"]["seed"] == 1 and full.nodes["report"]["keep"] == 3
+    again = assembling.assemble(Recipe(**full.nodes), assembly.problem)
+    assert registry.describe(again.model, full=True) == registry.describe(assembly.model, full=True)
+    assert registry.describe(again.model.optimizer, full=True) == registry.describe(assembly.model.optimizer, full=True)
+
+
+def test_what_a_constructor_refuses_is_told_with_its_line(tiny):
+    with pytest.raises(RecipeError, match=r"tiny\.yaml:3: model\.num_heads: 3 heads do not divide"):
+        tiny.write_text(tiny.read_text().replace("num_heads: 2", "num_heads: 3"))
+        _assembled(tiny)
+    with pytest.raises(RecipeError, match=r"command line: optimizer\.beta_2: 'much' is not a number"):
+        tiny.write_text(tiny.read_text().replace("num_heads: 3", "num_heads: 2"))
+        _assembled(tiny, "optimizer.beta_2=much")
+
+
+def test_vocabularies_travel_with_the_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    (tmp_path / "pairs.tsv").write_text("".join(f"a b {i}\tc d {i}\n" for i in range(60)))
+    recipe = Recipe(
+        {"type": "ParallelText", "train_files": [str(tmp_path / "pairs.tsv")], "vocabulary": {"type": "Characters"}},
+        {"type": "Transformer"},
+        {"type": "Adam"},
+    )
+    problem = assembling.problem_of(recipe)
+    problem.prepare()
+    assembling.save_vocabularies(problem, tmp_path / "kept")
+    assembling.check_vocabularies(problem, tmp_path / "kept")
+    other = assembling.problem_of(recipe)
+    assembling.restore_vocabularies(other, tmp_path / "kept")
+    assert other.encode({"inputs": "a 1", "targets": "c"})["inputs"].tolist() == problem.encode(
+        {"inputs": "a 1", "targets": "c"}
+    )["inputs"].tolist()
+    with pytest.raises(DataError, match="does not exist"):
+        assembling.restore_vocabularies(other, tmp_path / "nowhere")
+    changed = assembling.problem_of(recipe)
+    for vocabulary in changed.vocabularies().values():
+        vocabulary.train(["zyx"])
+    with pytest.raises(RunError, match="not the one that this run was trained with"):
+        assembling.check_vocabularies(changed, tmp_path / "kept")

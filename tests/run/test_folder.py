@@ -1,0 +1,78 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kt2t.errors import ResourceError, RunError
+from kt2t.recipe import Recipe
+from kt2t.run.folder import RunFolder, versions, write_text
+
+
+def _recipe(**train):
+    return Recipe({"type": "Reverse"}, {"type": "Transformer"}, {"type": "Adam"}, {"steps": 5, **train}, {"every": 2})
+
+
+def test_a_run_begins_and_is_found_again(tmp_path):
+    folder = RunFolder(tmp_path / "a" / "run")
+    assert not folder.exists
+    with folder.locked():
+        folder.begin(_recipe(), _recipe(seed=1))
+    assert folder.exists and folder.manifest()["seed"] == 1
+    assert folder.recipe().nodes["train"] == {"steps": 5, "seed": 1}
+    folder.update(step=3)
+    assert folder.manifest()["step"] == 3 and folder.manifest()["versions"] == versions()
+
+
+def test_more_steps_and_another_report_are_the_same_run_but_nothing_else(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        folder.begin(_recipe(), _recipe())
+        other = _recipe(steps=50)
+        other.nodes["report"] = {"every": 7}
+        folder.begin(other, other)
+        changed = _recipe(seed=3)
+        changed.nodes["model"] = {"type": "Transformer", "num_layers": 2}
+        with pytest.raises(RunError, match=r"model\.num_layers: '\(not set\)' there, 2 here; train\.seed: .* 3 here") as raised:
+            folder.begin(changed, changed)
+    assert raised.value.status == 4
+
+
+def test_a_folder_that_is_no_run_is_refused_untouched(tmp_path):
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(RunError, match=r"holds 'thesis\.tex' and no run"), RunFolder(tmp_path).locked():
+        pass
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+    with pytest.raises(RunError, match="is a file"), RunFolder(tmp_path / "thesis.tex").locked():
+        pass
+
+
+def test_two_in_one_folder_the_second_is_told_who_is_the_first(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    code = "import sys\nfrom kt2t.run.folder import RunFolder\nwith RunFolder(sys.argv[1]).locked(): pass"
+    with folder.locked():
+        done = subprocess.run([sys.executable, "-c", code, str(folder.path)], capture_output=True, text=True)
+    assert done.returncode != 0 and f"is in use by process {os.getpid()} on" in done.stderr
+    with folder.locked():
+        pass
+
+
+def test_what_is_no_manifest_is_refused(tmp_path):
+    folder = RunFolder(tmp_path)
+    with pytest.raises(RunError, match="holds no run"):
+        folder.manifest()
+    folder.manifest_file.write_text("{")
+    with pytest.raises(RunError, match="cannot be read"):
+        folder.manifest()
+    folder.manifest_file.write_text(json.dumps({"format": 99}))
+    with pytest.raises(RunError, match="format 99"):
+        folder.manifest()
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    write_text(tmp_path / "a", "one")
+    write_text(tmp_path / "a", "two")
+    assert (tmp_path / "a").read_text() == "two" and os.listdir(tmp_path) == ["a"]
+    with pytest.raises(ResourceError, match="cannot be written"):
+        write_text(tmp_path / "missing" / "a", "x")

@@ -1,0 +1,48 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from kt2t.errors import RecipeError, RunError
+from kt2t.run.folder import RunFolder
+from kt2t.run.restore import best_step, known, restored
+
+
+def test_each_checkpoint_can_be_asked_for(tiny_run):
+    names = known(RunFolder(tiny_run))
+    assert {"last", "best", "average", "12"} <= set(names)
+    assert restored(tiny_run, "last").step == 12
+    assert restored(tiny_run, "8").step == 8
+    assert restored(tiny_run).step == best_step(RunFolder(tiny_run))
+
+
+def test_average_is_the_mean_of_the_weights(tiny_run):
+    steps = [int(name) for name in known(RunFolder(tiny_run)) if name.isdigit()]
+    each = [restored(tiny_run, str(step)).assembly.model.get_weights() for step in steps]
+    mean = restored(tiny_run, "average").assembly.model.get_weights()
+    for place, weight in enumerate(mean):
+        np.testing.assert_allclose(weight, np.mean([weights[place] for weights in each], axis=0), rtol=1e-6, atol=1e-7)
+
+
+def test_what_is_not_there_is_told_with_what_is(tiny_run, tmp_path):
+    with pytest.raises(RunError, match=r"no checkpoint '77'\. There are: last, average, best, "):
+        restored(tiny_run, "77")
+    with pytest.raises(RunError, match="holds no run"):
+        restored(tmp_path)
+
+
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tiny_run, tmp_path, caplog):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    file = tmp_path / "run" / "checkpoints" / "step-12" / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-5] ^= 1
+    file.write_bytes(data)
+    assert restored(tmp_path / "run", "last").step == 8
+    assert "step-12" in caplog.text
+
+
+def test_the_search_can_be_changed_and_nothing_else(tiny_run):
+    found = restored(tiny_run, "last", ["report.decode.type=Beam", "report.decode.beams=3"])
+    assert type(found.assembly.search).__name__ == "Beam" and found.assembly.search.beams == 3
+    with pytest.raises(RecipeError, match="only report.decode"):
+        restored(tiny_run, "last", ["model.num_layers=2"])

@@ -1,0 +1,105 @@
+"""Training from a recipe, and going on with it: killed at any moment, a run ends as if nothing had happened."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from kt2t.errors import RunError
+from kt2t.recipe_file import load
+from kt2t.run.train import train
+
+CODE = """
+import sys
+import keras, tensorflow as tf
+tf.config.experimental.enable_op_determinism()
+from kt2t.recipe_file import load
+from kt2t.run.train import train
+recipe = load(sys.argv[1], sys.argv[3:])
+recipe.check()
+outcome = train(recipe, sys.argv[2])
+sys.exit(128 + outcome.signal if outcome.signal else 0)
+"""
+
+
+def _arrays(folder, step):
+    found = {}
+    for name in ("model", "optimizer"):
+        found.update(load_file(folder / "checkpoints" / f"step-{step}" / f"{name}.safetensors"))
+    return found
+
+
+def _start(file, run, *overrides):
+    return subprocess.Popen([sys.executable, "-c", CODE, str(file), str(run), *overrides], stderr=subprocess.PIPE)
+
+
+def _assert_equal(first, again):
+    assert first.keys() == again.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name], err_msg=name)
+
+
+def test_a_run_leaves_what_it_should(tiny_run):
+    assert {"recipe.yaml", "run.json", "vocabularies", "checkpoints", "tensorboard", "log.txt"} <= set(os.listdir(tiny_run))
+    assert (tiny_run / "checkpoints" / "step-12").is_dir() and (tiny_run / "checkpoints" / "best.json").is_file()
+    assert (tiny_run / "evaluation-validation.json").is_file()
+    assert list(tiny_run.rglob("events.out.tfevents*"))
+
+
+def test_a_finished_run_says_so_and_more_steps_go_on(tiny, tmp_path, caplog):
+    recipe = load(str(tiny), ["train.steps=4", "report.score=false"])
+    assert train(recipe, tmp_path / "run").step == 4
+    with caplog.at_level("INFO", logger="kt2t"):
+        again = train(recipe, tmp_path / "run")
+    assert again.step == 4 and again.evaluation is None and "is finished" in caplog.text
+    assert train(load(str(tiny), ["train.steps=6", "report.score=false"]), tmp_path / "run").step == 6
+
+
+def test_another_recipe_in_the_folder_is_refused_before_any_work(tiny, tmp_path):
+    train(load(str(tiny), ["train.steps=2", "report.score=false"]), tmp_path / "run")
+    with pytest.raises(RunError, match=r"model\.num_layers: 1 there, 2 here"):
+        train(load(str(tiny), ["model.num_layers=2"]), tmp_path / "run")
+
+
+def test_killed_and_run_again_it_is_bit_identical(tiny, tmp_path):
+    """kill -9 at three moments of the run, the same command each time; weights and slots equal the undisturbed run's."""
+    overrides = ("train.steps=60", "report.every=5", "report.score=false", "report.attention_maps=false")
+    assert _start(tiny, tmp_path / "whole", *overrides).wait() == 0
+    generator = random.Random(3)
+    killed = 0
+    for _ in range(12):
+        process = _start(tiny, tmp_path / "killed", *overrides)
+        wanted = len(list((tmp_path / "killed").glob("checkpoints/step-*"))) + 1
+        while process.poll() is None and killed < 3:
+            if len(list((tmp_path / "killed").glob("checkpoints/step-*"))) >= min(wanted, 5):
+                time.sleep(generator.random() * 0.2)
+                process.kill()
+                killed += 1
+                break
+            time.sleep(0.005)
+        if process.wait() == 0:
+            break
+    assert killed >= 1
+    _assert_equal(_arrays(tmp_path / "whole", 60), _arrays(tmp_path / "killed", 60))
+
+
+def test_a_signal_saves_and_the_same_command_goes_on(tiny, tmp_path):
+    overrides = ("train.steps=100000", "report.every=100000", "report.score=false", "report.attention_maps=false")
+    process = _start(tiny, tmp_path / "run", *overrides)
+    while not (tmp_path / "run" / "run.json").exists() or not list((tmp_path / "run").rglob("events.out*")):
+        assert process.poll() is None, process.stderr.read().decode()[-2000:]
+        time.sleep(0.05)
+    time.sleep(3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 143
+    (saved,) = (tmp_path / "run" / "checkpoints").glob("step-*")
+    step = int(saved.name[5:])
+    assert step > 0
+    outcome = train(load(str(tiny), [*overrides[1:], f"train.steps={step + 2}"]), tmp_path / "run")
+    assert outcome.step == step + 2
