@@ -1,0 +1,22 @@
+"""Training: what `compile` and `fit` do, schedules, optimizers, strategies and checkpoints."""
+
+from kt2t.registry import exports
+
+TABLE = {
+    "Adam": "optimizers.adam",
+    "Constant": "schedules",
+    "CosineCycles": "decays",
+    "CosineToZero": "decays",
+    "DelayedCosine": "decays",
+    "DelayedExponential": "decays",
+    "ExponentialWarmup": "schedules",
+    "HiddenDim": "schedules",
+    "LinearCycles": "decays",
+    "LinearToZero": "decays",
+    "LinearWarmup": "schedules",
+    "Noam": "schedules",
+    "Product": "schedules",
+    "ReciprocalSquareRoot": "schedules",
+    "strategy": "strategies",
+}
+__getattr__, __dir__ = exports(__name__, TABLE)

@@ -1,0 +1,82 @@
+"""Gradient clipping, taken over from the optimizer so that it comes after the sum over replicas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+from keras import ops
+
+OPTIONS = ("clipnorm", "global_clipnorm", "clipvalue")
+
+
+class Clipping:
+    """What an optimizer's `clipnorm`, `global_clipnorm` and `clipvalue` ask for, no longer done by the optimizer.
+
+    The options leave the optimizer and are remembered on it, so that compiling with it once more finds them again.
+
+    Args:
+        optimizer: A Keras optimizer; `LossScaleOptimizer` is looked through.
+    """
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
+        self._optimizer = innermost(optimizer)
+        given = {name: getattr(self._optimizer, name, None) for name in OPTIONS}
+        if not any(given.values()):
+            given = getattr(self._optimizer, "_kt2t_clipping", given)
+        object.__setattr__(self._optimizer, "_kt2t_clipping", given)
+        self._given = given
+        self._write(dict.fromkeys(OPTIONS))
+
+    def clip(self, gradients: Sequence[Any], norm: Any, scale: Any = 1.0) -> list[Any]:
+        """The gradients within the bounds.
+
+        Args:
+            gradients: Dense tensors or None.
+            norm: Global norm of the gradients without `scale`.
+            scale: What the gradients are multiplied by (loss scaling).
+        """
+        if self._given["global_clipnorm"]:
+            factor = _factor(self._given["global_clipnorm"], norm)
+            return _each(gradients, lambda g: g * ops.cast(factor, g.dtype))
+        if self._given["clipnorm"]:
+            bound = self._given["clipnorm"]
+            return _each(gradients, lambda g: g * ops.cast(_factor(bound, global_norm([g]) / scale), g.dtype))
+        if self._given["clipvalue"]:
+            bound = ops.cast(self._given["clipvalue"] * scale, "float32")
+            return _each(gradients, lambda g: ops.clip(g, ops.cast(-bound, g.dtype), ops.cast(bound, g.dtype)))
+        return list(gradients)
+
+    @contextmanager
+    def given_back(self) -> Iterator[None]:
+        """The options on the optimizer again for a moment, as when its configuration is written."""
+        self._write(self._given)
+        try:
+            yield
+        finally:
+            self._write(dict.fromkeys(OPTIONS))
+
+    def _write(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            setattr(self._optimizer, name, value)
+
+
+def innermost(optimizer: Any) -> Any:
+    """The optimizer that a `LossScaleOptimizer` wraps, or the optimizer itself."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def global_norm(gradients: Sequence[Any]) -> Any:
+    """√Σg² over all gradients, a float32 scalar."""
+    squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
+    return ops.sqrt(ops.sum(ops.stack(squares)))
+
+
+def _factor(bound: float, norm: Any) -> Any:
+    return bound / ops.maximum(norm, bound)
+
+
+def _each(gradients: Sequence[Any], function: Any) -> list[Any]:
+    return [None if gradient is None else function(gradient) for gradient in gradients]

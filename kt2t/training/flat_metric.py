@@ -1,0 +1,71 @@
+"""Keras's metrics over positions, so that a position counts the same in a long batch and in a short one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class FlatMetric(keras.metrics.Metric):
+    """A Keras metric that sees (batch · time) positions instead of (batch, time).
+
+    Keras averages weighted values over all axes but the first before it sums over batches, so that with weights of
+    (batch, time) a position of a long batch counts less. Metrics of other authors get their arguments as they are.
+
+    Shapes:
+        y_true (batch, time, …), y_pred (batch, time, …, classes), sample_weight (batch, time, …)
+
+    Args:
+        metric: A Keras metric, the name of one, or a function of (y_true, y_pred).
+    """
+
+    def __init__(self, metric: Any) -> None:
+        by_shape = isinstance(metric, str) and metric in ("accuracy", "acc")
+        inner = None if by_shape else _metric(metric)
+        super().__init__(name=metric if inner is None or isinstance(metric, str) else inner.name)
+        self.inner = inner
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if self.inner is None:
+            self.inner = _accuracy(y_true, y_pred)(name=self.name)
+        axes = 0 if sample_weight is None else len(sample_weight.shape)
+        if 2 <= axes < len(y_pred.shape):
+            y_true, y_pred, sample_weight = (_flat(one, axes) for one in (y_true, y_pred, sample_weight))
+        self.inner.update_state(y_true, y_pred, sample_weight=sample_weight)
+
+    def result(self) -> Any:
+        return 0.0 if self.inner is None else self.inner.result()
+
+    def reset_state(self) -> None:
+        if self.inner is not None:
+            self.inner.reset_state()
+
+
+def flat(metric: Any) -> Any:
+    """The metric as a `FlatMetric`, where it is Keras's own or a function; else as it is."""
+    own = isinstance(metric, keras.metrics.Metric) and not type(metric).__module__.startswith("keras.")
+    return metric if own or metric is None else FlatMetric(metric)
+
+
+def _metric(given: Any) -> keras.metrics.Metric:
+    found = keras.metrics.get(given)
+    if isinstance(found, keras.metrics.Metric):
+        return found
+    return keras.metrics.MeanMetricWrapper(found, name=given if isinstance(given, str) else given.__name__)
+
+
+def _accuracy(y_true: Any, y_pred: Any) -> Callable[..., keras.metrics.Metric]:
+    """Which accuracy Keras means by the bare word, told by the shapes."""
+    if y_pred.shape[-1] == 1:
+        return keras.metrics.BinaryAccuracy
+    if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1:
+        return keras.metrics.SparseCategoricalAccuracy
+    return keras.metrics.CategoricalAccuracy
+
+
+def _flat(tensor: Any, axes: int) -> Any:
+    tensor = ops.convert_to_tensor(tensor)
+    return ops.reshape(tensor, (-1, *tensor.shape[axes:]))

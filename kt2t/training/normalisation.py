@@ -1,0 +1,223 @@
+"""The loss of a batch: values per element, weighted, and divided by the weight there is.
+
+    loss = sum over outputs of c · Σ(w · l) / Σ w
+
+Neutral code, shared by the trainers of all backends. A trainer hands in how Σ w is summed over replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class Objective:
+    """The losses that `compile` was given, one for each output.
+
+    Args:
+        loss: A loss, its name or a function; or a dict or list of these by output. None where layers
+            call `add_loss`.
+        loss_weights: Coefficients of the outputs, in the same structure as `loss`.
+        output_names: Names of the outputs, where the model knows them.
+    """
+
+    def __init__(self, loss: Any, loss_weights: Any = None, output_names: Sequence[str] | None = None) -> None:
+        given = _by_output(loss, output_names)
+        self._keys = [key for key, one in given.items() if one is not None]
+        self._losses = [_unreduced(given[key]) for key in self._keys]
+        weights = _by_output(loss_weights, output_names) if loss_weights is not None else {}
+        self._coefficients = [float(weights.get(key, weights.get(None, 1.0))) for key in self._keys]
+        self._output_names = list(output_names or [])
+
+    @property
+    def names(self) -> list[str]:
+        """What the losses are called in the logs, in the order of `sums`."""
+        return [self._name(key) for key in self._keys]
+
+    @property
+    def coefficients(self) -> list[float]:
+        """The coefficient of each loss in the sum."""
+        return self._coefficients
+
+    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> list[tuple[Any, Any]]:
+        """Σ(w·l) and Σw of each output, float32 scalars.
+
+        Raises:
+            ValueError: A loss returns one number for the batch, a weight does not fit, or an output has no loss.
+        """
+        if len(self._keys) == 1 and keras.tree.is_nested(y_pred) and self._keys[0] is None:
+            raise ValueError(
+                f"loss: the model has the outputs {_outputs(y_pred)}. Give a dict with a loss for each of them."
+            )
+        found = []
+        for key, loss in zip(self._keys, self._losses, strict=True):
+            truth, prediction = self._pick(y_true, key), self._pick(y_pred, key)
+            values = loss(truth, prediction)
+            if len(values.shape) == 0 and len(prediction.shape) == 1:  # Keras's losses average over a last axis
+                values = loss(ops.expand_dims(truth, -1), ops.expand_dims(prediction, -1))
+            if len(values.shape) == 0:
+                raise ValueError(
+                    f"loss: {loss.name!r} returns one number for the whole batch. Return a value for each example or "
+                    "position, (batch, …); the trainer weights and averages them."
+                )
+            weights = self._pick(sample_weight, key) if sample_weight is not None else None
+            found.append(_weighted(values, weights, getattr(prediction, "_keras_mask", None)))
+        return found
+
+    def _name(self, key: Any) -> str:
+        if isinstance(key, int) and key < len(self._output_names):
+            return self._output_names[key]
+        return "" if key is None else str(key)
+
+    def _pick(self, structure: Any, key: Any) -> Any:
+        if key is None or not keras.tree.is_nested(structure):
+            return structure
+        if isinstance(structure, Mapping):
+            return structure[key if key in structure else self._name(key)]
+        if isinstance(key, str):
+            key = self._output_names.index(key)
+        return structure[key]
+
+
+class LossTracker(keras.metrics.Metric):
+    """`loss` over an epoch: the ratio of sums over all batches, not the mean of batch means.
+
+    The extra losses of layers (`add_loss`) have no weight; they enter by their mean over the steps.
+
+    Args:
+        names: Names of the outputs' losses; with more than one, each is logged as `<name>_loss` as well.
+        coefficients: Of each in the total.
+    """
+
+    def __init__(self, names: Sequence[str], coefficients: Sequence[float], name: str = "loss") -> None:
+        super().__init__(name=name, dtype="float32")
+        self._names = list(names)
+        self._coefficients = list(coefficients)
+        self._recorded = False
+        size = (max(len(self._names), 1),)
+        self._totals = self.add_weight(shape=size, initializer="zeros", name="totals")
+        self._weights = self.add_weight(shape=size, initializer="zeros", name="weights")
+        self._extra = self.add_weight(shape=(), initializer="zeros", name="extra")
+        self._steps = self.add_weight(shape=(), initializer="zeros", name="steps")
+
+    def record(self, sums: Sequence[tuple[Any, Any]], extra: Any = None, only_finite: bool = False) -> None:
+        """Adds the sums of a batch; with `only_finite`, a total that is not finite is left out with its weight."""
+        self._recorded = True
+        if sums:
+            totals = ops.stack([total for total, _ in sums])
+            weights = ops.stack([weight for _, weight in sums])
+            if only_finite:
+                kept = ops.isfinite(totals)
+                totals, weights = ops.where(kept, totals, 0.0), ops.where(kept, weights, 0.0)
+            self._totals.assign_add(totals)
+            self._weights.assign_add(weights)
+        if extra is not None:
+            self._extra.assign_add(ops.where(ops.isfinite(extra), extra, 0.0) if only_finite else extra)
+            self._steps.assign_add(1.0)
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Keras's own call after `compute_loss`; counts only where an overridden `compute_loss` recorded nothing."""
+        if self._recorded:
+            self._recorded = False
+            return
+        self.record([], extra=values)
+        self._recorded = False
+
+    def result(self) -> dict[str, Any]:
+        ratios = _ratio(self._totals, self._weights)
+        coefficients = ops.convert_to_tensor(self._coefficients or [0.0], "float32")
+        loss = ops.sum(ratios * coefficients) + _ratio(self._extra, self._steps)
+        parts = {f"{name}_loss": ratios[i] for i, name in enumerate(self._names)} if len(self._names) > 1 else {}
+        return {"loss": loss, **parts}
+
+
+def share(sums: Sequence[tuple[Any, Any]], coefficients: Sequence[float], total: Callable[[Any], Any]) -> Any:
+    """This replica's share of the loss: its Σ(w·l) over the weight of all replicas, which `total` sums up."""
+    parts = [c * _ratio(top, total(weight)) for (top, weight), c in zip(sums, coefficients, strict=True)]
+    return sum(parts[1:], parts[0])
+
+
+def merged(metrics: Any, weighted_metrics: Any) -> Any:
+    """`metrics` and `weighted_metrics` as one, since here both are weighted."""
+    if not metrics or not weighted_metrics:
+        return metrics or weighted_metrics
+    if isinstance(metrics, Mapping) and isinstance(weighted_metrics, Mapping):
+        names = dict.fromkeys([*metrics, *weighted_metrics])
+        return {name: [*_listed(metrics.get(name)), *_listed(weighted_metrics.get(name))] for name in names}
+    if isinstance(metrics, Mapping) or isinstance(weighted_metrics, Mapping):
+        raise ValueError("weighted_metrics: give `metrics` and `weighted_metrics` both as a list or both as a dict.")
+    return [*metrics, *weighted_metrics]
+
+
+def _weighted(values: Any, weights: Any, mask: Any) -> tuple[Any, Any]:
+    values = ops.cast(values, "float32")
+    weights = ops.ones_like(values) if weights is None else _spread(ops.cast(weights, "float32"), values)
+    if mask is not None:
+        weights = weights * _spread(ops.cast(mask, "float32"), values)
+    # A value that has no weight must not count even where it is not finite: 0 · inf is not a number.
+    return ops.sum(ops.where(weights == 0, 0.0, values * weights)), ops.sum(weights)
+
+
+def _spread(weights: Any, values: Any) -> Any:
+    """Weights of (batch, …) repeated over the axes that only the values have."""
+    while len(weights.shape) > len(values.shape) and weights.shape[-1] == 1:
+        weights = ops.squeeze(weights, -1)
+    if len(weights.shape) > len(values.shape):
+        raise ValueError(
+            f"sample_weight: a weight of shape {tuple(weights.shape)} does not fit loss values of shape "
+            f"{tuple(values.shape)}. It may have at most their axes."
+        )
+    while len(weights.shape) < len(values.shape):
+        weights = ops.expand_dims(weights, -1)
+    return ops.broadcast_to(weights, ops.shape(values))
+
+
+def _ratio(top: Any, bottom: Any) -> Any:
+    return ops.divide_no_nan(top, bottom)
+
+
+def _unreduced(loss: Any) -> keras.losses.Loss:
+    given = keras.losses.get(loss)
+    if not isinstance(given, keras.losses.Loss):
+        given = _Function(given, name=loss if isinstance(loss, str) else getattr(loss, "__name__", None))
+    unreduced = object.__new__(type(given))  # `copy.copy` would send it through Keras's file format
+    vars(unreduced).update(vars(given), reduction=None)
+    return unreduced
+
+
+class _Function(keras.losses.Loss):
+    """A loss function as an object; its last axes are matched as Keras matches them."""
+
+    def __init__(self, function: Callable[[Any, Any], Any], name: str | None) -> None:
+        super().__init__(name=name, reduction=None)
+        self._function = function
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        if len(y_true.shape) == len(y_pred.shape) + 1 and y_true.shape[-1] == 1:
+            y_pred = ops.expand_dims(y_pred, -1)
+        elif len(y_pred.shape) == len(y_true.shape) + 1 and y_pred.shape[-1] == 1:
+            y_true = ops.expand_dims(y_true, -1)
+        return self._function(y_true, y_pred)
+
+
+def _by_output(given: Any, output_names: Sequence[str] | None) -> dict[Any, Any]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, list | tuple):
+        return {None: given[0]} if len(given) == 1 else dict(enumerate(given))
+    if given is None:
+        return {}
+    if output_names and len(output_names) > 1:
+        return dict.fromkeys(output_names, given)
+    return {None: given}
+
+
+def _outputs(structure: Any) -> str:
+    return ", ".join(map(str, structure)) if isinstance(structure, Mapping) else str(list(range(len(structure))))
+
+
+def _listed(value: Any) -> list[Any]:
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]

@@ -1,0 +1,44 @@
+"""Which arithmetic `train.dtype: auto` means on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# x86 processors that multiply bfloat16 matrices natively; elsewhere it is emulated and slower than float32.
+_FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
+
+
+def precision(dtype: str = "auto") -> str:
+    """The Keras dtype policy for a name of `train.dtype`.
+
+    `auto` is `mixed_bfloat16` (float32 weights, bfloat16 arithmetic) where the processor or every GPU multiplies
+    bfloat16 natively, else `float32`.
+
+    Args:
+        dtype: `auto`, or a policy, which is returned as it is.
+    """
+    if dtype != "auto":
+        return dtype
+    gpus = _gpu_capabilities()
+    fast = min(gpus) >= (8, 0) if gpus else bool(_FAST_BFLOAT16 & _processor_flags())
+    return "mixed_bfloat16" if fast else "float32"
+
+
+def _gpu_capabilities() -> list[tuple[int, int]]:
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return []
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    return [tf.config.experimental.get_device_details(device).get("compute_capability", (0, 0)) for device in devices]
+
+
+def _processor_flags(source: Path = Path("/proc/cpuinfo")) -> set[str]:
+    try:
+        lines = source.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return set()
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return set(flags.partition(":")[2].split())

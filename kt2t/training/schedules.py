@@ -1,0 +1,201 @@
+"""Learning rates as functions of the step: Noam's, and factors that are multiplied with each other.
+
+The step is counted from 0, as the optimizer counts the updates before this one. W is `warmup`
+throughout, a number of steps.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from kt2t.registry import register
+
+
+class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that computes in float32; `at` is its formula."""
+
+    def __call__(self, step: Any) -> Any:
+        return self.at(ops.cast(step, "float32"))
+
+    def at(self, step: Any) -> Any:
+        raise NotImplementedError
+
+
+@register
+class Noam(Schedule):
+    """Linear warm-up, then the inverse square root of the step.
+
+        scale · hidden_dim^-0.5 · min((s + 1) · W^-1.5, (s + 1)^-0.5)
+
+    Shapes:
+        step () → () float32
+
+    Args:
+        warmup: Steps up to the peak.
+        scale: Factor of the whole.
+
+    Raises:
+        ValueError: `hidden_dim` or `warmup` is not positive.
+
+    Source: Vaswani et al. 2017, eq. 3, whose step counts from 1.
+    """
+
+    def __init__(self, hidden_dim: int, warmup: int = 4000, scale: float = 1.0) -> None:
+        self.hidden_dim = positive("hidden_dim", hidden_dim)
+        self.warmup = positive("warmup", warmup)
+        self.scale = scale
+
+    def at(self, step: Any) -> Any:
+        count = step + 1.0
+        return self.scale * self.hidden_dim**-0.5 * ops.minimum(count * self.warmup**-1.5, count**-0.5)
+
+
+@register
+class Product(Schedule):
+    """The product of factors, each a schedule itself.
+
+        f1(s / n) · f2(s / n) · …
+
+    Shapes:
+        step () → () float32
+
+    Args:
+        factors: Schedules, ours or Keras's.
+        steps_per_count: n: so many optimizer steps are one step of the factors.
+
+    Raises:
+        ValueError: There is no factor, or `steps_per_count` is not positive.
+
+    Source: Tensor2Tensor, utils/learning_rate.py.
+    """
+
+    def __init__(self, factors: list[Any], steps_per_count: int = 1) -> None:
+        if not factors:
+            raise ValueError("factors: there is none. Give at least one, such as {type: Constant, value: 0.001}.")
+        self.factors = list(factors)
+        self.steps_per_count = positive("steps_per_count", steps_per_count)
+
+    def at(self, step: Any) -> Any:
+        rate = ops.convert_to_tensor(1.0, dtype="float32")
+        for factor in self.factors:
+            rate = rate * factor(step / self.steps_per_count)
+        return rate
+
+
+@register
+class Constant(Schedule):
+    """The same at every step.
+
+    Shapes:
+        step () → () float32
+    """
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def at(self, step: Any) -> Any:
+        return ops.convert_to_tensor(self.value, dtype="float32")
+
+
+@register
+class LinearWarmup(Schedule):
+    """Rises evenly from 0 at step 0 to 1.
+
+        min(1, s / W)
+
+    Shapes:
+        step () → () float32
+
+    Raises:
+        ValueError: `steps` is not positive.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = positive("steps", steps)
+
+    def at(self, step: Any) -> Any:
+        return ops.minimum(step / self.steps, 1.0)
+
+
+@register
+class ExponentialWarmup(Schedule):
+    """Rises by a constant ratio from 0.01 to 1, then hands over.
+
+        s < W: 0.01^(1 - s / W)        else: after(s)
+
+    Shapes:
+        step () → () float32
+
+    Args:
+        after: The schedule from step W on; 1 without one.
+
+    Raises:
+        ValueError: `steps` is not positive.
+
+    Source: Tensor2Tensor, utils/learning_rate.py, "legacy".
+    """
+
+    def __init__(self, steps: int, after: Any = None) -> None:
+        self.steps = positive("steps", steps)
+        self.after = after
+
+    def at(self, step: Any) -> Any:
+        warmup = ops.power(0.01, 1.0 - step / self.steps)
+        after = self.after(ops.maximum(step, float(self.steps))) if self.after else ops.ones_like(step)
+        return ops.where(step < self.steps, warmup, ops.cast(after, "float32"))
+
+
+@register
+class ReciprocalSquareRoot(Schedule):
+    """Falls with the square root of the step, and is level during the warm-up.
+
+        max(s - start, W)^-0.5        normalized: · √W, so that it begins at 1
+
+    Shapes:
+        step () → () float32
+
+    Args:
+        start: Steps before counting begins.
+
+    Raises:
+        ValueError: `warmup` is not positive.
+    """
+
+    def __init__(self, warmup: int, normalized: bool = False, start: int = 0) -> None:
+        self.warmup = positive("warmup", warmup)
+        self.normalized = normalized
+        self.start = start
+
+    def at(self, step: Any) -> Any:
+        rate = ops.rsqrt(ops.maximum(step - self.start, float(self.warmup)))
+        return rate * math.sqrt(self.warmup) if self.normalized else rate
+
+
+@register
+class HiddenDim(Schedule):
+    """The scale that goes with a model's width.
+
+        hidden_dim^-0.5
+
+    Shapes:
+        step () → () float32
+
+    Raises:
+        ValueError: `hidden_dim` is not positive.
+    """
+
+    def __init__(self, hidden_dim: int) -> None:
+        self.hidden_dim = positive("hidden_dim", hidden_dim)
+
+    def at(self, step: Any) -> Any:
+        return ops.convert_to_tensor(self.hidden_dim**-0.5, dtype="float32")
+
+def positive(name: str, value: int) -> int:
+    """The number, or an error that says it is too small."""
+    if value <= 0:
+        raise ValueError(f"{name}: {value} is not positive.")
+    return value

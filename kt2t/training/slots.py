@@ -1,0 +1,63 @@
+"""What an optimizer's variables are called: `<slot>/<path of the weight>`, and those without a weight by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import keras
+
+from kt2t.errors import RunError
+
+# The tracker's own list of everything, and the weights themselves.
+_ACCOUNTS = ("_variables", "_trainable_variables")
+
+
+def slots(optimizer: keras.optimizers.Optimizer, paths: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
+    """Every variable of an optimizer by a name that does not depend on Keras's counters.
+
+    Args:
+        optimizer: Built.
+        paths: The model's weights by attribute path.
+
+    Raises:
+        RuntimeError: A variable that no attribute of the optimizer holds.
+    """
+    names = {id(variable): path for path, variable in paths.items()}
+    wanted = {id(variable): variable for variable in optimizer.variables}
+    found: dict[str, keras.Variable] = {}
+    for name, variable in _named(optimizer, names, "", set()):
+        if wanted.pop(id(variable), None) is not None:
+            found[name] = variable
+    if wanted:
+        lost = ", ".join(variable.name for variable in wanted.values())
+        raise RunError(f"{type(optimizer).__name__} holds {lost} in a way that a checkpoint cannot name.")
+    return found
+
+
+def _named(
+    optimizer: Any, names: Mapping[int, str], prefix: str, seen: set[int]
+) -> Iterator[tuple[str, keras.Variable]]:
+    seen.add(id(optimizer))
+    weights = list(optimizer._trainable_variables)
+    for attribute, value in vars(optimizer).items():
+        slot = prefix + attribute.lstrip("_")
+        if attribute in _ACCOUNTS:
+            continue
+        if isinstance(value, keras.Variable):
+            yield slot, value
+        elif isinstance(value, keras.optimizers.Optimizer):
+            yield from _inner(value, names, f"{slot}.", seen)
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                if isinstance(item, keras.Variable) and len(value) == len(weights):
+                    yield f"{slot}/{names.get(id(weights[index]), index)}", item
+                elif isinstance(item, keras.Variable):
+                    yield f"{slot}/{index}", item
+                elif isinstance(item, keras.optimizers.Optimizer):
+                    yield from _inner(item, names, f"{slot}.{index}.", seen)
+
+
+def _inner(optimizer: Any, names: Mapping[int, str], prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    if id(optimizer) not in seen:
+        yield from _named(optimizer, names, prefix, seen)

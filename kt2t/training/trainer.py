@@ -1,0 +1,16 @@
+"""The one door to the trainers: `Trainer` is the one of the Keras backend in use."""
+
+from __future__ import annotations
+
+import keras
+
+if keras.backend.backend() == "tensorflow":
+    from kt2t.training.tensorflow_trainer import Trainer
+elif keras.backend.backend() == "jax":
+    from kt2t.training.jax_trainer import Trainer
+else:
+    raise ImportError(
+        f"KERAS_BACKEND: kt2t trains on 'tensorflow' and 'jax', not on {keras.backend.backend()!r}. Set one of these."
+    )
+
+__all__ = ["Trainer"]

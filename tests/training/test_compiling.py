@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from kt2t.training.compiling import BadSteps
+from kt2t.training.trainer import Trainer
+
+
+def model():
+    class Dense(Trainer):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+            self.dense.build((None, 3))
+            self.built = True
+
+        def call(self, x):
+            return self.dense(x)
+
+    return Dense()
+
+
+def test_bad_steps_of_the_epoch_and_in_a_row():
+    steps = BadSteps()
+    found = []
+    for finite in (True, False, False, True, False):
+        steps.update_state(keras.ops.convert_to_tensor(finite))
+        found.append((int(steps.result()), int(steps.row)))
+    assert found == [(0, 0), (1, 1), (2, 2), (2, 0), (3, 1)]
+    steps.reset_state()
+    assert (int(steps.result()), int(steps.row)) == (0, 1)
+
+
+def test_nothing_of_the_training_is_part_of_the_model():
+    one = model()
+    one.compile("adam", "mse", metrics=["mae", keras.metrics.MeanSquaredError()])
+    one.fit(np.ones((4, 3)), np.ones((4, 2)), verbose=0)
+    assert [variable.shape for variable in one.variables] == [(3, 2), (2,)]
+
+
+def test_clipping_and_metrics_survive_saving(tmp_path):
+    one = model()
+    one.compile(keras.optimizers.Adam(global_clipnorm=0.5), "mse", metrics=["mae"], max_bad_steps=3)
+    config = one.get_compile_config()
+    assert config["optimizer"]["config"]["global_clipnorm"] == 0.5
+    assert (config["loss"], config["metrics"], config["max_bad_steps"]) == ("mse", ["mae"], 3)
+    assert one.optimizer.global_clipnorm is None
+
+
+def test_before_compile_there_is_nothing_to_save():
+    assert model().get_compile_config() == {}
+    assert model().metrics == []
+
+
+def test_compiling_again_starts_over():
+    one = model()
+    for loss in ("mse", "mae"):
+        one.compile("sgd", loss)
+        found = one.evaluate(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)
+        error = one.predict(np.ones((4, 3)), verbose=0)
+        expected = (error**2).mean() if loss == "mse" else np.abs(error).mean()
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_metrics_of_both_kinds_must_have_one_form():
+    with pytest.raises(ValueError, match="both as a list or both as a dict"):
+        model().compile("sgd", "mse", metrics=["mae"], weighted_metrics={"a": "mae"})

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the child")
+def test_the_trainers_tests_pass_on_jax():
+    files = [HERE / f"test_{name}.py" for name in ("trainer", "normalisation", "clipping", "flat_metric")]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--import-mode=importlib"]
+    child = subprocess.run(
+        [*command, *map(str, files)],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        cwd=HERE.parent.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert child.returncode == 0, child.stdout[-3000:] + child.stderr[-1000:]
+    assert " passed" in child.stdout and "skipped" not in child.stdout
