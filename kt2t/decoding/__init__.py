@@ -1,0 +1,14 @@
+"""From logits to sequences: the loop, the searches, and what a model needs to take part."""
+
+from kt2t.registry import exports
+
+TABLE = {
+    "Beam": "beam",
+    "Decodes": "decodes",
+    "Greedy": "greedy",
+    "Sample": "sample",
+    "Search": "search",
+    "decode": "loop",
+}
+
+__getattr__, __dir__ = exports(__name__, TABLE)

@@ -1,0 +1,136 @@
+"""Beam search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from kt2t.decoding.search import Search, State
+from kt2t.features import END
+from kt2t.registry import register
+
+Tensor = Any
+
+# Log-probability of a hypothesis that does not exist; anything below half of it is one.
+_NONE = -1.0e7
+
+
+@register
+class Beam(Search):
+    """Keeps the most probable hypotheses of each source, and apart from them the best of those that have ended.
+
+        score = log p(sequence) / ((5 + n) / 6) ^ length_penalty,   n = number of tokens, END included
+
+    Each step looks at the 2 · beams best continuations, so that `beams` of them go on whatever ends. A hypothesis that
+    has ended is never scored past its end. The search of a source is over when its best ended hypothesis (with
+    `early_stopping`; else its worst kept one) beats the most that a running one could still reach.
+
+    Shapes:
+        logits (batch, beams, vocabulary_size) → ids (batch, n_best, time), scores (batch, n_best), best first
+
+    Args:
+        beams: Hypotheses kept for each source.
+        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences.
+        n_best: How many hypotheses of each source are returned.
+        early_stopping: Stops when the first hypothesis is certain; False goes on until all kept ones are.
+        extra_length: In tokens beyond the source's length, after which decoding stops.
+
+    Raises:
+        ValueError: A count that is not positive, or more results than beams.
+
+    Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: when fewer hypotheses have
+    ended than `n_best`, running ones follow behind them, normalised like them, where Tensor2Tensor has empty places, or
+    scores without the penalty if none has ended; a vocabulary smaller than the beams gives no hypothesis twice.
+    """
+
+    def __init__(
+        self,
+        beams: int = 4,
+        length_penalty: float = 0.6,
+        n_best: int = 1,
+        early_stopping: bool = True,
+        extra_length: int = 50,
+    ) -> None:
+        if beams < 1:
+            raise ValueError(f"beams: {beams} is not positive.")
+        if not 1 <= n_best <= beams:
+            raise ValueError(f"n_best: {n_best} of {beams} beams cannot be returned. Choose 1 to {beams}.")
+        if extra_length < 0:
+            raise ValueError(f"extra_length: {extra_length} is negative.")
+        self.beams = beams
+        self.length_penalty = length_penalty
+        self.n_best = n_best
+        self.early_stopping = early_stopping
+        self.extra_length = extra_length
+
+    def begin(self, batch: Any, length: int) -> State:
+        shape = (batch, self.beams)
+        first = ops.cast(ops.arange(self.beams) > 0, "float32") * _NONE
+        return {
+            "last": ops.zeros(shape, dtype="int32"),
+            "ids": ops.zeros((*shape, length), dtype="int32"),
+            "log_probs": ops.zeros(shape, dtype="float32") + first,
+            "ended_ids": ops.zeros((*shape, length), dtype="int32"),
+            "ended_scores": ops.zeros(shape, dtype="float32") + _NONE,
+        }
+
+    def choose(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor]:
+        candidates, parents = self._candidates(state, logits, position)
+        running, index = ops.top_k(ops.where(candidates["ends"], _NONE, candidates["log_probs"]), self.beams)
+        ends = ops.logical_and(candidates["ends"], candidates["log_probs"] > _NONE / 2)
+        ended_scores = ops.concatenate(
+            [state["ended_scores"], ops.where(ends, candidates["scores"], 2 * _NONE)], axis=1
+        )
+        ended_ids = ops.concatenate([state["ended_ids"], candidates["ids"]], axis=1)
+        ended_scores, ended_index = ops.top_k(ended_scores, self.beams)
+        chosen = {
+            "last": _rows(candidates["last"], index),
+            "ids": _rows(candidates["ids"], index),
+            "log_probs": running,
+            "ended_ids": _rows(ended_ids, ended_index),
+            "ended_scores": ended_scores,
+        }
+        return chosen, _rows(parents, index)
+
+    def is_done(self, state: State, limit: Tensor) -> Tensor:
+        reachable = state["log_probs"][:, 0] / self._penalty(limit)
+        scores = state["ended_scores"]
+        certain = scores[:, 0] if self.early_stopping else scores[:, -1]
+        return ops.all(certain > reachable)
+
+    def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
+        running = state["log_probs"] / self._penalty(steps)
+        scores = ops.concatenate([state["ended_scores"], running], axis=1)
+        ids = ops.concatenate([state["ended_ids"], state["ids"]], axis=1)
+        ended = ops.sum(ops.cast(state["ended_scores"] > _NONE / 2, "int32"), axis=1, keepdims=True)
+        place = ops.expand_dims(ops.arange(self.n_best, dtype="int32"), 0)
+        index = ops.where(place < ended, place, place - ended + self.beams)
+        return _rows(ids, index), _rows(scores, index)
+
+    def _candidates(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor]:
+        """The 2 · beams best continuations of each source, and which beam each continues."""
+        vocabulary_size = logits.shape[-1]
+        log_probs = ops.log_softmax(logits, axis=-1) + ops.expand_dims(state["log_probs"], 2)
+        log_probs = ops.reshape(log_probs, (-1, self.beams * vocabulary_size))
+        log_probs, index = ops.top_k(log_probs, 2 * self.beams)
+        index = ops.cast(index, "int32")
+        parents, last = index // vocabulary_size, index % vocabulary_size
+        ids = ops.slice_update(_rows(state["ids"], parents), (0, 0, position), ops.expand_dims(last, 2))
+        candidates = {
+            "last": last,
+            "ids": ids,
+            "log_probs": log_probs,
+            "scores": log_probs / self._penalty(position + 1),
+            "ends": ops.equal(last, END),
+        }
+        return candidates, parents
+
+    def _penalty(self, tokens: Tensor) -> Tensor:
+        return ops.power((5.0 + ops.cast(tokens, "float32")) / 6.0, self.length_penalty)
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """Rows of each source: x (batch, rows, …), index (batch, chosen) → (batch, chosen, …)."""
+    index = ops.reshape(index, (*ops.shape(index), *[1] * (len(x.shape) - 2)))
+    return ops.take_along_axis(x, index, axis=1)

@@ -1,0 +1,130 @@
+"""The mix-in of models that decode: from a batch of features to sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kt2t.decoding.greedy import Greedy
+from kt2t.decoding.loop import decode
+from kt2t.decoding.search import Search
+from kt2t.registry import build, describe
+
+Tensor = Any
+_SOURCE_MULTIPLE = 8
+_LENGTH_MULTIPLE = 16
+
+
+class Decodes:
+    """`generate` for a model that has
+
+    * `encode(features, training=False)` → the memory, whatever the model makes of its source;
+    * `start(memory, features, length, beams)` → a `Cache` with every entry in its final shape;
+    * `step(ids (batch, beams), position, cache)` → logits (batch, beams, vocabulary_size), cache.
+    """
+
+    features: Mapping[str, Any]
+    built: bool
+    build: Callable[..., None]
+    _compiled: Callable[..., Any]
+    encode: Callable[..., Any]
+    start: Callable[..., Any]
+    step: Callable[..., tuple[Tensor, Any]]
+
+    def generate(
+        self, features: Mapping[str, Any], search: Search | None = None, length: int | None = None
+    ) -> dict[str, np.ndarray]:
+        """Decodes a batch. One graph is kept for each search and each of a few widths of source and output.
+
+        Args:
+            features: As in training; `targets` are not looked at by a model that reads a source, and are the prompt of
+                one that does not.
+            search: Such as `Greedy()`, the default, or `Beam(beams=4)`.
+            length: Positions at most; the source's width and the search's `extra_length` unless given.
+
+        Returns:
+            `ids` (batch, n_best, time) int32, END kept, 0 behind it; `scores` (batch, n_best) float32, best first.
+
+        Raises:
+            ValueError: Packed rows, or a length that is not positive.
+        """
+        search = Greedy() if search is None else build(search, "search")
+        arrays = {name: np.asarray(value) for name, value in features.items()}
+        _check_unpacked(arrays)
+        if not self.built:
+            self.build()
+        prompt, sources = self.prompt(arrays), self.sources(arrays)
+        width = max([0 if prompt is None else prompt.shape[1], *_widths(sources).values()])
+        limit = width + search.extra_length if length is None else length
+        if limit < 1:
+            raise ValueError(f"length: {limit} is not positive.")
+        capacity = _rounded(limit, _LENGTH_MULTIPLE)
+        asked = {"sources": _padded(sources, _SOURCE_MULTIPLE), "limit": np.asarray(limit, "int32")}
+        if prompt is not None:
+            asked["prompt"] = np.pad(prompt[:, :capacity], [(0, 0), (0, max(0, capacity - prompt.shape[1]))])
+        ids, scores, steps = self._generator(search, capacity)(keras.tree.map_structure(ops.convert_to_tensor, asked))
+        ids, scores = ops.convert_to_numpy(ids), ops.convert_to_numpy(scores)
+        return {"ids": ids[:, :, : int(ops.convert_to_numpy(steps))], "scores": scores}
+
+    def prompt(self, features: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """The ids (batch, time) that the output must begin with, 0 where free; None for none."""
+        return None
+
+    def sources(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What `encode` reads: every field but `targets`, and segments for each that has a length."""
+        read = {}
+        for name, feature in self.features.items():
+            if name == "targets" or name not in features:
+                continue
+            read[name] = features[name]
+            if feature.has_segments:
+                ones = np.ones(features[name].shape[:2], "int32")
+                read[f"{name}_segments"] = features.get(f"{name}_segments", ones)
+        return read
+
+    def _generator(self, search: Search, length: int) -> Callable[..., Any]:
+        """The compiled function for a search and a width of output."""
+        if "_generators" not in vars(self):
+            object.__setattr__(self, "_generators", {})  # past Keras, which would track the dict
+        kept: dict[Any, Callable[..., Any]] = vars(self)["_generators"]
+        key = (repr(describe(search, full=True)), length)
+        if key not in kept:
+            kept[key] = self._compiled(lambda asked: self._decode(asked, search, length))
+        return kept[key]
+
+    def _decode(self, asked: Mapping[str, Any], search: Search, length: int) -> tuple[Tensor, Tensor, Tensor]:
+        sources, prompt = asked["sources"], asked.get("prompt")
+        first = prompt if prompt is not None else next(iter(sources.values()))
+        features = sources if prompt is None else {**sources, "targets": prompt}
+        cache = self.start(self.encode(features, training=False), features, length, search.beams)
+        state, steps = decode(search, self.step, cache, ops.shape(first)[0], length, asked["limit"], prompt)
+        return *search.result(state, steps), steps
+
+
+def _check_unpacked(features: Mapping[str, np.ndarray]) -> None:
+    for name, value in features.items():
+        if name.endswith("_segments") and value.size and value.max() > 1:
+            raise ValueError(f"features: {name} holds packed rows, which cannot be decoded. Give one example a row.")
+
+
+def _widths(sources: Mapping[str, np.ndarray]) -> dict[str, int]:
+    return {name: array.shape[1] for name, array in sources.items() if f"{name}_segments" in sources}
+
+
+def _padded(sources: Mapping[str, np.ndarray], multiple: int) -> dict[str, np.ndarray]:
+    """Fields of some length padded to a multiple, so that few shapes are compiled."""
+    padded = dict(sources)
+    for name, width in _widths(sources).items():
+        for key in (name, f"{name}_segments"):
+            room = [(0, 0)] * sources[key].ndim
+            room[1] = (0, _rounded(width, multiple) - width)
+            padded[key] = np.pad(sources[key], room)
+    return padded
+
+
+def _rounded(number: int, multiple: int) -> int:
+    return max(1, -(-number // multiple)) * multiple

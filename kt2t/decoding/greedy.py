@@ -1,0 +1,33 @@
+"""Greedy decoding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from kt2t.decoding.single import Single
+from kt2t.registry import register
+
+Tensor = Any
+
+
+@register
+class Greedy(Single):
+    """Always the most probable next id; of equals, the smallest.
+
+    Shapes:
+        logits (batch, 1, vocabulary_size) → ids (batch, 1, time), scores (batch, 1) in nats
+
+    Args:
+        extra_length: In tokens beyond the source's length, after which decoding stops.
+
+    Raises:
+        ValueError: `extra_length` is negative.
+    """
+
+    def __init__(self, extra_length: int = 50) -> None:
+        super().__init__(extra_length)
+
+    def pick(self, logits: Tensor, position: Tensor) -> Tensor:
+        return ops.argmax(logits, axis=-1)

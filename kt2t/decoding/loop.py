@@ -1,0 +1,66 @@
+"""The one loop of all decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from kt2t.decoding.search import Search, State
+
+Tensor = Any
+
+# What a logit becomes where the prompt says another id.
+_FORBIDDEN = -1.0e9
+
+
+def decode(
+    search: Search,
+    step: Callable[[Tensor, Tensor, Any], tuple[Tensor, Any]],
+    cache: Any,
+    batch: Any,
+    length: int,
+    limit: Any = None,
+    prompt: Tensor | None = None,
+) -> tuple[State, Tensor]:
+    """Runs a search to its end in one loop.
+
+    Args:
+        search: How ids are chosen.
+        step: `(ids (batch, beams), position, cache) → (logits (batch, beams, vocabulary_size), cache)`.
+        cache: What the step remembers: anything with `flat()`, `at(position, flat)` and `reorder(parents)`.
+        batch: Number of sources.
+        length: Final width of the ids.
+        limit: Steps at most, a scalar up to `length`, which it is unless given.
+        prompt: (batch, length) int32, ids that a sequence must have; 0 leaves the choice free. They cost nothing.
+
+    Returns:
+        The search's last state and the number of steps taken.
+    """
+    limit = ops.cast(length if limit is None else limit, "int32")
+
+    def goes_on(position: Tensor, state: State, flat: Any) -> Tensor:
+        return ops.logical_and(position < limit, ops.logical_not(search.is_done(state, limit)))
+
+    def body(position: Tensor, state: State, flat: Any) -> tuple[Tensor, State, Any]:
+        logits, now = step(state["last"], position, cache.at(position, flat))
+        logits = ops.cast(logits, "float32")
+        if prompt is not None:
+            logits = _obeying(prompt, logits, position)
+        state, parents = search.choose(state, logits, position)
+        if parents is not None:
+            now.reorder(parents)
+        return position + 1, state, now.flat()
+
+    start = (ops.cast(0, "int32"), search.begin(batch, length), cache.flat())
+    steps, state, _ = ops.while_loop(goes_on, body, start)
+    return state, steps
+
+
+def _obeying(prompt: Tensor, logits: Tensor, position: Tensor) -> Tensor:
+    """Logits that leave only the prompt's id where it has one."""
+    wanted = ops.expand_dims(ops.take(prompt, ops.reshape(position, (1,)), axis=1), -1)
+    ids = ops.arange(logits.shape[-1], dtype="int32")
+    allowed = ops.logical_or(ops.equal(wanted, 0), ops.equal(wanted, ids))
+    return ops.where(allowed, logits, _FORBIDDEN)

@@ -1,0 +1,42 @@
+"""What a search is: how the next ids are chosen, while the loop and the model stay the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Tensor = Any
+State = dict[str, Tensor]
+
+
+class Search:
+    """Chooses the next id of every hypothesis. Its state is a dict of tensors that crosses the loop.
+
+    `state["last"]` (batch, beams) int32 is what the model reads next; the id 0 starts every sequence.
+
+    Attributes:
+        beams: Hypotheses of one source that are kept.
+        extra_length: Positions beyond the source's length after which decoding stops.
+    """
+
+    beams: int = 1
+    extra_length: int = 50
+
+    def begin(self, batch: Any, length: int) -> State:
+        """The state before the first step; `length` is the final width of every array of ids."""
+        raise NotImplementedError
+
+    def choose(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor | None]:
+        """The state after one step, and for each beam (batch, beams) the one it continues; None if itself.
+
+        Shapes:
+            logits (batch, beams, vocabulary_size) float32
+        """
+        raise NotImplementedError
+
+    def is_done(self, state: State, limit: Tensor) -> Tensor:
+        """Whether no further step can change the result; `limit` is the number of steps at most."""
+        raise NotImplementedError
+
+    def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
+        """The best sequences after `steps` steps: ids (batch, n_best, length) int32 and scores (batch, n_best)."""
+        raise NotImplementedError

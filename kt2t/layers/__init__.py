@@ -1,0 +1,28 @@
+"""One layer a file; `embed` and `head` join them to features."""
+
+from kt2t.registry import exports
+
+TABLE = {
+    "Attention": "attention",
+    "Cache": "cache",
+    "Dropout": "dropout",
+    "FeedForward": "feed_forward",
+    "LabelEmbedding": "sockets",
+    "LabelHead": "sockets",
+    "LayerNorm": "layer_norm",
+    "LearnedPositions": "learned_positions",
+    "Residual": "residual",
+    "SinusoidalPositions": "sinusoidal_positions",
+    "TagsHead": "sockets",
+    "Tap": "tap",
+    "TextHead": "sockets",
+    "TokenEmbedding": "token_embedding",
+    "TransformerBlock": "transformer_block",
+    "TransformerStack": "transformer_stack",
+    "capture": "tap",
+    "embed": "sockets",
+    "head": "sockets",
+    "stack_of": "transformer_stack",
+}
+
+__getattr__, __dir__ = exports(__name__, TABLE)

@@ -1,0 +1,139 @@
+"""Scaled dot-product attention with several heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kt2t.layers.cache import Cache
+from kt2t.layers.dropout import Dropout
+from kt2t.layers.tap import Tap
+from kt2t.ops.heads import merge_heads, split_heads
+from kt2t.registry import register
+
+Tensor = Any
+
+# What masked logits become: far below any other, and finite, so that a query with nothing to see has a finite output.
+_HIDDEN = -1.0e9
+
+
+@register
+class Attention(keras.layers.Layer):
+    """Each query takes a weighted mean of the values whose keys resemble it.
+
+        output = W_o · concat_h( softmax(q_h · k_hᵀ / √d_h) · v_h ),   q = W_q x,  k = W_k m,  v = W_v m
+
+    One path serves self attention (no memory), attention to a memory, and a step of cached decoding, in which the beams
+    of one source stand on the query axis. Queries, keys and values have no bias.
+
+    Shapes:
+        x (batch, query, dim), memory (batch, key, any dim), mask (batch or 1, query or 1, key)
+        → (batch, query, output_dim)
+
+    Args:
+        num_heads: How many weighted means are taken.
+        key_dim: Width of queries and keys, all heads together; the width of x unless given.
+        value_dim: Width of the values, all heads together; `key_dim` unless given.
+        output_dim: The width of x unless given.
+        dropout: Probability of zeroing a weight, in training only.
+
+    Raises:
+        ValueError: A width that the heads do not divide.
+
+    Source: Vaswani et al. 2017, section 3.2.2.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int | None = None,
+        value_dim: int | None = None,
+        output_dim: int | None = None,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for option, width in (("key_dim", key_dim), ("value_dim", value_dim)):
+            if width is not None:
+                check_heads(num_heads, option, width)
+        self.num_heads = num_heads
+        self.key_dim = key_dim
+        self.value_dim = value_dim
+        self.output_dim = output_dim
+        self.tap = Tap(dtype=self.dtype_policy)
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, x_shape: Any, memory_shape: Any = None) -> None:
+        self._key_dim = self.key_dim or x_shape[-1]
+        self._value_dim = self.value_dim or self._key_dim
+        check_heads(self.num_heads, "key_dim", self._key_dim)
+        check_heads(self.num_heads, "value_dim", self._value_dim)
+        memory_shape = memory_shape or x_shape
+        self.query = self._projection(self._key_dim, x_shape)
+        self.key = self._projection(self._key_dim, memory_shape)
+        self.value = self._projection(self._value_dim, memory_shape)
+        self.output_projection = self._projection(
+            self.output_dim or x_shape[-1], (*tuple(x_shape)[:-1], self._value_dim)
+        )
+
+    def call(
+        self,
+        x: Tensor,
+        memory: Tensor | None = None,
+        mask: Tensor | None = None,
+        cache: Cache | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
+        query = split_heads(self.query(x), self.num_heads) * (self._key_dim // self.num_heads) ** -0.5
+        key, value = self._keys_and_values(x if memory is None else memory, cache)
+        weights = self.dropout(self.tap(self._weights(query, key, mask)), training=training)
+        return self.output_projection(merge_heads(ops.matmul(weights, value)))
+
+    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
+        """None: masks are arguments here, and nothing is attached to tensors."""
+        return None
+
+    def remember(self, memory: Tensor, cache: Cache) -> None:
+        """Puts the memory's keys and values into the cache, where `call` finds them instead of a memory."""
+        cache.remember("keys", split_heads(self.key(memory), self.num_heads))
+        cache.remember("values", split_heads(self.value(memory), self.num_heads))
+
+    def reserve(self, cache: Cache) -> None:
+        """Makes room in the cache for the keys and values of every position to come."""
+        cache.reserve("keys", self.num_heads, self._key_dim // self.num_heads, self.compute_dtype)
+        cache.reserve("values", self.num_heads, self._value_dim // self.num_heads, self.compute_dtype)
+
+    def _keys_and_values(self, source: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
+        if cache is not None and cache.holds("keys"):
+            return cache.read("keys"), cache.read("values")
+        key = split_heads(self.key(source), self.num_heads)
+        value = split_heads(self.value(source), self.num_heads)
+        if cache is None:
+            return key, value
+        return cache.append("keys", key), cache.append("values", value)
+
+    def _weights(self, query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+        """(batch, heads, query, key); the softmax is taken in float32."""
+        logits = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")
+        if mask is not None:
+            logits = ops.where(ops.expand_dims(mask, 1), logits, _HIDDEN)
+        return ops.cast(ops.softmax(logits, axis=-1), query.dtype)
+
+    def _projection(self, width: int, shape: Any) -> keras.layers.Dense:
+        fan_avg = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
+        dense = keras.layers.Dense(width, use_bias=False, kernel_initializer=fan_avg, dtype=self.dtype_policy)
+        dense.build(shape)
+        return dense
+
+
+def check_heads(num_heads: int, option: str, width: int) -> None:
+    """Raises a ValueError unless the heads divide the width that `option` says."""
+    if num_heads < 1 or width % num_heads:
+        fits = [str(heads) for heads in (1, 2, 4, 8, 16, 32) if width % heads == 0]
+        raise ValueError(f"num_heads: {num_heads} heads do not divide {option} {width}. Choose {_either(fits)}.")
+
+
+def _either(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

@@ -1,0 +1,119 @@
+"""What decoding keeps from step to step: one handle over a flat dict of tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+Tensor = Any
+
+
+class Cache:
+    """Everything that a decoder remembers, each entry in its final shape before the loop starts.
+
+    What crosses a loop is `flat()`, a dict of tensors; inside the loop `at` makes a handle of it again. There are three
+    kinds of entry, told by the first part of their key:
+
+    * `memory`: of a source, shared by its beams, written once (`remember`), never moved.
+    * `history`: one row for each position and beam of a source (`reserve`, `append`). It is never moved either: that a
+      beam continues another is recorded in `ancestry`, which says whose rows a beam may see, so that reordering moves a
+      few booleans instead of every key and value.
+    * `state`: one row for each beam (`write`), gathered when beams are reordered; what recurrent layers keep.
+
+    Args:
+        length: Of the longest output, in positions.
+        beams: Hypotheses of one source.
+        batch: Number of sources; a number or a scalar tensor.
+    """
+
+    def __init__(self, batch: Any, length: int, beams: int = 1) -> None:
+        self.length = length
+        self.beams = beams
+        self.position: Tensor = 0
+        self._batch = batch
+        self._prefix = ""
+        self._entries: dict[str, Tensor] = {}
+        if beams > 1:
+            self._entries["ancestry"] = ops.zeros((batch, beams, length * beams), dtype="bool")
+
+    def child(self, name: Any) -> Cache:
+        """The same cache, in which every name is below `name`: what a layer hands to its part."""
+        below = self._twin()
+        below._prefix = f"{self._prefix}{name}."
+        return below
+
+    def remember(self, name: str, value: Tensor) -> None:
+        """Keeps something of the source: (batch, …)."""
+        self._entries[f"memory/{self._prefix}{name}"] = value
+
+    def reserve(self, name: str, heads: int, depth: int, dtype: str) -> None:
+        """Makes room for one row a position and beam: (batch, heads, length · beams, depth)."""
+        shape = (self._batch, heads, self.length * self.beams, depth)
+        self._entries[f"history/{self._prefix}{name}"] = ops.zeros(shape, dtype=dtype)
+
+    def append(self, name: str, value: Tensor) -> Tensor:
+        """Writes this step's rows (batch, heads, beams, depth) and gives the whole history."""
+        key = f"history/{self._prefix}{name}"
+        entry = self._entries[key]
+        start = (0, 0, ops.cast(self.position, "int32") * self.beams, 0)
+        self._entries[key] = ops.slice_update(entry, start, ops.cast(value, entry.dtype))
+        return self._entries[key]
+
+    def write(self, name: str, value: Tensor) -> None:
+        """Keeps something of each beam: (batch, beams, …)."""
+        self._entries[f"state/{self._prefix}{name}"] = value
+
+    def read(self, name: str) -> Tensor:
+        """The entry of that name, of whichever kind."""
+        for kind in ("memory", "state", "history"):
+            if f"{kind}/{self._prefix}{name}" in self._entries:
+                return self._entries[f"{kind}/{self._prefix}{name}"]
+        raise KeyError(f"{self._prefix}{name}")
+
+    def holds(self, name: str) -> bool:
+        """Whether the source's memory has an entry of that name."""
+        return f"memory/{self._prefix}{name}" in self._entries
+
+    def visible(self) -> Tensor:
+        """Which rows of a history each beam may see: those of its own ancestors, and this step's own.
+
+        Shapes:
+            → (batch or 1, beams, length · beams) boolean
+        """
+        slots = ops.expand_dims(ops.arange(self.length * self.beams, dtype="int32"), (0, 1))
+        now = ops.cast(self.position, "int32") * self.beams
+        if self.beams == 1:
+            return ops.less_equal(slots, now)
+        own = now + ops.expand_dims(ops.arange(self.beams, dtype="int32"), (0, 2))
+        return ops.logical_or(self._entries["ancestry"], ops.equal(slots, own))
+
+    def reorder(self, parents: Tensor) -> None:
+        """Makes each beam the continuation of another: `parents` (batch, beams) int32, a beam of the same source."""
+        if self.beams == 1:
+            return
+        self._entries["ancestry"] = gather_beams(self.visible(), parents)
+        for key, value in self._entries.items():
+            if key.startswith("state/"):
+                self._entries[key] = gather_beams(value, parents)
+
+    def flat(self) -> dict[str, Tensor]:
+        """What crosses the loop."""
+        return dict(self._entries)
+
+    def at(self, position: Tensor, flat: dict[str, Tensor]) -> Cache:
+        """The handle for one step of a loop, over that step's tensors."""
+        step = self._twin()
+        step.position, step._entries = position, dict(flat)
+        return step
+
+    def _twin(self) -> Cache:
+        twin = object.__new__(Cache)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+
+def gather_beams(x: Tensor, parents: Tensor) -> Tensor:
+    """Rows of each source in another order: x (batch, beams, …), parents (batch, new beams) → (batch, new beams, …)."""
+    index = ops.reshape(parents, (*ops.shape(parents), *[1] * (len(x.shape) - 2)))
+    return ops.take_along_axis(x, index, axis=1)

@@ -1,0 +1,55 @@
+"""The position-wise feed-forward network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kt2t.layers.dropout import Dropout
+from kt2t.registry import register
+
+Tensor = Any
+
+
+@register
+class FeedForward(keras.layers.Layer):
+    """Position-wise feed-forward network: widen, activate, drop, narrow.
+
+        y = W2 · dropout(f(W1 · x + b1)) + b2
+
+    Shapes:
+        x (batch, time, hidden_dim) → (batch, time, hidden_dim)
+
+    Args:
+        intermediate_dim: Width between the two projections.
+        activation: Name of a Keras activation.
+        dropout: Probability of zeroing an inner unit, in training only.
+
+    Raises:
+        ValueError: `intermediate_dim` is not positive, or Keras has no such activation.
+
+    Source: Vaswani et al. 2017, section 3.3; the inner dropout is Tensor2Tensor's.
+    """
+
+    def __init__(self, intermediate_dim: int, activation: str = "relu", dropout: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if intermediate_dim < 1:
+            raise ValueError(f"intermediate_dim: {intermediate_dim} is not positive.")
+        try:
+            keras.activations.get(activation)
+        except ValueError:
+            raise ValueError(f"activation: Keras has no {activation!r}. Choose relu, gelu or silu.") from None
+        self.intermediate_dim = intermediate_dim
+        self.activation = activation
+        self.widen = keras.layers.Dense(intermediate_dim, activation=activation, dtype=self.dtype_policy)
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
+        self.narrow: Any = None
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.narrow = keras.layers.Dense(input_shape[-1], dtype=self.dtype_policy)
+        self.widen.build(input_shape)
+        self.narrow.build((*input_shape[:-1], self.intermediate_dim))
+
+    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
+        return self.narrow(self.dropout(self.widen(x), training=training))

@@ -1,0 +1,72 @@
+"""The wiring around every sublayer: norm, dropout and the residual connection."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import keras
+
+from kt2t.layers.dropout import Dropout
+from kt2t.layers.layer_norm import LayerNorm
+from kt2t.registry import register
+
+Tensor = Any
+
+
+@register
+class Residual(keras.layers.Layer):
+    """Wraps a sublayer in norm, dropout and a residual connection.
+
+        pre:   y = x + dropout(f(norm(x)))
+        post:  y = norm(x + dropout(f(x)))
+
+    Pre-norm trains deep stacks without warmup troubles and wants one more norm behind the last layer; post-norm is the
+    published Transformer. Further arguments of a call, such as the memory or a mask, go to the sublayer.
+
+    Shapes:
+        x (batch, time, hidden_dim) → (batch, time, hidden_dim)
+
+    Args:
+        sublayer: Any layer that keeps the shape of its first argument.
+        norm: Whether the norm stands before the sublayer or behind the sum.
+        dropout: Probability of zeroing an element of the sublayer's output, in training only.
+
+    Raises:
+        ValueError: `norm` is neither.
+
+    Source: Vaswani et al. 2017, section 5.4 (post); Tensor2Tensor's transformer_base (pre).
+    """
+
+    def __init__(
+        self, sublayer: Any, norm: Literal["pre", "post"] = "pre", dropout: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if norm not in ("pre", "post"):
+            raise ValueError(f"norm: {norm!r} is neither pre nor post.")
+        self.is_pre = norm == "pre"
+        self.norm = LayerNorm(dtype=self.dtype_policy)
+        self.sublayer = sublayer
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.norm.build(input_shape)
+
+    def __call__(self, x: Tensor, *args: Any, training: bool | None = None, **kwargs: Any) -> Tensor:
+        # Keras refuses tensors and other things side by side in a catch-all, such as a mask and a cache, and takes an
+        # explicit training=None as the end of what an outer layer said.
+        further = {"further": _Further(args, kwargs)} if args or kwargs else {}
+        said = {} if training is None else {"training": training}
+        return super().__call__(x, **further, **said)
+
+    def call(self, x: Tensor, further: _Further | None = None, training: bool | None = None) -> Tensor:
+        args, kwargs = (further.args, further.kwargs) if further else ((), {})
+        y = self.sublayer(self.norm(x) if self.is_pre else x, *args, **kwargs)
+        y = x + self.dropout(y, training=training)
+        return y if self.is_pre else self.norm(y)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Further:
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]

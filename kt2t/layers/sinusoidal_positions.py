@@ -1,0 +1,62 @@
+"""Positions told by fixed sinusoids."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+from keras import ops
+
+from kt2t.ops.positions import sinusoids
+from kt2t.registry import register
+
+Tensor = Any
+
+
+@register
+class SinusoidalPositions(keras.layers.Layer):
+    """Adds sines and cosines of the position.
+
+        y = x + s(position)
+
+    Nothing is learned, so that any length can be read; the sum is formed in float32.
+
+    Shapes:
+        x (batch, time, hidden_dim), positions (batch or 1, time) int32 or None → (batch, time, hidden_dim)
+
+    Args:
+        layout: concatenated as in Tensor2Tensor, [sines, cosines], or interleaved as in the paper.
+        min_timescale: Of the fastest sinusoid, in positions.
+        max_timescale: Of the slowest sinusoid, in positions.
+
+    Raises:
+        ValueError: An unknown layout, or timescales that are not positive and rising.
+
+    Source: Vaswani et al. 2017, section 3.5.
+    """
+
+    def __init__(
+        self,
+        layout: Literal["concatenated", "interleaved"] = "concatenated",
+        min_timescale: float = 1.0,
+        max_timescale: float = 1.0e4,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if layout not in ("concatenated", "interleaved"):
+            raise ValueError(f"layout: {layout!r} is neither concatenated nor interleaved.")
+        if not 0 < min_timescale < max_timescale:
+            raise ValueError(f"min_timescale: {min_timescale} is not between 0 and max_timescale {max_timescale}.")
+        self.layout = layout
+        self.min_timescale = min_timescale
+        self.max_timescale = max_timescale
+        self.built = True
+
+    def call(self, x: Tensor, positions: Tensor | None = None) -> Tensor:
+        if positions is None:
+            positions = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
+        signal = sinusoids(positions, x.shape[-1], self.layout, self.min_timescale, self.max_timescale)
+        return ops.cast(ops.cast(x, "float32") + signal, self.compute_dtype)
+
+    def compute_output_shape(self, x_shape: tuple[int | None, ...], positions_shape: Any = None) -> Any:
+        return x_shape

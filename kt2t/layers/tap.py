@@ -1,0 +1,85 @@
+"""Seeing inside a model without its layers knowing who looks."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kt2t.registry import register
+
+Tensor = Any
+_open: ContextVar[dict[str, np.ndarray] | None] = ContextVar("kt2t_capture", default=None)
+
+
+@register
+class Tap(keras.layers.Layer):
+    """An identity that shows its input to whoever has opened a `capture`; closed, it costs nothing.
+
+    Shapes:
+        x (…) → (…)
+
+    Source: the named identity on attention weights in DeepMind's gemma.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.built = True
+
+    def call(self, x: Tensor) -> Tensor:
+        shown = _open.get()
+        if shown is not None:
+            shown[_free_name(str(getattr(self, "_kt2t_path", self.name)), shown)] = _numbers(x)
+        return x
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+
+@contextlib.contextmanager
+def capture() -> Iterator[dict[str, np.ndarray]]:
+    """Collects what passes the taps inside, by the tap's attribute path; a second pass has `#1` behind the path.
+
+    Run the model eagerly, on a few examples, outside any compiled function: a tap that is traced has no numbers.
+
+    Raises:
+        RuntimeError: Opened inside a trace, or a tap inside is traced.
+    """
+    if not _has_numbers(ops.zeros(())):
+        raise RuntimeError("capture is opened inside a compiled function. Open it around an eager call of the model.")
+    shown: dict[str, np.ndarray] = {}
+    token = _open.set(shown)
+    try:
+        yield shown
+    finally:
+        _open.reset(token)
+
+
+def _numbers(x: Tensor) -> np.ndarray:
+    if not _has_numbers(x):
+        raise RuntimeError("capture is open while a model is compiled. Call the model eagerly inside it.")
+    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float32")))
+
+
+def _has_numbers(x: Tensor) -> bool:
+    if isinstance(x, keras.KerasTensor):
+        return False
+    try:
+        ops.convert_to_numpy(x)
+    except Exception:  # each backend has an error of its own for a traced tensor
+        return False
+    return True
+
+
+def _free_name(name: str, taken: dict[str, np.ndarray]) -> str:
+    if name not in taken:
+        return name
+    count = 1
+    while f"{name}#{count}" in taken:
+        count += 1
+    return f"{name}#{count}"

@@ -1,0 +1,63 @@
+"""Token ids to vectors, and hidden states back to logits with the same table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kt2t.features import PADDING
+from kt2t.registry import register
+
+Tensor = Any
+
+
+@register
+class TokenEmbedding(keras.layers.Layer):
+    """A row of a table for each id; id 0, padding, is the zero vector.
+
+        x = sqrt(hidden_dim) · table[id],  logits = h · tableᵀ
+
+    Shapes:
+        ids (batch, time) → (batch, time, hidden_dim); `logits`: (…, hidden_dim) → (…, vocabulary_size)
+
+    Args:
+        vocabulary_size: Number of ids, padding and end included.
+        hidden_dim: Width of a vector.
+
+    Raises:
+        ValueError: A size is not positive.
+
+    Source: Vaswani et al. 2017, section 3.4; N(0, hidden_dim^-0.5) initialisation and the zero row as in Tensor2Tensor.
+    """
+
+    def __init__(self, vocabulary_size: int, hidden_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for option, value in (("vocabulary_size", vocabulary_size), ("hidden_dim", hidden_dim)):
+            if value < 1:
+                raise ValueError(f"{option}: {value} is not positive.")
+        self.vocabulary_size = vocabulary_size
+        self.hidden_dim = hidden_dim
+
+    def build(self, input_shape: Any = None) -> None:
+        self.table = self.add_weight(
+            shape=(self.vocabulary_size, self.hidden_dim),
+            initializer=keras.initializers.RandomNormal(stddev=self.hidden_dim**-0.5),
+            name="table",
+            autocast=False,
+        )
+
+    def call(self, ids: Tensor) -> Tensor:
+        # The table is cast after the gather: only the rows that are read, and the gradient stays that of a gather.
+        rows = ops.cast(ops.take(self.table, ids, axis=0), self.compute_dtype)
+        scale = ops.cast(ops.not_equal(ids, PADDING), self.compute_dtype) * self.hidden_dim**0.5
+        return rows * ops.expand_dims(scale, -1)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """How well each id fits, without the look-up's scale, in the compute dtype."""
+        table = ops.cast(self.table, self.compute_dtype)
+        return ops.matmul(ops.cast(hidden, self.compute_dtype), ops.transpose(table))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*input_shape, self.hidden_dim)

@@ -1,0 +1,78 @@
+"""One level of a Transformer, in encoder and decoder alike."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+
+from kt2t.layers.cache import Cache
+from kt2t.layers.residual import Residual
+from kt2t.registry import fresh, register
+
+Tensor = Any
+
+
+@register
+class TransformerBlock(keras.layers.Layer):
+    """Self attention, attention to a memory if there is one, and a feed-forward network, each with its residual sum.
+
+    Shapes:
+        x (batch, time, hidden_dim), memory (batch, source, any dim), mask (batch or 1, time or 1, time),
+        memory_mask (batch or 1, time or 1, source) → (batch, time, hidden_dim)
+
+    Args:
+        attention: Prototype of the self attention.
+        feed_forward: Prototype of the feed-forward network.
+        cross_attention: Prototype of the attention to the memory; None for a block without a memory.
+        norm: Where the norm of every residual connection stands.
+        dropout: Probability of zeroing an element of a sublayer's output, in training only.
+
+    Raises:
+        ValueError: `norm` is neither pre nor post.
+
+    Source: Vaswani et al. 2017, section 3.1.
+    """
+
+    def __init__(
+        self,
+        attention: Any,
+        feed_forward: Any,
+        cross_attention: Any = None,
+        norm: Literal["pre", "post"] = "pre",
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        around = {"norm": norm, "dropout": dropout, "dtype": self.dtype_policy}
+        self.attention = Residual(fresh(attention), **around)
+        self.cross_attention = cross_attention and Residual(fresh(cross_attention), **around)
+        self.feed_forward = Residual(fresh(feed_forward), **around)
+
+    def build(self, x_shape: Any, memory_shape: Any = None) -> None:
+        """The parts build themselves in the first call."""
+
+    def call(
+        self,
+        x: Tensor,
+        memory: Tensor | None = None,
+        mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        cache: Cache | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
+        x = self.attention(x, mask=mask, cache=cache and cache.child("attention"), training=training)
+        if self.cross_attention is not None:
+            below = cache and cache.child("cross_attention")
+            x = self.cross_attention(x, memory=memory, mask=memory_mask, cache=below, training=training)
+        return self.feed_forward(x, training=training)
+
+    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
+        """None: masks are arguments here, and nothing is attached to tensors."""
+        return None
+
+    def start(self, memory: Tensor | None, cache: Cache) -> None:
+        """Prepares the cache: room for this block's keys and values, and the memory's own."""
+        self.attention.sublayer.reserve(cache.child("attention"))
+        if self.cross_attention is not None:
+            self.cross_attention.sublayer.remember(memory, cache.child("cross_attention"))

@@ -1,0 +1,121 @@
+"""Blocks on top of one another, with what comes before the first and behind the last."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import keras
+
+from kt2t.layers.attention import Attention, check_heads
+from kt2t.layers.cache import Cache
+from kt2t.layers.dropout import Dropout
+from kt2t.layers.feed_forward import FeedForward
+from kt2t.layers.layer_norm import LayerNorm
+from kt2t.layers.sinusoidal_positions import SinusoidalPositions
+from kt2t.layers.transformer_block import TransformerBlock
+from kt2t.registry import fresh, register
+
+Tensor = Any
+
+
+@register
+class TransformerStack(keras.layers.Layer):
+    """Positions, dropout, equal blocks, and after pre-norm blocks one more norm.
+
+    Shapes:
+        x (batch, time, hidden_dim), positions (batch or 1, time) int32, and what the blocks read
+        → (batch, time, hidden_dim)
+
+    Args:
+        block: Prototype of a block; every level is a new one like it.
+        num_layers: How many blocks.
+        positions: Prototype of the layer that tells positions; sinusoids unless given.
+        dropout: Probability of zeroing an element of what enters the first block, in training only.
+        final_norm: Whether a norm follows the last block.
+
+    Raises:
+        ValueError: `num_layers` is not positive.
+
+    Source: Vaswani et al. 2017, section 3.1; the final norm is Tensor2Tensor's.
+    """
+
+    def __init__(
+        self,
+        block: Any,
+        num_layers: int,
+        positions: Any = None,
+        dropout: float = 0.0,
+        final_norm: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if num_layers < 1:
+            raise ValueError(f"num_layers: {num_layers} is not positive.")
+        self.positions = SinusoidalPositions(dtype=self.dtype_policy) if positions is None else fresh(positions)
+        self.dropout = Dropout(dropout, dtype=self.dtype_policy)
+        self.layers = [fresh(block) for _ in range(num_layers)]
+        self.norm = LayerNorm(dtype=self.dtype_policy) if final_norm else None
+
+    def build(self, x_shape: Any, memory_shape: Any = None) -> None:
+        """The parts build themselves in the first call."""
+
+    def call(
+        self,
+        x: Tensor,
+        positions: Tensor | None = None,
+        memory: Tensor | None = None,
+        mask: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        cache: Cache | None = None,
+        training: bool | None = None,
+    ) -> Tensor:
+        x = self.dropout(self.positions(x, positions), training=training)
+        for level, block in enumerate(self.layers):
+            below = cache and cache.child(level)
+            x = block(x, memory=memory, mask=mask, memory_mask=memory_mask, cache=below, training=training)
+        return x if self.norm is None else self.norm(x)
+
+    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
+        """None: masks are arguments here, and nothing is attached to tensors."""
+        return None
+
+    def start(self, memory: Tensor | None, cache: Cache) -> None:
+        """Prepares the cache for every block."""
+        for level, block in enumerate(self.layers):
+            block.start(memory, cache.child(level))
+
+
+def stack_of(
+    num_layers: int,
+    hidden_dim: int,
+    intermediate_dim: int,
+    num_heads: int,
+    dropout: float = 0.0,
+    attention_dropout: float | None = None,
+    activation_dropout: float | None = None,
+    norm: Literal["pre", "post"] = "pre",
+    key_dim: int | None = None,
+    value_dim: int | None = None,
+    positions: Any = None,
+    attention: Any = None,
+    feed_forward: Any = None,
+    reads_memory: bool = False,
+) -> TransformerStack:
+    """A stack from sizes; `attention` and `feed_forward` replace the plain layers. For the options see `Transformer`.
+
+    Raises:
+        ValueError: Heads that do not divide a width, or a size that is not positive.
+    """
+    if key_dim is None:
+        check_heads(num_heads, "hidden_dim", hidden_dim)
+    weights = dropout if attention_dropout is None else attention_dropout
+    units = dropout if activation_dropout is None else activation_dropout
+    plain = Attention(num_heads, key_dim or hidden_dim, value_dim, hidden_dim, weights)
+    block = TransformerBlock(
+        attention or plain,
+        feed_forward or FeedForward(intermediate_dim, dropout=units),
+        plain if reads_memory else None,
+        norm,
+        dropout,
+    )
+    return TransformerStack(block, num_layers, positions, dropout, final_norm=norm == "pre")

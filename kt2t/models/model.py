@@ -1,0 +1,69 @@
+"""What all models share: which fields they read, and weights that follow from the features alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kt2t.features import Feature
+from kt2t.ops.randomness import name_layers
+from kt2t.registry import build
+from kt2t.training.trainer import Trainer
+
+Tensor = Any
+
+
+class Model(Trainer):
+    """A model of kt2t: built from features, trained by `compile` and `fit`.
+
+    A subclass makes its layers in the constructor, says in `reads` which fields it takes besides `inputs` and
+    `targets`, and has `call(features, training=None)`, which returns logits.
+
+    Args:
+        features: The problem's fields by name, as `problem.features()` gives them.
+
+    Raises:
+        ValueError: A field that the model does not read, or no `targets`.
+    """
+
+    reads: frozenset[str] = frozenset()
+
+    def __init__(self, features: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        known: dict[str, Feature] = build(dict(features))
+        if "targets" not in known:
+            raise ValueError("features: there is no 'targets', the field to predict.")
+        strange = [name for name in known if name not in {"inputs", "targets", *self.reads}]
+        if strange:
+            takes = ", ".join(["inputs", "targets", *sorted(self.reads)])
+            raise ValueError(
+                f"features: {type(self).__name__} does not read {strange[0]!r}; it takes {takes}. "
+                "Leave the field out of the problem's features, or choose a model that reads it."
+            )
+        self.features = known
+
+    def build(self, input_shape: Any = None) -> None:
+        """Makes every weight, from the features alone; what stands in `input_shape` does not matter."""
+        if self.built:
+            return
+        self.call(self._one_row(), training=False)
+        name_layers(self)
+
+    def _one_row(self) -> dict[str, Tensor]:
+        row = {}
+        for name, feature in self.features.items():
+            shape = (1, *[2 if size is None else size for size in feature.shape])
+            row[name] = ops.convert_to_tensor(np.zeros(shape, feature.dtype))
+            if feature.has_segments:
+                row[f"{name}_segments"] = ops.ones(shape[:2], dtype="int32")
+        return row
+
+
+def segments_of(features: Mapping[str, Tensor], name: str) -> Tensor:
+    """The segments (batch, time) of a field; one segment without padding where a batch has none."""
+    if f"{name}_segments" in features:
+        return features[f"{name}_segments"]
+    return ops.ones(ops.shape(features[name])[:2], dtype="int32")

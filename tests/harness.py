@@ -1,0 +1,236 @@
+"""One call that checks what every layer owes: shapes, dtypes, gradients, config, saving, randomness, compilation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from kt2t.ops import randomness
+from kt2t.ops.paths import attribute_paths
+from kt2t.registry import build, describe
+
+KERAS_OPTIONS = ("name", "dtype", "trainable")
+Make = Callable[..., keras.layers.Layer]
+
+
+def check_layer(
+    make: Make,
+    *inputs: Any,
+    shape: tuple[int, ...],
+    weights: dict[str, tuple[int, ...]] | None = None,
+    has_dropout: bool = False,
+    bfloat16: bool = True,
+    without_gradient: tuple[str, ...] = (),
+    atol: float = 1e-5,
+    **options: Any,
+) -> keras.layers.Layer:
+    """Checks a layer and returns it, built.
+
+    Args:
+        make: Makes the layer; takes Keras's `dtype`.
+        inputs: Positional arguments of the call, NumPy arrays or None.
+        shape: Of the output.
+        weights: Attribute path → shape of every weight, if given.
+        has_dropout: Whether training differs from inference.
+        bfloat16: Whether the layer is checked under mixed_bfloat16 too.
+        without_gradient: Paths of weights that no gradient need reach.
+        atol: Between eager and compiled, and between a layer and its copy.
+        options: Further named arguments of the call.
+    """
+    keras.utils.set_random_seed(1)
+    layer = make()
+    output = numbers(layer(*inputs, **options))
+    assert layer.built
+    assert output.shape == shape, f"output is {output.shape}, expected {shape}"
+    assert np.isfinite(output).all()
+    assert str(output.dtype) == "float32"
+    if weights is not None:
+        found = {path: tuple(weight.shape) for path, weight in attribute_paths(layer).items()}
+        assert found == weights
+    check_symbolic(layer, inputs, options, shape)
+    check_config(layer)
+    check_copy(layer, inputs, options, output, atol)
+    check_gradients(layer, inputs, options, without_gradient)
+    check_randomness(layer, inputs, options, output, has_dropout, atol)
+    check_compiled(layer, inputs, options, output, has_dropout, atol)
+    if bfloat16:
+        check_bfloat16(make, inputs, options, output)
+    return layer
+
+
+def numbers(x: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(x))
+
+
+def check_symbolic(layer: keras.layers.Layer, inputs: Any, options: Any, shape: tuple[int, ...]) -> None:
+    """The shape is known without numbers, with an open batch."""
+    if not _is_floating(inputs[0]):
+        symbols = [None if x is None else keras.Input(x.shape[1:], dtype=x.dtype.name) for x in inputs]
+    else:
+        symbols = [None if x is None else keras.KerasTensor((None, *x.shape[1:]), x.dtype.name) for x in inputs]
+    output = layer(*symbols, **options)
+    assert tuple(output.shape)[1:] == shape[1:], f"symbolic output is {output.shape}, expected {shape}"
+
+
+def check_config(layer: keras.layers.Layer) -> None:
+    """The node builds the same layer, is plain values, and Keras's config round-trips through JSON."""
+    node = describe(layer)
+    assert describe(build(node)) == node
+    full = describe(layer, full=True)
+    assert describe(build(full), full=True) == full
+    assert json.loads(json.dumps(node)) == node
+    config = json.loads(json.dumps(layer.get_config()))
+    again = describe(type(layer).from_config(config))
+    assert {name: value for name, value in again.items() if name in node or name not in KERAS_OPTIONS} == node
+
+
+def check_copy(layer: keras.layers.Layer, inputs: Any, options: Any, output: np.ndarray, atol: float) -> None:
+    """A layer from the saved config with the saved weights computes the same."""
+    saved = keras.saving.serialize_keras_object(layer)
+    copy = keras.saving.deserialize_keras_object(json.loads(json.dumps(saved)))
+    copy(*inputs, **options)
+    originals, copies = attribute_paths(layer), attribute_paths(copy)
+    assert list(originals) == list(copies)
+    for path, weight in originals.items():
+        copies[path].assign(weight)
+    np.testing.assert_allclose(numbers(copy(*inputs, **options)), output, atol=atol)
+
+
+def check_gradients(layer: keras.layers.Layer, inputs: Any, options: Any, without: tuple[str, ...]) -> None:
+    """The gradient of a random projection of the output is finite everywhere and reaches every weight."""
+    paths = attribute_paths(layer)
+    found = gradients(layer, inputs, options)
+    for path, weight in paths.items():
+        if not weight.trainable:
+            continue
+        gradient = found[path]
+        assert gradient is not None, f"no gradient reaches {path}"
+        assert np.isfinite(gradient).all(), f"the gradient of {path} is not finite"
+        assert path in without or np.abs(gradient).max() > 0, f"the gradient of {path} is zero"
+
+
+def gradients(layer: keras.layers.Layer, inputs: Any, options: Any) -> dict[str, np.ndarray | None]:
+    """The gradient of a fixed random projection of the output, for every trainable weight by its path."""
+    paths = {path: weight for path, weight in attribute_paths(layer).items() if weight.trainable}
+    if not paths:
+        return {}
+    if keras.backend.backend() == "jax":
+        return _jax_gradients(layer, paths, inputs, options)
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss = _projection(layer(*inputs, **options))
+    found = tape.gradient(loss, [weight.value for weight in paths.values()])
+    return {
+        path: None if gradient is None else numbers(tf.convert_to_tensor(gradient))
+        for path, gradient in zip(paths, found, strict=True)
+    }
+
+
+def check_randomness(
+    layer: keras.layers.Layer, inputs: Any, options: Any, output: np.ndarray, has_dropout: bool, atol: float
+) -> None:
+    """Inference is the same twice; training differs from it only with dropout, and is a function of seed and step."""
+    np.testing.assert_allclose(numbers(layer(*inputs, **options, training=False)), output, atol=atol)
+    if not has_dropout:
+        np.testing.assert_allclose(numbers(layer(*inputs, **options, training=True)), output, atol=atol)
+        return
+    randomness.name_layers(layer)
+    first, again, later = (_trained(layer, inputs, options, step) for step in (3, 3, 4))
+    assert np.abs(first - output).max() > 1e-3, "training drops nothing"
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - later).max() > 1e-3, "two steps drop the same"
+    loose = [numbers(layer(*inputs, **options, training=True)) for _ in range(2)]
+    assert np.abs(loose[0] - loose[1]).max() > 1e-3, "without a root two calls drop the same"
+
+
+def check_compiled(
+    layer: keras.layers.Layer, inputs: Any, options: Any, output: np.ndarray, has_dropout: bool, atol: float
+) -> None:
+    """Compiled equals eager, in training with the step as a tensor too."""
+    np.testing.assert_allclose(numbers(compiled(lambda *x: layer(*x, **options))(*inputs)), output, atol=atol)
+    if has_dropout:
+
+        def train(step: Any, *x: Any) -> Any:
+            with randomness.root(5, step):
+                return layer(*x, **options, training=True)
+
+        traced = compiled(train)
+        for step in (3, 4):
+            drawn = numbers(traced(np.asarray(step, "int32"), *inputs))
+            np.testing.assert_allclose(drawn, _trained(layer, inputs, options, step), atol=atol)
+
+
+def check_bfloat16(make: Make, inputs: Any, options: Any, output: np.ndarray) -> None:
+    """Under mixed_bfloat16 the weights stay float32, the output is bfloat16, finite and near."""
+    keras.utils.set_random_seed(1)
+    layer = make(dtype="mixed_bfloat16")
+    half = layer(*[ops.cast(x, "bfloat16") if _is_floating(x) else x for x in inputs], **options)
+    assert keras.backend.standardize_dtype(half.dtype) == "bfloat16"
+    for path, weight in attribute_paths(layer).items():
+        assert keras.backend.standardize_dtype(weight.dtype) == "float32", f"{path} is {weight.dtype}"
+    close = numbers(ops.cast(half, "float32"))
+    np.testing.assert_allclose(close, output, atol=0.06 * max(1.0, np.abs(output).max()))
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function compiled for the backend in use, sizes of arrays open where it can."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    import tensorflow as tf
+
+    def traced(*inputs: Any) -> Any:
+        open_ = [None if x is None else tf.TensorSpec([None] * np.ndim(x), np.asarray(x).dtype) for x in inputs]
+        # The last axis of hidden states is a model's width and always known.
+        for index, x in enumerate(inputs):
+            if x is not None and _is_floating(x) and np.ndim(x) > 1:
+                open_[index] = tf.TensorSpec([*[None] * (np.ndim(x) - 1), np.shape(x)[-1]], np.asarray(x).dtype)
+        given = [spec for spec in open_ if spec is not None]
+
+        @tf.function(input_signature=given, jit_compile=False)
+        def run(*present: Any) -> Any:
+            arrays = iter(present)
+            return function(*[None if spec is None else next(arrays) for spec in open_])
+
+        return run(*[x for x in inputs if x is not None])
+
+    return traced
+
+
+def _trained(layer: keras.layers.Layer, inputs: Any, options: Any, step: int) -> np.ndarray:
+    with randomness.root(5, step):
+        return numbers(layer(*inputs, **options, training=True))
+
+
+def _projection(output: Any) -> Any:
+    total = 0.0
+    for part in tree.flatten(output):
+        weights = np.random.default_rng(0).normal(size=tuple(part.shape)).astype("float32")
+        total = total + ops.sum(ops.cast(part, "float32") * weights)
+    return total
+
+
+def _jax_gradients(layer: Any, paths: dict[str, Any], inputs: Any, options: Any) -> dict[str, np.ndarray]:
+    import jax
+
+    trainable = list(layer.trainable_variables)
+    fixed = [variable.value for variable in layer.non_trainable_variables]
+
+    def loss(values: Any) -> Any:
+        output, _ = layer.stateless_call(values, fixed, *inputs, **options)
+        return _projection(output)
+
+    found = jax.grad(loss)([variable.value for variable in trainable])
+    by_id = {id(variable): np.asarray(gradient) for variable, gradient in zip(trainable, found, strict=True)}
+    return {path: by_id[id(weight)] for path, weight in paths.items()}
+
+
+def _is_floating(x: Any) -> bool:
+    return x is not None and np.issubdtype(np.asarray(x).dtype, np.floating)

@@ -1,0 +1,64 @@
+"""The cache, against lists of rows that are copied whenever beams are reordered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import numbers
+
+from kt2t.layers import Cache
+from kt2t.layers.cache import gather_beams
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_beam_sees_what_its_ancestors_wrote(beams):
+    random = np.random.default_rng(0)
+    batch, length = 2, 5
+    cache = Cache(batch, length, beams)
+    cache.child("a").reserve("rows", 1, 1, "float32")
+    cache.write("state", np.zeros((batch, beams, 2), "float32"))
+    histories = [[[] for _ in range(beams)] for _ in range(batch)]
+    for position in range(length):
+        cache = cache.at(position, cache.flat())
+        new = random.normal(size=(batch, 1, beams, 1)).astype("float32")
+        whole = numbers(cache.child("a").append("rows", new))
+        assert whole.shape == (batch, 1, length * beams, 1)
+        state = numbers(cache.read("state")) + new[:, 0]
+        cache.write("state", state)
+        visible = np.broadcast_to(numbers(cache.visible()), (batch, beams, length * beams))
+        for source in range(batch):
+            for beam in range(beams):
+                histories[source][beam] = [*histories[source][beam], new[source, 0, beam, 0]]
+                seen = whole[source, 0, visible[source, beam], 0]
+                np.testing.assert_array_equal(seen, histories[source][beam])
+                np.testing.assert_allclose(state[source, beam, 0], sum(histories[source][beam]), rtol=1e-5)
+        parents = random.integers(0, beams, size=(batch, beams)).astype("int32")
+        cache.reorder(parents)
+        histories = [[histories[source][parent] for parent in parents[source]] for source in range(batch)]
+
+
+def test_memory_is_held_below_its_layer_and_never_moves():
+    cache = Cache(2, 4, 3)
+    keys = np.arange(6.0).reshape(2, 3)
+    cache.child("layer").child(0).remember("keys", keys)
+    assert cache.child("layer").child(0).holds("keys")
+    assert not cache.child("layer").child(1).holds("keys")
+    cache.reorder(np.array([[2, 0, 1], [1, 1, 1]], "int32"))
+    np.testing.assert_array_equal(numbers(cache.child("layer").child(0).read("keys")), keys)
+    with pytest.raises(KeyError, match="layer.values"):
+        cache.child("layer").read("values")
+
+
+def test_a_step_does_not_change_the_handle_it_came_from():
+    cache = Cache(1, 2)
+    cache.write("state", np.zeros((1, 1)))
+    step = cache.at(1, cache.flat())
+    step.write("state", np.ones((1, 1)))
+    assert numbers(cache.read("state")).sum() == 0
+    assert set(cache.flat()) == {"state/state"}
+
+
+def test_gathering_beams():
+    x = np.arange(12).reshape(2, 3, 2)
+    found = numbers(gather_beams(x, np.array([[2, 2], [0, 1]], "int32")))
+    np.testing.assert_array_equal(found, [[[4, 5], [4, 5]], [[6, 7], [8, 9]]])

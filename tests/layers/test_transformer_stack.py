@@ -1,0 +1,59 @@
+"""A stack of blocks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import check_layer, numbers
+
+from kt2t.layers import Attention, FeedForward, LearnedPositions, TransformerBlock, TransformerStack, stack_of
+from kt2t.ops.positions import sinusoids
+
+X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
+
+
+def stack(norm="pre", dropout=0.0, positions=None, **options):
+    attention, feed_forward = Attention(2, dropout=dropout, **options), FeedForward(12, **options)
+    block = TransformerBlock(attention, feed_forward, norm=norm, dropout=dropout, **options)
+    return TransformerStack(block, 2, positions, dropout, norm == "pre", **options)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_it_is_a_layer_like_any(dropout):
+    check_layer(lambda **o: stack(dropout=dropout, **o), X, shape=(2, 5, 8), has_dropout=dropout > 0)
+
+
+def test_with_learned_positions_it_is_a_layer_like_any():
+    check_layer(lambda **o: stack("post", positions=LearnedPositions(5, **o), **o), X, shape=(2, 5, 8))
+
+
+def test_what_it_does_in_order():
+    layer = stack()
+    positions = np.array([[0, 1, 2, 0, 1]] * 2, "int32")
+    mask = np.tril(np.ones((1, 5, 5), bool))
+    x = X + numbers(sinusoids(positions, 8))
+    for block in layer.layers:
+        x = numbers(block(x, mask=mask))
+    np.testing.assert_allclose(numbers(layer(X, positions=positions, mask=mask)), numbers(layer.norm(x)), atol=1e-5)
+
+
+def test_post_norm_has_no_final_norm():
+    assert stack("post").norm is None
+    assert stack("pre").norm is not None
+
+
+def test_a_stack_from_sizes():
+    layer = stack_of(3, 8, 12, 2, dropout=0.3, attention_dropout=0.1, reads_memory=True)
+    block = layer.layers[-1]
+    assert len(layer.layers) == 3
+    assert (block.attention.dropout.rate, block.attention.sublayer.dropout.rate) == (0.3, 0.1)
+    assert block.feed_forward.sublayer.dropout.rate == 0.3
+    assert block.cross_attention is not None
+    assert stack_of(1, 8, 12, 2, attention=Attention(4)).layers[0].attention.sublayer.num_heads == 4
+
+
+def test_refusals():
+    with pytest.raises(ValueError, match="num_layers: 0 is not positive"):
+        stack_of(0, 8, 12, 2)
+    with pytest.raises(ValueError, match="num_heads: 6 heads do not divide hidden_dim 512. Choose 1, 2, 4, 8,"):
+        stack_of(6, 512, 2048, 6)

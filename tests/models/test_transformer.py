@@ -1,0 +1,133 @@
+"""The Transformer as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from model_harness import (
+    beams_by_recomputation,
+    check_learns,
+    check_model,
+    greedy_by_recomputation,
+    text_batch,
+)
+
+from kt2t.decoding import Beam, Greedy
+from kt2t.features import END, Label, Text
+from kt2t.layers import Attention, FeedForward, LearnedPositions
+from kt2t.models import Transformer
+from kt2t.ops.paths import attribute_paths
+
+SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2}
+FEATURES = {"inputs": Text(12), "targets": Text(12)}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"norm": "post", "tie": "output", "encoder_layers": 1, "positions": LearnedPositions(9)},
+        {"tie": "none", "key_dim": 8, "value_dim": 4, "feed_forward": FeedForward(8, "gelu")},
+    ],
+)
+def test_it_is_a_model_like_any(options, tmp_path):
+    check_model(lambda: Transformer(FEATURES, **SIZES, dropout=0.0, **options), text_batch(), (8, 5, 12), tmp_path)
+
+
+def test_it_learns_and_writes_what_it_learned():
+    model = Transformer(FEATURES, **SIZES, dropout=0.0)
+    batch = text_batch()
+    batch["inputs"][:, 0] = np.arange(2, 10)  # so that no two sources are the same
+    weight = (batch["targets_segments"] > 0).astype("float32")
+    check_learns(model, batch, batch["targets"], weight)
+    wanted = batch["targets"][:, None]
+    for search in (Greedy(), Beam(3)):
+        found = model.generate(batch, search)["ids"]
+        assert found.shape[2] <= 5
+        same = (np.pad(found, [(0, 0), (0, 0), (0, 5 - found.shape[2])]) == wanted).all(axis=(1, 2))
+        assert same.mean() > 0.8
+
+
+@pytest.mark.parametrize("options", [{}, {"norm": "post", "tie": "none", "positions": LearnedPositions(20)}])
+def test_cached_tokens_are_those_of_full_recomputation(options):
+    model, batch = random_model(**options), text_batch(rows=3)
+    found = model.generate(batch, Greedy(), length=7)
+    ids, scores = greedy_by_recomputation(model, batch, 7)
+    assert found["ids"][:, 0].tolist() == ids[:, : found["ids"].shape[2]].tolist()
+    np.testing.assert_allclose(found["scores"][:, 0], scores, rtol=1e-4)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.8])
+def test_cached_beams_are_those_of_full_recomputation(penalty):
+    model, batch = random_model(), text_batch(rows=2)
+    found = model.generate(batch, Beam(3, penalty), length=5)
+    for row, (ids, score) in enumerate(beams_by_recomputation(model, batch, 3, penalty, 5)):
+        assert found["ids"][row, 0, : len(ids)].tolist() == ids
+        np.testing.assert_allclose(found["scores"][row, 0], score, rtol=1e-4)
+
+
+def random_model(**options):
+    """A model with large weights, whose distributions are far from even."""
+    model = Transformer(FEATURES, **SIZES, **options)
+    model.build()
+    random = np.random.default_rng(4)
+    for path, weight in attribute_paths(model).items():
+        weight.assign(random.normal(size=tuple(weight.shape)).astype("float32") * (0.6 if "table" in path else 0.4))
+    return model
+
+
+def test_training_again_changes_what_is_decoded():
+    model, batch = random_model(), text_batch(rows=2)
+    before = model.generate(batch, length=5)["scores"]
+    model.targets_embedding.table.assign(model.targets_embedding.table * 2)
+    assert np.abs(model.generate(batch, length=5)["scores"] - before).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("tie", "inputs", "tables"),
+    [
+        ("all", Text(12), 1),
+        ("all", Text(12, "other"), 2),
+        ("all", Text(10), 2),
+        ("output", Text(12), 2),
+        ("none", Text(12), 3),
+    ],
+)
+def test_who_shares_a_table(tie, inputs, tables):
+    model = Transformer({"inputs": inputs, "targets": Text(12)}, **SIZES, tie=tie)
+    model.build()
+    assert sum(path.endswith("table") for path in attribute_paths(model)) == tables
+
+
+def test_the_base_model_has_the_published_number_of_weights():
+    text = Text(50)
+    model = Transformer({"inputs": text, "targets": text, "target_space": Label(32)})
+    model.build()
+    assert model.count_params() + (32_768 - text.vocabulary_size) * 512 == 60_897_280
+
+
+def test_parts_are_handed_in():
+    model = Transformer(FEATURES, **SIZES, attention=Attention(4))
+    block = model.decoder.layers[1]
+    assert block.attention.sublayer.num_heads == 4
+    assert block.cross_attention.sublayer.num_heads == 2
+
+
+def test_dropout_options():
+    model = Transformer(FEATURES, **SIZES, dropout=0.3, attention_dropout=0.1, activation_dropout=0.0)
+    block = model.decoder.layers[0]
+    assert block.attention.dropout.rate == model.encoder.dropout.rate == 0.3
+    assert block.cross_attention.sublayer.dropout.rate == 0.1
+    assert block.feed_forward.sublayer.dropout.rate == 0.0
+
+
+def test_heads_that_do_not_divide():
+    with pytest.raises(ValueError, match="num_heads: 6 heads do not divide hidden_dim 16. Choose 1, 2, 4, 8 or 16."):
+        Transformer(FEATURES, hidden_dim=16, num_heads=6)
+
+
+def test_what_is_decoded_ends_with_zeros():
+    ids = random_model().generate(text_batch(rows=4), Beam(2), length=9)["ids"]
+    for row in ids[:, 0].tolist():
+        if END in row:
+            assert not any(row[row.index(END) + 1 :])

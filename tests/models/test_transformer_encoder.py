@@ -1,0 +1,49 @@
+"""The encoder under a head."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from model_harness import check_learns, check_model, text_batch
+
+from kt2t.features import Label, Tags, Text
+from kt2t.models import TransformerEncoder
+
+SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2}
+
+
+def batch():
+    return {name: value for name, value in text_batch().items() if name.startswith("inputs")}
+
+
+def label_model():
+    return TransformerEncoder({"inputs": Text(12), "targets": Label(3)}, **SIZES, dropout=0.0)
+
+
+def tags_model():
+    return TransformerEncoder({"inputs": Text(12), "targets": Tags(4)}, **SIZES, dropout=0.0)
+
+
+def test_with_a_label_it_is_a_model_like_any(tmp_path):
+    check_model(label_model, batch(), (8, 3), tmp_path)
+
+
+def test_with_tags_it_is_a_model_like_any(tmp_path):
+    check_model(tags_model, batch(), (8, 6, 5), tmp_path)
+
+
+def test_it_learns_labels():
+    given = batch()
+    given["inputs"][:, 0] = np.arange(2, 10)
+    check_learns(label_model(), given, np.arange(8) % 3, np.ones(8, "float32"))
+
+
+def test_it_learns_tags():
+    given = batch()
+    tags = (given["inputs"] % 4 + 1) * given["inputs_segments"]
+    check_learns(tags_model(), given, tags, given["inputs_segments"].astype("float32"))
+
+
+def test_text_is_for_another_model():
+    with pytest.raises(ValueError, match=r"TransformerEncoder does not write Text.*Use Transformer"):
+        TransformerEncoder({"inputs": Text(12), "targets": Text(12)}, **SIZES)

@@ -1,0 +1,69 @@
+"""The language model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from model_harness import check_learns, check_model, greedy_by_recomputation, text_batch
+
+from kt2t.decoding import Beam, Greedy, Sample
+from kt2t.features import Text
+from kt2t.models import TransformerLM
+from kt2t.ops.paths import attribute_paths
+
+SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2}
+FEATURES = {"targets": Text(12)}
+PROMPTS = {"targets": np.array([[4, 5, 6], [7, 9, 9]]), "targets_segments": np.array([[1, 1, 1], [1, 0, 0]])}
+
+
+def batch():
+    return {name: value for name, value in text_batch().items() if name.startswith("targets")}
+
+
+def random_model():
+    model = TransformerLM(FEATURES, **SIZES)
+    model.build()
+    random = np.random.default_rng(4)
+    for weight in attribute_paths(model).values():
+        weight.assign(random.normal(size=tuple(weight.shape)).astype("float32") * 0.5)
+    return model
+
+
+@pytest.mark.parametrize("tie", ["all", "none"])
+def test_it_is_a_model_like_any(tie, tmp_path):
+    check_model(lambda: TransformerLM(FEATURES, **SIZES, dropout=0.0, tie=tie), batch(), (8, 5, 12), tmp_path)
+
+
+def test_it_learns():
+    given = batch()
+    given["targets"][:, 0] = np.arange(2, 10)  # after which everything is certain
+    weight = (given["targets_segments"] > 0).astype("float32")
+    weight[:, 0] = 0
+    check_learns(TransformerLM(FEATURES, **SIZES, dropout=0.0), given, given["targets"], weight)
+
+
+def test_it_continues_a_prompt_as_full_recomputation_does():
+    model = random_model()
+    found = model.generate(PROMPTS, Greedy(), length=8)
+    prompt = PROMPTS["targets"] * PROMPTS["targets_segments"]
+    ids, scores = greedy_by_recomputation(model, {"targets": PROMPTS["targets"]}, 8, prompt)
+    assert found["ids"][:, 0].tolist() == ids[:, : found["ids"].shape[2]].tolist()
+    np.testing.assert_allclose(found["scores"][:, 0], scores, rtol=1e-4)
+
+
+@pytest.mark.parametrize("search", [Beam(3, n_best=3), Sample(seed=3)])
+def test_every_search_obeys_the_prompt(search):
+    ids = random_model().generate(PROMPTS, search)["ids"]
+    assert (ids[0, :, :3] == [4, 5, 6]).all()
+    assert (ids[1, :, :1] == [7]).all()
+    assert ids.shape[2] <= 3 + search.extra_length
+
+
+def test_an_empty_prompt():
+    ids = random_model().generate({"targets": np.zeros((2, 0), "int32")}, length=4)["ids"]
+    assert ids.shape[:2] == (2, 1)
+
+
+def test_with_inputs():
+    with pytest.raises(ValueError, match="TransformerLM has no encoder that would read 'inputs'. Use Transformer."):
+        TransformerLM({"inputs": Text(12), "targets": Text(12)}, **SIZES)
