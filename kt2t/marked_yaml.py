@@ -88,7 +88,7 @@ def _bounded(text: str, file: str | None) -> None:
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1
+            line = event.start_mark.line + 1 if event.start_mark else None
             raise RecipeError(f"nested deeper than {MAX_DEPTH} levels.", file=file, line=line)
 
 
@@ -109,7 +109,8 @@ class _Reader:
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return scalar(node.value) if node.style is None else node.value
+        plain = getattr(node, "style", None) is None
+        return scalar(node.value) if plain else node.value
 
     def mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, Any]:
         found: dict[str, Any] = {}

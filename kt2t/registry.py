@@ -259,7 +259,7 @@ def _build_class(node: Mapping[str, Any], slot: str | None, path: str, supplied:
 def _remember_arguments(cls: type) -> None:
     if "_kt2t_new" in cls.__dict__:
         return
-    original = cls.__new__
+    original: Any = cls.__new__
     signature = inspect.signature(cls.__init__)  # type: ignore[misc]
 
     @functools.wraps(original)

@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ data_dir_option = click.option(
     help="Where prepared problems live. Default: $KT2T_DATA, else ~/.cache/kt2t.",
 )
 run_dir_option = click.option("--run-dir", type=click.Path(path_type=Path), help="In place of runs/RECIPE.")
-checkpoint_option = click.option("--checkpoint", help="last, best, average or a step. Default: best if there is one, else last.")
+checkpoint_option = click.option(
+    "--checkpoint", help="last, best, average or a step. Default: best if the recipe names one, else last."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
@@ -36,7 +38,7 @@ def result(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
         show(value)
 
 
-def table(rows: list[Mapping[str, Any]]) -> None:
+def table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Prints rows of equal keys to stdout, aligned, with a heading."""
     if not rows:
         return

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 @json_option
 @click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
 def command(
-    run: Path, split: str, checkpoint: str | None, samples: int, data_dir: Path | None, as_json: bool, overrides: tuple[str, ...]
+    run: Path,
+    split: str,
+    checkpoint: str | None,
+    samples: int,
+    data_dir: Path | None,
+    as_json: bool,
+    overrides: tuple[str, ...],
 ) -> None:
     """Metrics, scores and decoded examples of RUN on a split of its problem."""
     from kt2t.run.evaluate import evaluate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -14,16 +15,22 @@ from kt2t.cli.quiet import import_keras
 @run_argument
 @click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
 @checkpoint_option
-@click.option("--input", "source", type=click.File("rb"), default="-", show_default=False, help="Lines to read; stdin by default.")
-@click.option("--output", "destination", type=click.File("w", encoding="utf-8", lazy=True), default="-", help="Where to write; stdout by default.")
+@click.option("--input", "source", type=click.File("rb"), default="-", help="Lines to read; stdin by default.")
+@click.option(
+    "--output",
+    "destination",
+    type=click.File("w", encoding="utf-8", lazy=True),
+    default="-",
+    help="Where to write; stdout by default.",
+)
 @click.option("--tokens", default=8192, show_default=True, help="Source tokens per batch, padding counted.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object a line: all hypotheses and their scores.")
 def command(
     run: Path,
     overrides: tuple[str, ...],
     checkpoint: str | None,
-    source: click.utils.LazyFile,
-    destination: click.utils.LazyFile,
+    source: IO[bytes],
+    destination: IO[str],
     tokens: int,
     as_json: bool,
 ) -> None:

@@ -95,7 +95,7 @@ def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:
 
     dtype = "bfloat16" if "bfloat16" in policy else "float16" if "float16" in policy else "float32"
     left = keras.ops.convert_to_tensor(np.ones((size, size), "float32"), dtype=dtype)
-    rates = []
+    rates: list[float] = []
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline or len(rates) < 3:
         begin = time.perf_counter()

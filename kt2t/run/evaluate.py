@@ -70,7 +70,8 @@ def evaluate(
 def evaluate_model(assembly: assembling.Assembly, split: str, step: int, samples: int = 5) -> Evaluation:
     """Measures the model of an assembly as it is."""
     problem, model = assembly.problem, assembly.model
-    batches = problem.batches(split, **assembly.recipe.train.batch, shuffle=False)
+    size: dict[str, Any] = dict(assembly.recipe.train.batch)
+    batches = problem.batches(split, **size, shuffle=False)
     logs = model.evaluate(batches, verbose=0, return_dict=True)
     evaluation = Evaluation(split, step, {name: float(value) for name, value in logs.items()})
     scores = problem.scores()

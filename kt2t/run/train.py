@@ -96,13 +96,14 @@ def _fit(folder: RunFolder, assembly: assembling.Assembly, step: int) -> int | N
     """Trains to the end, one Keras epoch from one multiple of `report.every` to the next; the signal that stopped it."""
     recipe, problem, model = assembly.recipe, assembly.problem, assembly.model
     callbacks, checkpointing = _callbacks(folder, assembly, step)
-    validation = problem.batches("validation", **_evaluation_batch(recipe))
+    size: dict[str, Any] = dict(recipe.train.batch)
+    validation = problem.batches("validation", **size)
     every, last = recipe.report.every, recipe.train.steps
     with _stopping(checkpointing) as stopped:
         while step < last and not stopped:
             count = min(every - step % every, last - step)
             epochs = (last - step) // every if count == every else 1
-            batches = problem.batches("train", **recipe.train.batch, seed=recipe.train.seed, start=step)
+            batches = problem.batches("train", **size, seed=recipe.train.seed, start=step)
             model.fit(
                 batches,
                 steps_per_epoch=count,
@@ -117,10 +118,6 @@ def _fit(folder: RunFolder, assembly: assembling.Assembly, step: int) -> int | N
                 break
             step = after
     return stopped[0] if stopped else None
-
-
-def _evaluation_batch(recipe: Recipe) -> dict[str, int]:
-    return dict(recipe.train.batch)
 
 
 def _callbacks(folder: RunFolder, assembly: assembling.Assembly, step: int) -> tuple[list[Any], Any]:

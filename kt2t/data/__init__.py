@@ -1,0 +1,26 @@
+"""Problems: what is learnt, from raw examples to batches."""
+
+from kt2t.registry import exports
+
+TABLE = {
+    "Problem": "problem",
+    "TextToText": "text_to_text",
+    "ParallelText": "translation.parallel_text",
+    "Multi30k": "translation.multi30k",
+    "Bytes": "vocabularies.bytes",
+    "Characters": "vocabularies.characters",
+    "Subwords": "vocabularies.subwords",
+    "Symbols": "vocabularies.symbols",
+    "Words": "vocabularies.words",
+    "Addition": "algorithmic.addition",
+    "HalfCopyHalfRepeatEven": "algorithmic.half_copy_half_repeat_even",
+    "Identity": "algorithmic.identity",
+    "Multiplication": "algorithmic.multiplication",
+    "RepeatEven": "algorithmic.repeat_even",
+    "Reverse": "algorithmic.reverse",
+    "ReverseZipf": "algorithmic.reverse_zipf",
+    "Shift": "algorithmic.shift",
+    "Sort": "algorithmic.sort",
+    "NumbersInWords": "language.numbers_in_words",
+}
+__getattr__, __dir__ = exports(__name__, TABLE)

@@ -1,0 +1,96 @@
+"""Problems of two numbers in little-endian digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from kt2t.data.algorithmic.algorithmic import Algorithmic
+
+
+class Arithmetic(Algorithmic):
+    """Base of `Addition` and `Multiplication`: two numbers in, one out, all with their lowest digit first.
+
+    The input is the digits of a, the separator (the symbol `base`), and the digits of b. a has up to half of the
+    longest input's symbols, b up to what is left; the top digit is zero only in a number of one digit.
+
+    Args:
+        base: Of the digits.
+        max_length: Of the inputs in `train` and `validation`, in symbols, at least 3.
+        evaluation_length: Of the inputs in `long`, in symbols.
+        train_examples: How many examples `train` has.
+        validation_examples: How many `validation` and `long` have each.
+        seed: Decides which.
+        loss: The loss, or the node that describes it; cross-entropy without one.
+
+    Raises:
+        ValueError: `base` is below 2, `max_length` below 3, or another number is not positive.
+    """
+
+    def __init__(
+        self,
+        base: int = 10,
+        max_length: int = 40,
+        evaluation_length: int = 400,
+        train_examples: int = 100_000,
+        validation_examples: int = 10_000,
+        seed: int = 0,
+        loss: Any = None,
+    ) -> None:
+        if base < 2:
+            raise ValueError(f"base: {base} is no base for digits; at least 2.")
+        if max_length < 3:
+            raise ValueError(f"max_length: {max_length} leaves no room for two digits and a separator; at least 3.")
+        super().__init__(base, max_length, evaluation_length, train_examples, validation_examples, seed, loss)
+        self.base = base
+
+    def combine(self, first: int, second: int) -> int:
+        """The number that is asked for."""
+        raise NotImplementedError
+
+    def vocabulary_symbols(self) -> int:
+        return self.symbols + 1
+
+    def draw(self, chance: np.random.Generator, count: int, shortest: int, longest: int) -> list[np.ndarray]:
+        first = chance.integers(1, longest // 2 + 1, count)
+        second = chance.integers(np.maximum(shortest - first - 1, 1), longest - first)
+        rows = chance.integers(0, self.symbols, (count, longest))
+        tops = chance.integers(1, self.symbols, (count, 2))
+        inputs = []
+        for row, a, b, top in zip(rows, first.tolist(), second.tolist(), tops, strict=True):
+            if a > 1:
+                row[a - 1] = top[0]
+            if b > 1:
+                row[a + b] = top[1]
+            row[a] = self.symbols
+            inputs.append(row[: a + 1 + b])
+        return inputs
+
+    def answer(self, inputs: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+        symbols = inputs.tolist()
+        middle = symbols.index(self.base)
+        return np.array(
+            digits(
+                self.combine(number(symbols[:middle], self.base), number(symbols[middle + 1 :], self.base)), self.base
+            ),
+            np.int64,
+        )
+
+
+def number(little_endian: Iterable[int], base: int) -> int:
+    """The number that digits with the lowest first stand for."""
+    value = 0
+    for digit in reversed(list(little_endian)):
+        value = value * base + digit
+    return value
+
+
+def digits(value: int, base: int) -> list[int]:
+    """The digits of a number that is not negative, the lowest first; one zero for zero."""
+    found = []
+    while value:
+        value, digit = divmod(value, base)
+        found.append(digit)
+    return found or [0]

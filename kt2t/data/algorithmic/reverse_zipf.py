@@ -1,0 +1,59 @@
+"""Reversing rows whose symbols are as unevenly frequent as words are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kt2t.data.algorithmic.algorithmic import Algorithmic
+from kt2t.registry import register
+
+
+@register
+class ReverseZipf(Algorithmic):
+    """The target is the input backwards; symbols and lengths are drawn as in a language.
+
+        P(symbol k) ∝ (k + 1)^-alpha,  length = 1 + |N(longest / 2, longest / 10)|
+
+    The other options are those of `Algorithmic`. Upstream has 8,000 symbols with alpha 1.3, and 32,000 with 1.05.
+
+    Shapes:
+        n symbols → n symbols
+
+    Args:
+        alpha: Exponent of the frequencies.
+
+    Raises:
+        ValueError: `alpha` is not positive, or another number is not.
+
+    Source: Tensor2Tensor, `algorithmic_reverse_nlplike8k` and `_nlplike32k`. Departs: every symbol, the rarest too, is
+    within the vocabulary; lengths are cut to those allowed.
+    """
+
+    def __init__(
+        self,
+        symbols: int = 8000,
+        alpha: float = 1.3,
+        max_length: int = 70,
+        evaluation_length: int = 70,
+        train_examples: int = 100_000,
+        validation_examples: int = 10_000,
+        seed: int = 0,
+        loss: Any = None,
+    ) -> None:
+        if alpha <= 0:
+            raise ValueError(f"alpha: {alpha} is not positive.")
+        super().__init__(symbols, max_length, evaluation_length, train_examples, validation_examples, seed, loss)
+        self.alpha = alpha
+        weights = np.arange(1, symbols + 1) ** -float(alpha)
+        self._cumulative = np.cumsum(weights) / weights.sum()
+
+    def draw(self, chance: np.random.Generator, count: int, shortest: int, longest: int) -> list[np.ndarray]:
+        lengths = 1 + np.abs(chance.normal(longest / 2, longest / 10, count))
+        lengths = np.clip(lengths.astype(np.int64), shortest, longest)
+        places = np.searchsorted(self._cumulative[:-1], chance.random(int(lengths.sum())), side="right")
+        return np.split(places, np.cumsum(lengths)[:-1])
+
+    def answer(self, inputs: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+        return inputs[::-1]

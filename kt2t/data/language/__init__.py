@@ -1,0 +1,1 @@
+"""Problems of natural language; the public names stand in `kt2t.data`."""

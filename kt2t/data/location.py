@@ -1,0 +1,190 @@
+"""Where a prepared problem lives: a folder named by the problem and a hash of its options and source files."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+import json
+import os
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from kt2t.data.prepared import FORMAT
+from kt2t.errors import DataError, RecipeError, ResourceError
+from kt2t.registry import describe
+
+CACHE = ".sha256.json"
+
+
+def data_directory(data_dir: str | Path | None = None) -> Path:
+    """Where prepared problems live: what is given, `KT2T_DATA`, or `~/.cache/kt2t`."""
+    return Path(data_dir or os.environ.get("KT2T_DATA") or "~/.cache/kt2t").expanduser()
+
+
+def folder_for(problem: Any, data_dir: str | Path | None = None) -> Path:
+    """The folder of a prepared problem, whether it is there or not.
+
+    Raises:
+        DataError: A source file does not exist.
+    """
+    root = data_directory(data_dir)
+    content = {
+        "format": FORMAT,
+        "problem": _content_options(problem),
+        "code": own_code(type(problem)),
+        "vocabularies": problem.given_vocabularies(),
+        "sources": [(Path(note["path"]).name, note["sha256"]) for note in source_notes(problem, root)],
+    }
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
+    return root / f"{_snake(type(problem).__name__)}-{digest[:12]}"
+
+
+def source_notes(problem: Any, root: Path) -> list[dict[str, Any]]:
+    """Path, size and sha256 of every source file of a problem; hashes are remembered while size and time stay the same."""
+    cache = _read_cache(root / CACHE)
+    notes, changed = [], False
+    for path in problem.source_files():
+        try:
+            stat = path.stat()
+            key = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+            known = cache.get(str(path.resolve()))
+            if known is None or known[:3] != key:
+                with open(path, "rb") as file:
+                    known = [*key, hashlib.file_digest(file, "sha256").hexdigest()]
+                # A file written this very moment may change again without its time changing.
+                if abs(time.time_ns() - stat.st_mtime_ns) > 2e9:
+                    cache[str(path.resolve())] = known
+                    changed = True
+        except FileNotFoundError:
+            raise DataError(f"'{path}' does not exist.", path="problem") from None
+        except OSError as error:
+            raise DataError(f"'{path}' cannot be read: {error.strerror}.", path="problem") from error
+        notes.append({"path": str(path), "bytes": known[0], "sha256": known[3]})
+    if changed:
+        _write_cache(root / CACHE, cache)
+    return notes
+
+
+def option_files(problem: Any) -> list[Path]:
+    """The files named by a problem's options `path` and `…_files`; of a folder, all that are not hidden.
+
+    Raises:
+        DataError: One does not exist.
+    """
+    files: list[Path] = []
+    for option, value in _file_options(problem).items():
+        for name in [value] if isinstance(value, str) else value:
+            path = Path(name).expanduser()
+            if not path.exists():
+                raise DataError(f"'{name}' does not exist.", path=f"problem.{option}")
+            files += [path] if path.is_file() else sorted(_below(path))
+    return files
+
+
+def own_code(cls: type) -> list[str]:
+    """The source of the methods of a problem class and its parents outside kt2t, so that a change of them prepares anew."""
+    found = []
+    for owner in cls.__mro__:
+        if owner is object or owner.__module__.partition(".")[0] == "kt2t":
+            continue
+        functions = [value for value in vars(owner).values() if isinstance(value, FunctionType)]
+        found += [_source(function) for function in functions if function.__module__ == owner.__module__]
+    return found
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Holds the right to prepare a folder; it is given up when the process ends, however it ends.
+
+    Raises:
+        ResourceError: Another process holds it.
+    """
+    path = folder.with_name(f".{folder.name}.lock")
+    file = None
+    while file is None:
+        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+        if not _try_lock(file):
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise ResourceError(f"'{folder}' is being prepared by {holder}. Wait until it is done, then run this again.")
+        if not path.exists() or os.fstat(file.fileno()).st_ino != path.stat().st_ino:  # its last holder removed it
+            file.close()
+            file = None
+    try:
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def _try_lock(file: Any) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows has no fcntl; two preparations at once are then not noticed
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _file_options(problem: Any) -> dict[str, Any]:
+    node = describe(problem, full=True)
+    if not isinstance(node, dict):
+        raise RecipeError(f"{type(problem).__name__} is not registered. Put @kt2t.register above the class.")
+    return {k: v for k, v in node.items() if (k == "path" or k.endswith("_files")) and v}
+
+
+def _content_options(problem: Any) -> dict[str, Any]:
+    """What decides the records: the options without those of training, and files by name and content rather than by place."""
+    named_by_content = _file_options(problem) if problem.source_files() else {}
+    node = describe(problem, full=True)
+    left_out = {*problem.training_options, *named_by_content}
+    shapes = {k: len(v) if isinstance(v, list) else 1 for k, v in named_by_content.items()}
+    return {**{key: value for key, value in node.items() if key not in left_out}, "files": shapes}
+
+
+def _source(function: FunctionType) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        code = function.__code__
+        constants = [one for one in code.co_consts if not hasattr(one, "co_code")]  # a nested function's repr is its address
+        return hashlib.sha256(code.co_code + repr((code.co_names, constants)).encode()).hexdigest()
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(place, name) for name in names if not name.startswith("."))
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _read_cache(path: Path) -> dict[str, Any]:
+    try:
+        cache = json.loads(path.read_text(encoding="utf-8"))
+        return cache if isinstance(cache, dict) else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _write_cache(path: Path, cache: dict[str, Any]) -> None:
+    aside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+    with contextlib.suppress(OSError):  # without the cache the files are hashed again
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_text(json.dumps(cache), encoding="utf-8")
+        os.replace(aside, path)

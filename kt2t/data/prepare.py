@@ -1,0 +1,254 @@
+"""Raw examples to record files: streaming, on all cores, the same bytes each time, and either whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import itertools
+import json
+import logging
+import os
+import shutil
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kt2t.data.checks import checked_arrays
+from kt2t.data.location import data_directory, exclusive, folder_for, source_notes
+from kt2t.data.prepared import FORMAT, MANIFEST
+from kt2t.data.records import RecordWriter, layout_of
+from kt2t.errors import DataError, ResourceError
+from kt2t.registry import describe
+
+CHUNK = 2048
+HELD_OUT_SHARE, HELD_OUT_MOST = 100, 2000
+
+Example = dict[str, Any]
+Progress = Callable[[int, "int | None", str], None]
+logger = logging.getLogger("kt2t")
+
+
+def prepare_folder(
+    problem: Any, data_dir: str | Path | None = None, progress: Progress | None = None, workers: int | None = None
+) -> Path:
+    """The folder of a prepared problem; made if it is not there.
+
+    Args:
+        problem: The problem; its vocabularies are trained on the way if need be.
+        data_dir: See `location.data_directory`.
+        progress: Called with how many are done, of how many (None where unknown), and of what.
+        workers: Threads that encode; all cores by default. The bytes written do not depend on it.
+
+    Raises:
+        DataError: Raw data is missing, damaged or filtered away.
+        ResourceError: No space or no permission, or another process is preparing the same.
+    """
+    folder = folder_for(problem, data_dir)
+    if (folder / MANIFEST).is_file():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder):
+            if not (folder / MANIFEST).is_file():  # another process may have made it meanwhile
+                _build_aside(problem, folder, progress or (lambda done, total, what: None), workers)
+    except (OSError, RuntimeError) as error:  # array-record tells of a full disk by a RuntimeError
+        if isinstance(error, ResourceError) or not _is_resource(error):
+            raise
+        raise ResourceError(f"'{folder}' cannot be written: {error}. Free some space or take another --data-dir.") from error
+    return folder
+
+
+def kept_examples(
+    problem: Any, split: str, held_out: Mapping[str, Any] | None, dropped: Counter[str] | None = None
+) -> Iterator[Example]:
+    """The raw examples of a split that have a record, in the order of the records; counts the others by reason."""
+    validating = split == "validation" and held_out is not None
+    for example in problem.examples("train" if validating else split):
+        if held_out is not None and split in ("train", "validation"):
+            if (text_hash(example) <= held_out["limit"]) != validating:
+                continue
+        reason = problem.reject(example)
+        if reason is None:
+            yield example
+        elif dropped is not None:
+            dropped[reason] += 1
+
+
+def text_hash(example: Mapping[str, Any]) -> int:
+    """64 bits that depend on the content of a raw example alone."""
+    text = json.dumps(example, sort_keys=True, ensure_ascii=False, default=lambda value: np.asarray(value).tolist())
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def choose_held_out(examples: Iterable[Example]) -> dict[str, int]:
+    """Which examples to hold out: 1 % (at least one, at most 2,000), those of the smallest hashes; equal texts stay together.
+
+    Raises:
+        DataError: There are fewer than two different examples.
+    """
+    counts: Counter[int] = Counter()
+    total, ceiling = 0, 2**64
+    for example in examples:
+        total += 1
+        number = text_hash(example)
+        if number <= ceiling:
+            counts[number] += 1
+        if len(counts) > 2 * HELD_OUT_MOST:
+            ceiling = sorted(counts)[HELD_OUT_MOST]
+            counts = Counter({number: count for number, count in counts.items() if number <= ceiling})
+    if len(counts) < 2:
+        raise DataError(f"{len(counts)} different examples cannot be split in two. Name validation files or add examples.")
+    wanted = min(HELD_OUT_MOST, max(1, total // HELD_OUT_SHARE))
+    limit = records = 0
+    for number in sorted(counts):
+        if records and records + counts[number] > wanted:
+            break
+        limit, records = number, records + counts[number]
+    return {"limit": limit, "records": records}
+
+
+class _TrainingText:
+    """The kept training examples, read anew each time they are iterated."""
+
+    def __init__(self, problem: Any, held_out: Mapping[str, Any] | None, progress: Progress) -> None:
+        self._arguments = problem, "train", held_out
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[Example]:
+        return _told(kept_examples(*self._arguments), self._progress, "reading text for the vocabulary")
+
+
+def _build_aside(problem: Any, folder: Path, progress: Progress, workers: int | None) -> None:
+    for leftover in folder.parent.glob(f"{folder.name}.tmp-*"):  # holding the lock, nobody is writing them
+        shutil.rmtree(leftover, ignore_errors=True)
+    if folder.exists():
+        raise DataError(f"'{folder}' has no {MANIFEST}, so kt2t did not make it. Move it away.")
+    aside = folder.with_name(f"{folder.name}.tmp-{os.getpid()}")
+    aside.mkdir()
+    try:
+        _build(problem, aside, progress, workers)
+        _to_disk(aside)
+        os.rename(aside, folder)
+        _sync(folder.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _build(problem: Any, folder: Path, progress: Progress, workers: int | None) -> None:
+    sources = source_notes(problem, folder.parent)
+    splits = list(problem.splits())
+    held_out = None
+    if "validation" not in splits:
+        counted = _told(iter(problem.examples("train")), progress, "choosing validation examples")
+        held_out = choose_held_out(counted)
+        splits.insert(1, "validation")
+        logger.info("%s: %d training examples are held out for validation", type(problem).__name__, held_out["records"])
+    problem.train_vocabularies(_TrainingText(problem, held_out, progress))
+    vocabularies = _save_vocabularies(problem.vocabularies(), folder)
+    features = problem.features()
+    notes = {}
+    for split in splits:
+        notes[split] = _write_split(problem, split, folder, features, held_out, progress, workers)
+    manifest = {
+        "format": FORMAT,
+        "problem": describe(problem, full=True),
+        "sources": sources,
+        "fields": layout_of(features),
+        "features": describe(features, full=True),
+        "vocabularies": vocabularies,
+        "held_out": held_out,
+        "splits": notes,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+
+def _write_split(
+    problem: Any,
+    split: str,
+    folder: Path,
+    features: Mapping[str, Any],
+    held_out: Mapping[str, Any] | None,
+    progress: Progress,
+    workers: int | None,
+) -> dict[str, Any]:
+    dropped: Counter[str] = Counter()
+    total = held_out["records"] if held_out is not None and split == "validation" else None
+    writer = RecordWriter(folder, split, layout_of(features))
+    raw = kept_examples(problem, split, held_out, dropped)
+    for chunk in _in_order(problem.encode_all, _chunks(raw), workers or os.cpu_count() or 1):
+        for example in checked_arrays(chunk, features, f"{split} example", writer.count):
+            writer.write(example)
+        progress(writer.count, total, split)
+    if not writer.count:
+        reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items()) or "there were none to begin with"
+        raise DataError(f"no example of {type(problem).__name__} {split} is left: {reasons}. Check its files.")
+    if dropped:
+        reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items())
+        logger.warning("%s %s: left out %s", type(problem).__name__, split, reasons)
+    return {**writer.close(), "dropped": dict(dropped)}
+
+
+def _save_vocabularies(vocabularies: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    notes: dict[str, Any] = {}
+    saved: dict[int, str] = {}
+    for field, vocabulary in vocabularies.items():
+        if id(vocabulary) not in saved:
+            saved[id(vocabulary)] = f"vocabulary-{field}" if saved else "vocabulary"
+            vocabulary.save(folder / saved[id(vocabulary)])
+        notes[field] = {"folder": saved[id(vocabulary)], "fingerprint": vocabulary.fingerprint}
+    return notes
+
+
+def _in_order(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
+    """`function` of each item by several threads, in the order of the items, few of them waiting at a time."""
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Any] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _chunks(examples: Iterator[Example]) -> Iterator[Sequence[Example]]:
+    while chunk := list(itertools.islice(examples, CHUNK)):
+        yield chunk
+
+
+def _told(examples: Iterator[Example], progress: Progress, what: str) -> Iterator[Example]:
+    for number, example in enumerate(examples, 1):
+        if number % CHUNK == 0:
+            progress(number, None, what)
+        yield example
+
+
+def _to_disk(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_resource(error: Exception) -> bool:
+    full = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
+    return getattr(error, "errno", None) in full or "No space left" in str(error) or "quota" in str(error)

@@ -1,0 +1,112 @@
+"""A prepared problem on disk: its manifest, its records and its vocabularies, checked when opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from kt2t.data.records import Records, damaged, file_note, open_shard
+from kt2t.errors import DataError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+class Prepared:
+    """An open prepared folder. Opening checks that every file is there, has its size and holds its number of records.
+
+    Args:
+        folder: A folder that `prepare` made.
+
+    Raises:
+        DataError: A file is missing, superfluous or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = _read_manifest(folder / MANIFEST)
+        self._check_names()
+        for path, note in self._files():
+            self._check_size(path, note)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that there are records of."""
+        return tuple(self.manifest["splits"])
+
+    def records(self, split: str) -> Records:
+        """The records of a split.
+
+        Raises:
+            DataError: No such split.
+        """
+        if split not in self.manifest["splits"]:
+            raise DataError(f"{split!r} is not a split of '{self.folder}'. There are: {', '.join(self.splits)}.")
+        return Records(self.folder, self.manifest["splits"][split], self.manifest["fields"])
+
+    def verify(self) -> None:
+        """Reads every file and compares its sha256.
+
+        Raises:
+            DataError: A file is not what was written.
+        """
+        for path, note in self._files():
+            found = file_note(path)["sha256"]
+            if found != note["sha256"]:
+                raise damaged(path, f"has sha256 {found}, expected {note['sha256']}")
+
+    def restore_vocabularies(self, vocabularies: Mapping[str, Any]) -> None:
+        """Gives what was learnt to a problem's vocabularies.
+
+        Raises:
+            DataError: One of them is missing, damaged or not the one that the records were made with.
+        """
+        from kt2t.data.vocabularies.vocabulary import Vocabulary
+
+        for field, note in self.manifest["vocabularies"].items():
+            stored = Vocabulary.load(self.folder / note["folder"])
+            vocabulary = vocabularies.get(field)
+            if vocabulary is not None:
+                vocabulary.restore(stored.contents())
+            if vocabulary is None or vocabulary.fingerprint != note["fingerprint"]:
+                found = "none" if vocabulary is None else vocabulary.fingerprint
+                raise DataError(
+                    f"the records of {field} in '{self.folder}' were made with the vocabulary {note['fingerprint']}; "
+                    f"the problem's own is {found}. Prepare the problem again with its vocabulary."
+                )
+
+    def _files(self) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        for note in self.manifest["splits"].values():
+            for file in (*note["shards"], note["lengths"]):
+                yield self.folder / file["file"], file
+
+    def _check_names(self) -> None:
+        expected = {path.name for path, _ in self._files()}
+        found = {path.name for path in self.folder.iterdir() if path.suffix in {".arrayrecord", ".npz"}}
+        for names, word in ((expected - found, "lacks"), (found - expected, "has, beyond its manifest,")):
+            if names:
+                raise damaged(self.folder / MANIFEST, f"does not fit: the folder {word} {', '.join(sorted(names))}")
+
+    def _check_size(self, path: Path, note: Mapping[str, Any]) -> None:
+        size, records = path.stat().st_size, note.get("records")
+        what = f"{records} records in {note['bytes']} bytes" if records is not None else f"{note['bytes']} bytes"
+        if size != note["bytes"]:
+            raise damaged(path, f"has {size} bytes; expected {what}")
+        if records is not None:
+            found = open_shard(path).num_records()
+            if found != records:
+                raise damaged(path, f"has {found} records; expected {what}")
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"'{path}' does not exist. Prepare the problem to make it.") from None
+    except (OSError, ValueError) as error:
+        raise damaged(path, f"cannot be read: {error}") from error
+    if manifest.get("format") != FORMAT:
+        raise damaged(path, f"has format {manifest.get('format')}; this kt2t reads {FORMAT}")
+    return manifest

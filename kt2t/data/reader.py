@@ -1,0 +1,237 @@
+"""Plan and records to batches, read ahead on a thread so that the model never waits."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import queue
+import threading
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kt2t.data.plan import Plan
+from kt2t.data.records import Arrays, Records
+from kt2t.features import Feature, Text
+
+Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
+
+
+class Batches:
+    """The batches `(features, targets, sample_weight)` of a plan, as NumPy arrays.
+
+    Iterating begins at the batch `start`, each time anew; training batches never end, others end with the split. `len` is the
+    number of batches of one pass over the examples. The reading thread ends with the iterator.
+
+    Args:
+        records: Where the examples are.
+        plan: Which of them make up which batch.
+        features: What their fields are.
+        start: The step of the first batch.
+        repeat: Whether to go on for ever.
+        depth: How many batches are read ahead.
+    """
+
+    def __init__(
+        self,
+        records: Records,
+        plan: Plan,
+        features: Mapping[str, Feature],
+        start: int = 0,
+        repeat: bool = True,
+        depth: int = 8,
+    ) -> None:
+        if start < 0:
+            raise ValueError(f"start: {start} is negative.")
+        self.records = records
+        self.plan = plan
+        self.features = dict(features)
+        self.start = start
+        self.repeat = repeat
+        self.depth = depth
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __iter__(self) -> Iterator[Batch]:
+        stop = threading.Event()
+        ready: queue.Queue[Any] = queue.Queue(self.depth)
+        thread = threading.Thread(target=self._read_ahead, args=(ready, stop), name="kt2t reader", daemon=True)
+        thread.start()
+        # A thread that is inside compiled code when the interpreter ends would abort the process.
+        end = functools.partial(_end, ready, stop, thread)
+        atexit.register(end)
+        try:
+            while (item := ready.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stop.set()  # without waiting: this may run while the interpreter ends, when threads no longer do
+            atexit.unregister(end)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        plan = self.plan.batch(step)
+        real = plan.indices >= 0
+        found = iter(self.records.read(plan.indices[real]))
+        examples = [next(found) if is_real else None for is_real in real]
+        return collate(examples, self.features, plan.shape)
+
+    def at(self, start: int) -> Batches:
+        """The same batches from another step on."""
+        return Batches(self.records, self.plan, self.features, start, self.repeat, self.depth)
+
+    def signature(self) -> tuple[dict[str, Any], Any, Any]:
+        """Shape (None where it varies) and dtype of every array of a batch, in a batch's structure."""
+        features: dict[str, Any] = {}
+        for field, feature in self.features.items():
+            if field != "targets" or isinstance(feature, Text):
+                features[field] = ((None, *feature.shape), feature.dtype)
+                if feature.has_segments:
+                    features[f"{field}_segments"] = ((None, None), "int32")
+        target = self.features["targets"]
+        weight = (None, None) if target.has_segments else (None,)
+        return features, ((None, *target.shape), target.dtype), (weight, "float32")
+
+    def dataset(self) -> Any:
+        """What Keras's `fit` takes on the backend in use: a `tf.data.Dataset` on TensorFlow, elsewhere a generator."""
+        import keras
+
+        if keras.backend.backend() != "tensorflow":
+            return iter(self)
+        import tensorflow as tf
+
+        features, targets, weight = self.signature()
+        kinds = (
+            {name: tf.TensorSpec(*kind) for name, kind in features.items()},
+            tf.TensorSpec(*targets),
+            tf.TensorSpec(*weight),
+        )
+        flat = tf.nest.flatten(kinds)
+        feed = _Feed(self)
+        # TensorFlow keeps the function of a `numpy_function` for ever; the dataset alone shall keep the feed.
+        weak = weakref.ref(feed)
+
+        def read(step: int) -> list[Any]:
+            return tf.nest.flatten(weak()(int(step)))  # type: ignore[misc]
+
+        # Neither `from_generator` nor TensorFlow's own prefetching: a call of Python that they have under way when the
+        # interpreter ends is waited for without end. The thread of `__iter__` reads ahead instead.
+        def batch(step: Any) -> Any:
+            arrays = tf.numpy_function(read, [step], [kind.dtype for kind in flat])
+            shaped = [tf.ensure_shape(array, kind.shape) for array, kind in zip(arrays, flat, strict=True)]
+            return tf.nest.pack_sequence_as(kinds, shaped)
+
+        steps = tf.data.Dataset.counter(self.start) if self.repeat else tf.data.Dataset.range(self.start, len(self))
+        options = tf.data.Options()
+        options.experimental_optimization.inject_prefetch = False
+        dataset = steps.map(batch).with_options(options)
+        dataset.feed = feed
+        return dataset
+
+    def _steps(self) -> Iterator[int]:
+        step = self.start
+        while self.repeat or step < len(self.plan):
+            yield step
+            step += 1
+
+    def _read_ahead(self, ready: queue.Queue[Any], stop: threading.Event) -> None:
+        try:
+            for step in self._steps():
+                if not _offered(ready, self.batch(step), stop):
+                    return
+            _offered(ready, None, stop)
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever iterates
+            _offered(ready, error, stop)
+
+
+class _Feed:
+    """Batches by step, read ahead as long as the steps follow each other."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._next: tuple[int, Iterator[Batch]] | None = None
+
+    def __call__(self, step: int) -> Batch:
+        if self._next is None or self._next[0] != step:
+            self._next = (step, iter(self._batches.at(step)))
+        iterator = self._next[1]
+        batch = next(iterator)
+        self._next = (step + 1, iterator)
+        return batch
+
+
+def collate(
+    examples: Sequence[Arrays | None],
+    features: Mapping[str, Feature],
+    shape: Mapping[str, int] | None = None,
+    max_length: int | None = None,
+) -> Batch:
+    """Pads examples to one batch, with segments and weights.
+
+    Args:
+        examples: The arrays of each row; None for a row of weight zero.
+        features: What the fields are.
+        shape: The padded length of each field of variable length; the longest example's without it. What is longer is cut.
+        max_length: The most for lengths that are not given.
+
+    Returns:
+        Features, targets and sample weights. Text targets stand among the features as well, with their segments.
+    """
+    batch: dict[str, np.ndarray] = {}
+    targets = weight = np.ones(len(examples), np.float32)
+    for field, feature in features.items():
+        length = (shape or {}).get(field) if feature.has_segments else None
+        values, segments = _stacked([e and e[field] for e in examples], feature, length, max_length)
+        if field == "targets":
+            targets, weight = values, segments.astype(np.float32)
+        if field != "targets" or isinstance(feature, Text):
+            batch[field] = values
+            if feature.has_segments:
+                batch[f"{field}_segments"] = segments
+    return batch, targets, weight
+
+
+def _stacked(
+    rows: Sequence[Any], feature: Feature, length: int | None, max_length: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The padded values, and 1 where they are real: per position where lengths vary, else per row."""
+    if not feature.has_segments:
+        stacked = np.zeros((len(rows), *feature.shape), feature.dtype)
+        real = np.zeros(len(rows), np.int32)
+        for place, row in enumerate(rows):
+            if row is not None:
+                stacked[place], real[place] = row, 1
+        return stacked, real
+    if length is None:
+        length = max([1, *(len(row) for row in rows if row is not None)])
+        length = min(length, max_length or length)
+    stacked = np.zeros((len(rows), length, *feature.shape[1:]), feature.dtype)
+    real = np.zeros((len(rows), length), np.int32)
+    for place, row in enumerate(rows):
+        if row is not None:
+            size = min(len(row), length)
+            stacked[place, :size], real[place, :size] = row[:size], 1
+    return stacked, real
+
+
+def _offered(ready: queue.Queue[Any], item: Any, stop: threading.Event) -> bool:
+    """Waits for room in the queue; False when nobody will take any more."""
+    while not stop.is_set():
+        try:
+            ready.put(item, timeout=0.1)
+            return True
+        except queue.Full:
+            continue
+    return False
+
+
+def _end(ready: queue.Queue[Any], stop: threading.Event, thread: threading.Thread) -> None:
+    """Ends a reading thread, and the wait of whoever waits for it."""
+    stop.set()
+    thread.join()
+    if ready.empty():
+        ready.put_nowait(None)

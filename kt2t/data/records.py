@@ -1,0 +1,225 @@
+"""Record files: the arrays of each example, in ArrayRecord shards that are read at random and know when they are damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import threading
+import zlib
+from array import array
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kt2t.errors import DataError
+from kt2t.features import Feature
+
+SHARD_BYTES = 64 * 2**20
+Arrays = dict[str, np.ndarray]
+Layout = dict[str, dict[str, Any]]
+
+
+def layout_of(features: Mapping[str, Feature]) -> Layout:
+    """What stands in a record, in order: `{field: {"dtype": …, "rank": …, "varies": …}}`."""
+    return {
+        field: {"dtype": feature.dtype, "rank": len(feature.shape), "varies": feature.has_segments}
+        for field, feature in sorted(features.items())
+    }
+
+
+def pack(example: Mapping[str, np.ndarray], layout: Layout) -> bytes:
+    """The bytes of one example: its crc32, then the sizes and the values of each field, little-endian, in steps of 4 bytes."""
+    parts = []
+    for field, kind in layout.items():
+        values = np.asarray(example[field], np.dtype(kind["dtype"]).newbyteorder("<"))
+        data = values.tobytes()
+        parts += [struct.pack(f"<{values.ndim}I", *values.shape), data, bytes(-len(data) % 4)]
+    body = b"".join(parts)
+    return struct.pack("<I", zlib.crc32(body)) + body
+
+
+def unpack(record: bytes, layout: Layout) -> Arrays:
+    """The example that `pack` wrote; the arrays are views of the bytes.
+
+    Raises:
+        ValueError: The bytes are not what was written.
+    """
+    if len(record) < 4 or struct.unpack_from("<I", record)[0] != zlib.crc32(memoryview(record)[4:]):
+        raise ValueError("its crc32 does not match")
+    example, place = {}, 4
+    for field, kind in layout.items():
+        shape = struct.unpack_from(f"<{kind['rank']}I", record, place)
+        place += 4 * kind["rank"]
+        dtype = np.dtype(kind["dtype"]).newbyteorder("<")
+        count = int(np.prod(shape, dtype=np.int64))
+        example[field] = np.frombuffer(record, dtype, count, place).reshape(shape)
+        place += -(-count * dtype.itemsize // 4) * 4
+    if place != len(record):
+        raise ValueError(f"it has {len(record)} bytes where its fields take {place}")
+    return example
+
+
+class RecordWriter:
+    """Writes the records of one split: shards of about 64 MB in the order given, and the lengths of each field.
+
+    Args:
+        folder: Where the files go.
+        split: What their names begin with.
+        layout: See `layout_of`.
+    """
+
+    def __init__(self, folder: Path, split: str, layout: Layout) -> None:
+        self.folder = folder
+        self.split = split
+        self.layout = layout
+        self.count = 0
+        self._counts: list[int] = []
+        self._lengths = {field: array("i") for field, kind in layout.items() if kind["varies"]}
+        self._writer: Any = None
+        self._bytes = 0
+
+    def write(self, example: Mapping[str, np.ndarray]) -> None:
+        """Appends an example."""
+        if self._writer is None or self._bytes >= SHARD_BYTES:
+            self._next_shard()
+        record = pack(example, self.layout)
+        self._writer.write(record)
+        self._bytes += len(record)
+        self._counts[-1] += 1
+        self.count += 1
+        for field, lengths in self._lengths.items():
+            lengths.append(len(example[field]))
+
+    def close(self) -> dict[str, Any]:
+        """Finishes the files; what the manifest says about them."""
+        if self._writer is None:
+            self._next_shard()
+        self._writer.close()
+        names = [f"{self.split}-{k:05d}-of-{len(self._counts):05d}.arrayrecord" for k in range(len(self._counts))]
+        shards = []
+        for number, (name, count) in enumerate(zip(names, self._counts, strict=True)):
+            os.rename(self._part(number), self.folder / name)
+            shards.append({"records": count, **file_note(self.folder / name)})
+        lengths = self.folder / f"{self.split}.lengths.npz"
+        np.savez(lengths, **{field: np.frombuffer(values, np.int32) for field, values in self._lengths.items()})
+        return {"records": self.count, "shards": shards, "lengths": file_note(lengths)}
+
+    def _next_shard(self) -> None:
+        from array_record.python.array_record_module import ArrayRecordWriter
+
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = ArrayRecordWriter(str(self._part(len(self._counts))), "group_size:1")
+        self._counts.append(0)
+        self._bytes = 0
+
+    def _part(self, number: int) -> Path:
+        return self.folder / f"{self.split}-{number:05d}.part"
+
+
+class Records:
+    """The records of one split of a prepared folder, read by index.
+
+    Args:
+        folder: The prepared folder.
+        note: What its manifest says about the split.
+        layout: What stands in a record.
+    """
+
+    def __init__(self, folder: Path, note: Mapping[str, Any], layout: Layout) -> None:
+        self.folder = folder
+        self.layout = layout
+        self._note = note
+        self._ends = np.cumsum([shard["records"] for shard in note["shards"]])
+        self._readers: dict[int, Any] = {}
+        self._lock = threading.Lock()
+        self.lengths = self._read_lengths()
+
+    def __len__(self) -> int:
+        return int(self._note["records"])
+
+    def read(self, indices: Sequence[int] | np.ndarray) -> list[Arrays]:
+        """The examples at these indices, in this order.
+
+        Raises:
+            DataError: A record is damaged; named by shard and index.
+        """
+        indices = np.asarray(indices, np.int64)
+        shards = np.searchsorted(self._ends, indices, side="right")
+        examples: list[Arrays] = [{} for _ in indices]
+        for shard in np.unique(shards).tolist():
+            places = np.flatnonzero(shards == shard)
+            first = int(self._ends[shard - 1]) if shard else 0
+            inside = (indices[places] - first).tolist()
+            for place, number, record in zip(places.tolist(), inside, self._raw(shard, inside), strict=True):
+                examples[place] = self._unpacked(shard, number, record)
+        return examples
+
+    def _read_lengths(self) -> dict[str, np.ndarray]:
+        path = self.folder / self._note["lengths"]["file"]
+        try:
+            with np.load(path) as stored:
+                lengths = {field: stored[field] for field in stored.files}
+        except Exception as error:  # a damaged archive fails in the words of zip, zlib or numpy
+            raise damaged(path, f"cannot be read: {error}") from error
+        for field, values in lengths.items():
+            if len(values) != len(self):
+                raise damaged(path, f"has {len(values)} lengths of {field} for {len(self)} records")
+        return lengths
+
+    def _raw(self, shard: int, inside: list[int]) -> list[bytes]:
+        with self._lock:
+            reader = self._reader(shard)
+            try:
+                return list(reader.read(inside))
+            except Exception as together:
+                for number in inside:
+                    try:
+                        reader.read([number])
+                    except Exception as error:
+                        raise self._damaged(shard, number, error) from error
+                raise self._damaged(shard, inside[0], together) from together
+
+    def _unpacked(self, shard: int, number: int, record: bytes) -> Arrays:
+        try:
+            return unpack(record, self.layout)
+        except (ValueError, struct.error) as error:
+            raise self._damaged(shard, number, error) from error
+
+    def _damaged(self, shard: int, number: int, error: Exception) -> DataError:
+        path = self.folder / self._note["shards"][shard]["file"]
+        return damaged(path, f"is damaged at record {number}: {str(error).partition('; reading')[0]}")
+
+    def _reader(self, shard: int) -> Any:
+        if shard not in self._readers:
+            self._readers[shard] = open_shard(self.folder / self._note["shards"][shard]["file"])
+        return self._readers[shard]
+
+
+def open_shard(path: Path) -> Any:
+    """An ArrayRecord reader for random access.
+
+    Raises:
+        DataError: It is no readable shard.
+    """
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    try:
+        return ArrayRecordReader(str(path), "readahead_buffer_size:0,max_parallelism:0")
+    except Exception as error:
+        raise damaged(path, f"is damaged: {str(error).partition('; reading')[0]}") from error
+
+
+def damaged(path: Path, what: str) -> DataError:
+    """The error for a prepared file that is not what was written."""
+    return DataError(f"'{path}' {what}. Delete the folder '{path.parent}' and prepare the problem again.")
+
+
+def file_note(path: Path) -> dict[str, Any]:
+    """Name, size and sha256 of a file, as they stand in a manifest."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}

@@ -1,0 +1,127 @@
+"""Groups of examples of similar lengths: few shapes, little padding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+WORTH = 0.0002
+
+
+@dataclass
+class Group:
+    """Examples that share the shape of their batches.
+
+    Attributes:
+        shape: The padded length of each field.
+        rows: Of each batch.
+        members: The examples, in order of length.
+        heir: The number of the group that takes what does not fill a batch; it comes later and is at least as long.
+    """
+
+    shape: tuple[int, ...]
+    rows: int
+    members: np.ndarray
+    heir: int | None = field(default=None)
+
+
+def length_groups(
+    table: np.ndarray, kept: np.ndarray, tokens: int | None, rows: int | None, multiple: int, shapes: int, share: float
+) -> list[Group]:
+    """Divides examples into at most `shapes` groups with little padding, shortest first.
+
+    Starting with one group, the cut that saves the most padding is made again and again: along one field, at one length. Too
+    small a part is not cut off.
+
+    Args:
+        table: (examples, fields) lengths.
+        kept: The examples that take part.
+        tokens: See `Plan`.
+        rows: See `Plan`.
+        multiple: See `Plan`.
+        shapes: The most groups.
+        share: Of a batch that a part must fill to be cut off.
+    """
+    points, number, counts = np.unique(table[kept], axis=0, return_inverse=True, return_counts=True)
+    number = number.reshape(-1)
+    budget = _Budget(tokens, rows, multiple, share)
+    parts = [np.arange(len(points))]
+    cuts = [_best_cut(points, counts, parts[0], budget)]
+    least = WORTH * counts.sum() * points.max(0, initial=1).sum() if points.size else 0.0
+    while len(parts) < shapes:
+        best = max(range(len(parts)), key=lambda place: cuts[place][0])
+        saved, low, high = cuts[best]
+        if saved <= least:
+            break
+        parts[best : best + 1] = [low, high]
+        cuts[best : best + 1] = [_best_cut(points, counts, part, budget) for part in (low, high)]
+    return _ordered(table, kept, points, number, parts, budget)
+
+
+@dataclass(frozen=True)
+class _Budget:
+    tokens: int | None
+    rows: int | None
+    multiple: int
+    share: float
+
+    def rows_for(self, longest: np.ndarray) -> np.ndarray:
+        """Rows of a batch whose longest field is this long."""
+        rows = np.full_like(longest, self.rows) if self.tokens is None else self.tokens // np.maximum(longest, 1)
+        return np.maximum(rows // self.multiple, 1) * self.multiple
+
+
+def _best_cut(
+    points: np.ndarray, counts: np.ndarray, part: np.ndarray, budget: _Budget
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """The saving in positions of the best cut of a part, and its two sides."""
+    best = (0.0, part, part)
+    if len(part) < 2:
+        return best
+    whole = counts[part].sum() * points[part].max(0).sum()
+    for axis in range(points.shape[1]):
+        order = part[np.argsort(points[part, axis], kind="stable")]
+        sizes, values = counts[order], points[order]
+        below = np.maximum.accumulate(values)[:-1]
+        above = np.maximum.accumulate(values[::-1])[::-1][1:]
+        number_below = np.cumsum(sizes)[:-1]
+        number_above = sizes.sum() - number_below
+        saved = whole - number_below * below.sum(1) - number_above * above.sum(1)
+        possible = (
+            (values[:-1, axis] != values[1:, axis])
+            & (number_below >= budget.share * budget.rows_for(below.max(1)))
+            & (number_above >= budget.share * budget.rows_for(above.max(1)))
+        )
+        saved = np.where(possible, saved, 0)
+        place = int(saved.argmax())
+        if saved[place] > best[0]:
+            best = (float(saved[place]), order[: place + 1], order[place + 1 :])
+    return best
+
+
+def _ordered(
+    table: np.ndarray, kept: np.ndarray, points: np.ndarray, number: np.ndarray, parts: list[np.ndarray], budget: _Budget
+) -> list[Group]:
+    belongs = np.empty(len(points), np.int64)
+    for place, part in enumerate(parts):
+        belongs[part] = place
+    groups = []
+    for place, part in enumerate(parts):
+        members = kept[belongs[number] == place]
+        lengths = table[members]
+        keys = [lengths[:, axis] for axis in range(lengths.shape[1])]
+        members = members[np.lexsort((members, *keys, lengths.sum(1)))]
+        shape = points[part].max(0)
+        rows = int(budget.rows_for(shape.max(initial=0)[None])[0])
+        enough = -(-len(members) // budget.multiple) * budget.multiple
+        groups.append(Group(tuple(max(int(size), 1) for size in shape), min(rows, enough), members))
+    groups.sort(key=lambda group: (sum(group.shape), group.shape))
+    for place, group in enumerate(groups):
+        heirs = (later for later in range(place + 1, len(groups)) if _covers(groups[later].shape, group.shape))
+        group.heir = next(heirs, None)
+    return groups
+
+
+def _covers(larger: tuple[int, ...], smaller: tuple[int, ...]) -> bool:
+    return all(a >= b for a, b in zip(larger, smaller, strict=True))

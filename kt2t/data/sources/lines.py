@@ -1,0 +1,71 @@
+"""Lines of text files, plain or gzip, with every fault named by file and line."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from kt2t.errors import DataError
+
+LONGEST = 1_000_000
+_GZIP = b"\x1f\x8b"
+_BOM = b"\xef\xbb\xbf"
+
+
+def lines(path: str | Path) -> Iterator[str]:
+    """The lines of a UTF-8 file without their ends (a line feed, with or without a carriage return before it).
+
+    A gzip file is known by its first bytes; a byte order mark at the start is skipped.
+
+    Raises:
+        DataError: The file is missing, empty or a damaged gzip; a line is no UTF-8, holds a NUL or is over 1 MB. Named by
+            file and line.
+    """
+    path = Path(path)
+    number = 0
+    try:
+        with _opened(path) as file:
+            while raw := file.readline(LONGEST + 2):
+                number += 1
+                yield _text(raw, path, number)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"'{path}' is a damaged gzip file, readable up to line {number}: {error}") from error
+    except FileNotFoundError:
+        raise DataError(f"'{path}' does not exist.") from None
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+    if not number:
+        raise DataError(f"'{path}' is empty.")
+
+
+def _opened(path: Path) -> IO[bytes]:
+    file = open(path, "rb")  # noqa: SIM115
+    if file.peek(2)[:2] == _GZIP:
+        file.close()
+        return gzip.open(path, "rb")  # type: ignore[return-value]
+    if path.suffix == ".gz" and file.peek(1):
+        file.close()
+        raise DataError(f"'{path}' is named .gz but is no gzip file. Rename it, or compress it.")
+    return file
+
+
+def _text(raw: bytes, path: Path, number: int) -> str:
+    if number == 1:
+        raw = raw.removeprefix(_BOM)
+    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    if len(raw) > LONGEST:
+        raise DataError(f"a line is longer than {LONGEST:,} bytes. Is this a text file?", file=str(path), line=number)
+    if b"\0" in raw:
+        place = raw.index(b"\0") + 1
+        raise DataError(f"byte {place} is NUL. Is this UTF-8 text?", file=str(path), line=number)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"byte {error.start + 1} (0x{raw[error.start]:02x}) is not UTF-8. Convert the file to UTF-8.",
+            file=str(path),
+            line=number,
+        ) from None

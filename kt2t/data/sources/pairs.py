@@ -1,0 +1,92 @@
+"""Pairs of texts: two parallel files, a TSV, or JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from kt2t.data.sources.lines import lines
+from kt2t.errors import DataError
+
+Pair = dict[str, str]
+
+
+def pairs(files: Sequence[str | Path], source_key: str = "inputs", target_key: str = "targets") -> Iterator[Pair]:
+    """The pairs of two parallel text files, of one TSV with two columns, or of one file of JSON lines.
+
+    Args:
+        files: Two text files, or one `.tsv`, `.jsonl` or `.json`; each may be gzip.
+        source_key: What JSON lines call the inputs.
+        target_key: What they call the targets.
+
+    Raises:
+        DataError: The files are not of these kinds, do not fit each other, or are damaged.
+    """
+    paths = [Path(file) for file in files]
+    if len(paths) == 2:
+        yield from parallel(*paths)
+        return
+    kind = paths[0].name.removesuffix(".gz").rpartition(".")[2] if len(paths) == 1 else ""
+    if kind in ("jsonl", "json"):
+        yield from json_lines(paths[0], source_key, target_key)
+    elif kind in ("tsv", "tab"):
+        yield from tabbed(paths[0])
+    else:
+        names = ", ".join(str(path) for path in paths)
+        raise DataError(f"{names}: give two parallel text files, one .tsv or one .jsonl (each may be .gz).")
+
+
+def parallel(source: Path, target: Path) -> Iterator[Pair]:
+    """Line n of one file and line n of the other.
+
+    Raises:
+        DataError: One has more lines.
+    """
+    both = zip_longest(lines(source), lines(target))
+    counts = [0, 0]
+    for inputs, targets in both:
+        if inputs is None or targets is None:
+            longer = 0 if targets is None else 1
+            counts[longer] += 1 + sum(1 for _ in both)
+            raise DataError(
+                f"'{source}' has {counts[0]} lines, '{target}' {counts[1]}. "
+                "Line n of one must belong to line n of the other."
+            )
+        counts = [counts[0] + 1, counts[1] + 1]
+        yield {"inputs": inputs, "targets": targets}
+
+
+def tabbed(path: Path) -> Iterator[Pair]:
+    """Two columns with a tab between.
+
+    Raises:
+        DataError: A line has not two columns.
+    """
+    for number, line in enumerate(lines(path), 1):
+        columns = line.split("\t")
+        if len(columns) != 2:
+            raise DataError(f"{len(columns)} columns where there should be 2.", file=str(path), line=number)
+        yield {"inputs": columns[0], "targets": columns[1]}
+
+
+def json_lines(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
+    """One JSON mapping a line, of which two keys are taken; empty lines are skipped.
+
+    Raises:
+        DataError: A line is no JSON mapping, or lacks a key, or has no text there.
+    """
+    for number, line in enumerate(lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"no JSON: {error}.", file=str(path), line=number) from None
+        texts = [entry.get(key) if isinstance(entry, dict) else None for key in (source_key, target_key)]
+        for key, text in zip((source_key, target_key), texts, strict=True):
+            if not isinstance(text, str):
+                found = f"only {', '.join(map(repr, entry))}" if isinstance(entry, dict) else repr(entry)[:80]
+                raise DataError(f"no text under {key!r}; there is {found}.", file=str(path), line=number)
+        yield {"inputs": texts[0], "targets": texts[1]}

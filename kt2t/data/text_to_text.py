@@ -1,0 +1,114 @@
+"""Text in, text out: the vocabularies of both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kt2t.data.problem import Example, Problem
+from kt2t.errors import DataError
+from kt2t.features import END, Feature, Text
+from kt2t.registry import build, register
+
+
+@register
+class TextToText(Problem):
+    """Text that is turned into other text; a subclass says where the pairs come from in `examples`.
+
+    A raw example is `{"inputs": text, "targets": text}`, or `{"targets": text}` alone.
+
+    Args:
+        path: A file or folder of the subclass's own.
+        vocabulary: Of both sides; bytes by default.
+        source_vocabulary: Of the inputs, where each side has its own.
+        target_vocabulary: Of the targets, likewise.
+        loss: See `Problem`.
+        max_length: See `Problem`.
+
+    Raises:
+        ValueError: A vocabulary for both sides together with one for a single side, or only one side's.
+    """
+
+    def __init__(
+        self,
+        path: str | None = None,
+        vocabulary: Any = None,
+        source_vocabulary: Any = None,
+        target_vocabulary: Any = None,
+        loss: Any = None,
+        max_length: int | None = None,
+    ) -> None:
+        super().__init__(loss=loss, max_length=max_length)
+        self.path = path
+        self._vocabularies = _per_field(vocabulary, source_vocabulary, target_vocabulary)
+
+    def splits(self) -> tuple[str, ...]:
+        return ("train", "validation")
+
+    def vocabularies(self) -> dict[str, Any]:
+        return dict(self._vocabularies)
+
+    def train_vocabularies(self, examples: Iterable[Example]) -> None:
+        fields: dict[int, list[str]] = {}
+        for field, vocabulary in self._vocabularies.items():
+            if not vocabulary.trained:
+                fields.setdefault(id(vocabulary), []).append(field)
+        for of_one in fields.values():
+            texts = (example[field] for example in examples for field in of_one if field in example)
+            self._vocabularies[of_one[0]].train(texts)
+
+    def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return self.encode_all([example])[0]
+
+    def encode_all(self, examples: Sequence[Mapping[str, Any]]) -> list[dict[str, np.ndarray]]:
+        encoded: list[dict[str, np.ndarray]] = [{} for _ in examples]
+        for field in examples[0] if examples else ():
+            ids = self._vocabularies[field].encode_all([example[field] for example in examples])
+            for row, of_one in zip(encoded, ids, strict=True):
+                row[field] = np.append(of_one, END).astype(np.int32)
+        return encoded
+
+    def features(self) -> dict[str, Feature]:
+        if not all(vocabulary.trained for vocabulary in self._vocabularies.values()) and not self.find_prepared():
+            raise DataError(
+                f"{type(self).__name__}: its vocabulary is not trained yet. "
+                "Call its prepare() first, or run: kt2t prepare RECIPE."
+            )
+        return self._features_with(lambda vocabulary: vocabulary.size)
+
+    def expected_features(self) -> dict[str, Feature]:
+        return self._features_with(lambda vocabulary: vocabulary.expected_size)
+
+    def _features_with(self, size: Callable[[Any], int]) -> dict[str, Feature]:
+        shared = self._vocabularies["inputs"] is self._vocabularies["targets"]
+        words = {"inputs": None if shared else "source", "targets": None if shared else "target"}
+        return {
+            field: Text(size(vocabulary), vocabulary=words[field])
+            for field, vocabulary in self._vocabularies.items()
+            if field in self.fields()
+        }
+
+    def fields(self) -> tuple[str, ...]:
+        """The fields of an example."""
+        return ("inputs", "targets")
+
+
+def _per_field(shared: Any, source: Any, target: Any) -> dict[str, Any]:
+    if shared is not None and (source is not None or target is not None):
+        raise ValueError(
+            "vocabulary: given for both sides together with one for a single side. "
+            "Give either vocabulary, or source_vocabulary and target_vocabulary."
+        )
+    if (source is None) != (target is None):
+        missing = "target_vocabulary" if target is None else "source_vocabulary"
+        raise ValueError(f"{missing}: missing. Each side needs its own, or both share `vocabulary`.")
+    if source is not None:
+        return {"inputs": build(source, "vocabulary"), "targets": build(target, "vocabulary")}
+    if shared is None:
+        from kt2t.data.vocabularies import Bytes
+
+        shared = Bytes()
+    shared = build(shared, "vocabulary")
+    return {"inputs": shared, "targets": shared}

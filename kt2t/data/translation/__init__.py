@@ -1,0 +1,1 @@
+"""Translation; the public names stand in `kt2t.data`."""

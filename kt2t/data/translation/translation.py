@@ -1,0 +1,41 @@
+"""What translation problems have in common: pairs from files, judged by BLEU and chrF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kt2t.data.problem import Example
+from kt2t.data.sources.pairs import pairs
+from kt2t.data.text_to_text import TextToText
+from kt2t.errors import DataError
+
+
+class Translation(TextToText):
+    """Text in one language and the same in another; a subclass says which files hold a split."""
+
+    def files(self) -> dict[str, list[Path]]:
+        """The files of each split: two parallel texts, or one file of pairs."""
+        raise NotImplementedError(f"{type(self).__name__} must define files().")
+
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self.files())
+
+    def examples(self, split: str) -> Iterable[Example]:
+        files = self.files()
+        if split not in files:
+            raise DataError(f"{split!r} is not a split of {type(self).__name__}. There are: {', '.join(files)}.")
+        return pairs(files[split], *self.keys())
+
+    def keys(self) -> tuple[str, str]:
+        """What JSON lines call the two sides."""
+        return ("inputs", "targets")
+
+    def source_files(self) -> list[Path]:
+        return [file for files in self.files().values() for file in files]
+
+    def scores(self) -> list[Any]:
+        from kt2t.scores import Bleu, ChrF
+
+        return [Bleu(), ChrF()]

@@ -1,0 +1,13 @@
+"""From text to ids and back."""
+
+from kt2t.registry import exports
+
+TABLE = {
+    "Bytes": "bytes",
+    "Characters": "characters",
+    "Subwords": "subwords",
+    "Symbols": "symbols",
+    "Words": "words",
+}
+
+__getattr__, __dir__ = exports(__name__, TABLE)

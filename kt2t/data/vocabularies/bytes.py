@@ -1,0 +1,49 @@
+"""Text as its UTF-8 bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from kt2t.data.vocabularies.vocabulary import Vocabulary
+from kt2t.registry import register
+
+OFFSET = 2
+BYTES = 256
+
+
+@register
+class Bytes(Vocabulary):
+    """The 256 bytes of UTF-8, byte b being id b + 2: any text, no training, 258 ids.
+
+    Decoding replaces bytes that are no UTF-8 by U+FFFD.
+
+    Shapes:
+        text of n bytes → n ids
+
+    Source: as the byte text encoder of Tensor2Tensor, two reserved ids before the bytes.
+    """
+
+    @property
+    def size(self) -> int:
+        return OFFSET + BYTES
+
+    def encode(self, text: str) -> list[int]:
+        return byte_ids(text)
+
+    def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
+        return [np.frombuffer(text.encode(), np.uint8).astype(np.int32) + OFFSET for text in texts]
+
+    def decode_ids(self, ids: list[int]) -> str:
+        return text_of_bytes(ids)
+
+
+def byte_ids(text: str) -> list[int]:
+    """The ids 2 to 257 of the UTF-8 bytes of a text."""
+    return [byte + OFFSET for byte in text.encode()]
+
+
+def text_of_bytes(ids: Iterable[int]) -> str:
+    """The text of the ids 2 to 257, U+FFFD for what is no UTF-8."""
+    return bytes(number - OFFSET for number in ids).decode(errors="replace")

@@ -1,0 +1,183 @@
+"""Text as pieces of words, learned by sentencepiece."""
+
+from __future__ import annotations
+
+import io
+import random
+import re
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from kt2t.data.vocabularies.bytes import BYTES
+from kt2t.data.vocabularies.vocabulary import Vocabulary
+from kt2t.errors import DataError
+from kt2t.registry import register
+
+FILE = "subwords.model"
+RESERVED = 3 + BYTES
+# The pieces that unigram training finds depend on the number of threads (sums of floats), so it is not the machine's.
+TRAINING_THREADS = 8
+# sentencepiece writes a space as U+2581, drops training lines with U+0000 or U+2047 and never makes a tab or newline
+# part of a piece. The first two stand-ins make these ordinary characters; what they displace takes two characters.
+STAND_INS = {
+    "\n": "\x0e",
+    "\t": "\x0f",
+    "\x0e": "\x1an",
+    "\x0f": "\x1at",
+    "\x1a": "\x1as",
+    "\x00": "\x1a0",
+    "\u2581": "\x1au",
+    "\u2047": "\x1aq",
+}
+_ORIGINALS = {stand_in: original for original, stand_in in STAND_INS.items()}
+_SPECIAL = re.compile("[" + "".join(STAND_INS) + "]")
+_ESCAPED = re.compile("[\x0e\x0f]|\x1a[ntsu0q]")
+
+
+@register
+class Subwords(Vocabulary):
+    """Pieces of words learned from texts; a character that no piece has is written as bytes, so no text is lost.
+
+    A space is put before every text, so that a word is the same at its start as within it; decoding takes it away
+    again. Nothing is normalised. The ids: 0 padding, 1 end, 2 never used, 3 to 258 the bytes, then the pieces.
+
+    Shapes:
+        text → ids, about one for each common word
+
+    Args:
+        size: How many ids; fewer, with a warning, where the training texts have fewer pieces. `size` as an attribute is
+            the real number.
+        algorithm: `unigram` (Kudo 2018) or `bpe` (Sennrich et al. 2016).
+        character_coverage: Share of the training texts' characters that get an id of their own.
+        max_training_lines: Of more texts than this, as many are drawn evenly, always the same ones.
+
+    Raises:
+        ValueError: An option is out of its range.
+
+    Source: Kudo and Richardson 2018 (sentencepiece).
+    """
+
+    def __init__(
+        self,
+        size: int,
+        algorithm: Literal["unigram", "bpe"] = "unigram",
+        character_coverage: float = 1.0,
+        max_training_lines: int = 1_000_000,
+    ) -> None:
+        if size <= RESERVED:
+            raise ValueError(f"size: {size} leaves no room for pieces beside {RESERVED} reserved ids. Take more.")
+        if algorithm not in ("unigram", "bpe"):
+            raise ValueError(f"algorithm: {algorithm!r} is not known. Choose unigram or bpe.")
+        if not 0.9 <= character_coverage <= 1.0:
+            raise ValueError(f"character_coverage: {character_coverage} is not between 0.9 and 1.")
+        if max_training_lines < 1:
+            raise ValueError(f"max_training_lines: {max_training_lines} is not positive.")
+        self.requested_size = size
+        self.algorithm = algorithm
+        self.character_coverage = character_coverage
+        self.max_training_lines = max_training_lines
+        self._processor: Any = None
+        self._model = b""
+
+    @property
+    def trained(self) -> bool:  # type: ignore[override]
+        return self._processor is not None
+
+    @property
+    def size(self) -> int:
+        self.require_training()
+        return int(self._processor.get_piece_size())
+
+    def train(self, texts: Iterable[str]) -> None:
+        import sentencepiece
+
+        lines = _drawn((" " + _escape(text) for text in texts if text), self.max_training_lines)
+        if not lines:
+            raise DataError("Subwords cannot be trained: the training texts are empty. Check the training files.")
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(lines),
+                model_writer=model,
+                model_type=self.algorithm,
+                vocab_size=self.requested_size,
+                hard_vocab_limit=False,
+                character_coverage=self.character_coverage,
+                byte_fallback=True,
+                normalization_rule_name="identity",
+                add_dummy_prefix=False,
+                remove_extra_whitespaces=False,
+                pad_id=0,
+                eos_id=1,
+                unk_id=2,
+                bos_id=-1,
+                unk_surface="\ufffd",
+                num_threads=TRAINING_THREADS,
+                shuffle_input_sentence=False,
+                max_sentence_length=1 << 30,
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            raise DataError(_explained(error, self.requested_size)) from error
+        self.restore({FILE: model.getvalue()})
+        if self.size < self.requested_size:
+            warnings.warn(
+                f"The training texts give {self.size} subwords, not the {self.requested_size} asked for.", stacklevel=2
+            )
+
+    def encode(self, text: str) -> list[int]:
+        self.require_training()
+        return list(self._processor.encode(" " + _escape(text))) if text else []
+
+    def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
+        self.require_training()
+        lines = [" " + _escape(text) if text else "" for text in texts]
+        return [np.asarray(ids, np.int32) for ids in self._processor.encode(lines, num_threads=threads or -1)]
+
+    def decode_ids(self, ids: list[int]) -> str:
+        self.require_training()
+        text = self._processor.decode(ids) if ids else ""
+        return _ESCAPED.sub(lambda found: _ORIGINALS[found[0]], text.removeprefix(" "))
+
+    def pieces(self) -> list[str]:
+        """Every piece by its id, a space written as U+2581."""
+        return [self._processor.id_to_piece(number) for number in range(self.size)]
+
+    def contents(self) -> dict[str, bytes]:
+        self.require_training()
+        return {FILE: self._model}
+
+    def restore(self, contents: Mapping[str, bytes]) -> None:
+        import sentencepiece
+
+        self._model = contents[FILE]
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=self._model)
+
+
+def _escape(text: str) -> str:
+    return _SPECIAL.sub(lambda found: STAND_INS[found[0]], text)
+
+
+def _drawn(lines: Iterable[str], most: int) -> list[str]:
+    """At most `most` lines, each with the same chance, the same ones every time (reservoir sampling)."""
+    chance = random.Random(0)
+    kept: list[str] = []
+    for seen, line in enumerate(lines):
+        if seen < most:
+            kept.append(line)
+        elif (place := chance.randrange(seen + 1)) < most:
+            kept[place] = line
+    return kept
+
+
+def _explained(error: RuntimeError, size: int) -> str:
+    needed = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
+    if needed:
+        return (
+            f"size {size} is too small for Subwords: the characters of the training texts alone need {needed[1]}. "
+            "Raise the vocabulary's size or lower its character_coverage."
+        )
+    return f"sentencepiece cannot train Subwords: {error}"

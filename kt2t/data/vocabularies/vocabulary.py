@@ -1,0 +1,182 @@
+"""What a vocabulary is: text to ids and back, trained once, kept in a folder, known by a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kt2t.errors import DataError
+from kt2t.features import END, PADDING
+from kt2t.registry import build, describe, type_name
+
+FILE = "vocabulary.json"
+FORMAT = 1
+
+
+class Vocabulary:
+    """Maps text to ids and back without loss; id 0 is padding, 1 ends a sequence.
+
+    A subclass has `encode`, `decode_ids` and `size`; one that is trained has `train`, `trained`, `contents` and
+    `restore` as well. The constructor's options say how to train; what was learned travels by file, through `save` and
+    `load`.
+    """
+
+    trained = True
+    requested_size = 512  # where options name none
+
+    @property
+    def expected_size(self) -> int:
+        """`size`, or before training what was asked for."""
+        return self.size if self.trained else self.requested_size
+
+    @property
+    def size(self) -> int:
+        """The real number of ids, padding and end included.
+
+        Raises:
+            DataError: The vocabulary must be trained first.
+        """
+        raise NotImplementedError
+
+    def train(self, texts: Iterable[str]) -> None:
+        """Learns from texts, replacing what was learned before; nothing to do where options say everything.
+
+        Raises:
+            DataError: The texts are empty or do not allow a vocabulary of this kind.
+        """
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text, without an end."""
+        raise NotImplementedError
+
+    def decode_ids(self, ids: list[int]) -> str:
+        """The text of ids that hold neither padding nor end."""
+        raise NotImplementedError
+
+    def contents(self) -> dict[str, bytes]:
+        """What was learned: the bytes of each file by its name."""
+        return {}
+
+    def restore(self, contents: Mapping[str, bytes]) -> None:
+        """Takes over what `contents` of a trained vocabulary gave."""
+
+    def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
+        """The ids of each text as an int32 array, without ends; `threads` is for vocabularies that can use several."""
+        return [np.asarray(self.encode(text), np.int32) for text in texts]
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of ids up to the first end; padding is skipped."""
+        kept = []
+        for number in ids:
+            if number == END:
+                break
+            if number != PADDING:
+                kept.append(int(number))
+        return self.decode_ids(kept)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 in hex of everything that decides which id means what."""
+        digest = hashlib.sha256(f"{type_name(type(self))} {self.size}".encode())
+        for name, data in sorted(self.contents().items()):
+            digest.update(f"\n{name} {len(data)}\n".encode() + data)
+        return digest.hexdigest()
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes `vocabulary.json` and the learned files into a folder, which is made if need be.
+
+        Raises:
+            DataError: The vocabulary must be trained first.
+        """
+        place = Path(folder)
+        note = {
+            "format": FORMAT,
+            "vocabulary": describe(self, full=True),
+            "size": self.size,
+            "fingerprint": self.fingerprint,
+            "files": {name: hashlib.sha256(data).hexdigest() for name, data in self.contents().items()},
+        }
+        place.mkdir(parents=True, exist_ok=True)
+        for name, data in self.contents().items():
+            (place / name).write_bytes(data)
+        (place / FILE).write_text(json.dumps(note, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(folder: str | os.PathLike[str]) -> Any:
+        """The vocabulary that was saved in a folder, of whatever class it is.
+
+        Raises:
+            DataError: A file is missing or unreadable, or its hash is not the noted one.
+        """
+        place = Path(folder)
+        note = _note(place / FILE)
+        contents = {name: _checked(place / name, expected) for name, expected in note["files"].items()}
+        vocabulary = build(note["vocabulary"], "vocabulary")
+        vocabulary.restore(contents)
+        if vocabulary.fingerprint != note["fingerprint"]:
+            raise DataError(
+                f"{str(place)!r} holds a vocabulary with fingerprint {vocabulary.fingerprint}, but {FILE} notes "
+                f"{note['fingerprint']}. Prepare the problem again."
+            )
+        return vocabulary
+
+    def require_training(self) -> None:
+        """Nothing, where the vocabulary was trained or loaded.
+
+        Raises:
+            DataError: It was neither.
+        """
+        if not self.trained:
+            raise DataError(
+                f"{type(self).__name__} is not trained yet. Call its problem's prepare() first, or run kt2t prepare."
+            )
+
+
+def tally(texts: Iterable[str], split: Callable[[str], Iterable[str]], what: str) -> dict[str, int]:
+    """How often each part of the texts occurs, most frequent first, equals in the order of their code points.
+
+    Raises:
+        DataError: There is no part at all.
+    """
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(split(text))
+    if not counts:
+        raise DataError(f"{what} cannot be trained: the training texts are empty. Check the training files.")
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _note(path: Path) -> dict[str, Any]:
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        if note["format"] != FORMAT:
+            raise DataError(f"{str(path)!r} has format {note['format']}; this kt2t reads {FORMAT}.")
+        return {key: note[key] for key in ("vocabulary", "size", "fingerprint", "files")}
+    except FileNotFoundError:
+        raise DataError(f"{str(path)!r} does not exist. Prepare the problem to make it.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            f"{str(path)!r} cannot be read as a vocabulary: {error!r}. Prepare the problem again."
+        ) from error
+
+
+def _checked(path: Path, expected: str) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}. Prepare the problem again.") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        raise DataError(
+            f"{str(path)!r} is damaged: its sha256 is {found}, but {FILE} notes {expected}. Prepare the problem again."
+        )
+    return data

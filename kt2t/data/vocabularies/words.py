@@ -1,0 +1,104 @@
+"""Text as its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from kt2t.data.vocabularies.bytes import BYTES, OFFSET, byte_ids, text_of_bytes
+from kt2t.data.vocabularies.vocabulary import Vocabulary, tally
+from kt2t.registry import register
+
+FILE = "words.txt"
+FIRST = OFFSET + BYTES
+SPACE = OFFSET + ord(" ")
+
+
+@register
+class Words(Vocabulary):
+    """One id for each known word, words being what single spaces part; others are spelt in bytes, so no text is lost.
+
+    The ids: 0 padding, 1 end, 2 to 257 the bytes, from 258 on the words, the most frequent first. An unknown word is
+    its UTF-8 bytes and a space; the space after a known word is not written.
+
+    Shapes:
+        text of n known words → n ids
+
+    Args:
+        size: The largest number of ids; fewer where the training texts have fewer words.
+        words: The known words, instead of training.
+
+    Raises:
+        ValueError: `size` leaves no room for a word, or a word is empty or holds a space or a line's end.
+
+    Source: none.
+    """
+
+    def __init__(self, size: int = 32_768, words: list[str] | None = None) -> None:
+        if size <= FIRST:
+            raise ValueError(f"size: {size} leaves no room for words beside {FIRST} reserved ids. Take more.")
+        for word in words or []:
+            if not word or " " in word or "\n" in word:
+                raise ValueError(f"words: {word!r} is not one word. A word is not empty and has no space in it.")
+        self.requested_size = size
+        self._fixed = words is not None
+        self._take(list(dict.fromkeys(words or [])))
+
+    @property
+    def trained(self) -> bool:  # type: ignore[override]
+        return bool(self._words)
+
+    @property
+    def size(self) -> int:
+        self.require_training()
+        return FIRST + len(self._words)
+
+    def train(self, texts: Iterable[str]) -> None:
+        if self._fixed:
+            return
+        counts = tally(texts, _words, "Words")
+        self._take([word for word in counts if "\n" not in word][: self.requested_size - FIRST])
+
+    def encode(self, text: str) -> list[int]:
+        self.require_training()
+        if not text:
+            return []
+        ids: list[int] = []
+        for word in text.split(" "):
+            known = self._ids.get(word)
+            if known is None:
+                ids += byte_ids(word)
+                ids.append(SPACE)
+            else:
+                ids.append(known)
+        return ids
+
+    def decode_ids(self, ids: list[int]) -> str:
+        self.require_training()
+        words: list[str] = []
+        spelt: list[int] = []
+        for number in ids:
+            if number < FIRST and number != SPACE:
+                spelt.append(number)
+                continue
+            if spelt or number == SPACE:
+                words.append(text_of_bytes(spelt))
+                spelt = []
+            if number != SPACE:
+                words.append(self._words[number - FIRST])
+        if spelt:
+            words.append(text_of_bytes(spelt))
+        return " ".join(words)
+
+    def contents(self) -> dict[str, bytes]:
+        return {FILE: "\n".join(self._words).encode()}
+
+    def restore(self, contents: Mapping[str, bytes]) -> None:
+        self._take(contents[FILE].decode().split("\n"))
+
+    def _take(self, words: list[str]) -> None:
+        self._words = words
+        self._ids = {word: FIRST + place for place, word in enumerate(words)}
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in text.split(" ") if word]

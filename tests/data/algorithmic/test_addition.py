@@ -1,0 +1,23 @@
+import pytest
+
+from kt2t.data.algorithmic.addition import Addition
+
+
+def little_endian(symbols, base):
+    return int("".join(map(str, reversed(symbols))), base)
+
+
+@pytest.mark.parametrize("base", [2, 10])
+@pytest.mark.parametrize("split", ["train", "long"])
+def test_the_target_is_the_sum(base, split):
+    for example in Addition(base=base).examples(split, 0, 100):
+        inputs, targets = example["inputs"].tolist(), example["targets"].tolist()
+        middle = inputs.index(base)
+        first, second = inputs[:middle], inputs[middle + 1 :]
+        assert little_endian(targets, base) == little_endian(first, base) + little_endian(second, base)
+        assert len(targets) == 1 or targets[-1] > 0
+
+
+def test_the_separator_has_an_id():
+    assert Addition(base=2).vocabulary.size == 5
+    assert Addition(base=10).vocabulary.size == 13

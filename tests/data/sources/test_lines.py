@@ -1,0 +1,54 @@
+"""Lines of text: every fault is named by file and line."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from kt2t.data.sources.lines import lines
+from kt2t.errors import DataError
+
+TEXT = "eins\nzwei drei\n\nvïer\u2028fünf"
+
+
+def stored(tmp_path, data, name="text"):
+    path = tmp_path / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["text", "text.gz", "no_suffix"])
+def test_plain_and_gzip(tmp_path, name):
+    data = TEXT.encode() if name == "text" else gzip.compress(TEXT.encode())
+    assert list(lines(stored(tmp_path, data, name))) == TEXT.split("\n")
+
+
+def test_carriage_returns_and_byte_order_mark(tmp_path):
+    assert list(lines(stored(tmp_path, b"\xef\xbb\xbfa\r\nb\r\n"))) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is empty"),
+        (b"good\nb\xffd\n", "text:2: byte 2 .0xff. is not UTF-8"),
+        (b"good\nb\0d\n", "text:2: byte 2 is NUL"),
+        (b"good\n" + b"a" * 1_000_001 + b"\nmore", "text:2: a line is longer than 1,000,000 bytes"),
+        (gzip.compress(TEXT.encode() * 1000)[:60], "damaged gzip file, readable up to line"),
+        (gzip.compress(b"good\n")[:-5] + b"wrong", "damaged gzip file, readable up to line"),
+        (gzip.compress(b""), "is empty"),
+    ],
+)
+def test_faults(tmp_path, data, message):
+    with pytest.raises(DataError, match=message):
+        list(lines(stored(tmp_path, data)))
+
+
+def test_a_name_that_promises_gzip_and_a_missing_file(tmp_path):
+    with pytest.raises(DataError, match="named .gz but is no gzip"):
+        list(lines(stored(tmp_path, b"plain", "text.gz")))
+    with pytest.raises(DataError, match="nowhere' does not exist"):
+        list(lines(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="cannot be read"):
+        list(lines(tmp_path))

@@ -1,0 +1,54 @@
+"""Encoded examples are checked against their features."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kt2t.data.checks import checked_arrays
+from kt2t.errors import DataError
+from kt2t.features import Audio, Label, Tags, Text
+
+TEXT = {"inputs": Text(10), "targets": Text(10)}
+
+
+def good():
+    return {"inputs": np.array([3, 1]), "targets": [4, 1]}
+
+
+def test_gives_the_dtype_of_the_feature():
+    (found,) = checked_arrays([good()], TEXT, "train example")
+    assert found["inputs"].dtype == np.int32 and found["targets"].tolist() == [4, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"inputs": np.array([10, 1])}, r"train example 8, inputs: 10 is outside 1 to 9"),
+        ({"inputs": np.array([0, 1])}, r"train example 8, inputs: 0 is outside 1 to 9"),
+        ({"inputs": np.array([-3, 1])}, r"train example 8, inputs: -3 is outside"),
+        ({"inputs": np.array([0.5])}, r"train example 8, inputs: float64 where"),
+        ({"inputs": np.array(["a"])}, r"train example 8, inputs: <U1 where"),
+        ({"inputs": np.array([[1]])}, r"train example 8, inputs: shape \(1, 1\)"),
+        ({"inputs": np.array([2**40])}, r"does not fit into int32"),
+        ({"more": np.array([1])}, r"train example 8 has the fields \['inputs', 'more', 'targets'\]"),
+    ],
+)
+def test_names_example_and_field(change, message):
+    with pytest.raises(DataError, match=message):
+        checked_arrays([good(), {**good(), **change}], TEXT, "train example", first=7)
+
+
+def test_a_missing_field_is_named():
+    with pytest.raises(DataError, match=r"has the fields \['targets'\]; its features are \['inputs', 'targets'\]"):
+        checked_arrays([{"targets": [1]}], TEXT, "train example")
+
+
+def test_labels_tags_and_sound():
+    assert checked_arrays([{"targets": 2}], {"targets": Label(3)}, "x")[0]["targets"].shape == ()
+    with pytest.raises(DataError, match="3 is outside 0 to 2"):
+        checked_arrays([{"targets": 3}], {"targets": Label(3)}, "x")
+    with pytest.raises(DataError, match="x 0: 1 tags in targets for 2 inputs"):
+        checked_arrays([{"inputs": [3, 1], "targets": [1]}], {"inputs": Text(9), "targets": Tags(3)}, "x")
+    with pytest.raises(DataError, match="x 1, targets: a value is not finite"):
+        checked_arrays([{"targets": [0.5]}, {"targets": [np.nan]}], {"targets": Audio()}, "x")

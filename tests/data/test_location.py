@@ -1,0 +1,87 @@
+"""Where a prepared problem lives: the same content, the same folder."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from kt2t.data.location import data_directory, exclusive, folder_for, source_notes
+from kt2t.data.problem import Problem
+from kt2t.data.translation.parallel_text import ParallelText
+from kt2t.errors import DataError, RecipeError, ResourceError
+
+
+@pytest.fixture
+def pair(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\n" * 5)
+    return path
+
+
+def test_the_folder_is_named_by_options_and_content_not_by_place(tmp_path, pair):
+    first = folder_for(ParallelText(train_files=str(pair)), tmp_path / "data")
+    assert first.parent == tmp_path / "data" and first.name.startswith("parallel_text-") and len(first.name) == 26
+    moved = tmp_path / "elsewhere" / "pairs.tsv"
+    moved.parent.mkdir()
+    moved.write_bytes(pair.read_bytes())
+    assert folder_for(ParallelText(train_files=[str(moved)]), tmp_path / "data") == first
+    assert folder_for(ParallelText(train_files=str(pair), max_length=7), tmp_path / "data") == first
+    assert folder_for(ParallelText(train_files=str(pair), source_key="q"), tmp_path / "data") != first
+    moved.write_text("a\tc\n" * 5)
+    assert folder_for(ParallelText(train_files=[str(moved)]), tmp_path / "data") != first
+
+
+def test_hashes_are_remembered_until_the_file_changes(tmp_path, pair):
+    long_ago = time.time() - 100
+    os.utime(pair, (long_ago, long_ago))
+    problem = ParallelText(train_files=str(pair))
+    before = source_notes(problem, tmp_path)
+    assert (tmp_path / ".sha256.json").is_file()
+    assert source_notes(problem, tmp_path) == before
+    pair.write_text("a\tX\n" * 5)
+    assert source_notes(problem, tmp_path)[0]["sha256"] != before[0]["sha256"]
+    (tmp_path / ".sha256.json").write_text("{damaged")
+    assert source_notes(problem, tmp_path)[0]["bytes"] == 20
+
+
+def test_a_changed_method_of_a_problem_of_ones_own_is_another_folder(tmp_path):
+    def made(letter):
+        scope = {"Problem": Problem, "__name__": "riddles"}
+        exec(f"class Riddles(Problem):\n def examples(self, split):\n  yield {letter!r}", scope)
+        return folder_for(scope["Riddles"](), tmp_path)
+
+    assert made("a") == made("a") != made("b")
+
+
+def test_missing_files_are_named_with_their_option(tmp_path):
+    with pytest.raises(DataError, match="problem.train_files: '.*nowhere.tsv' does not exist"):
+        folder_for(ParallelText(train_files=str(tmp_path / "nowhere.tsv")), tmp_path)
+
+
+def test_an_unregistered_problem_with_options_is_told_to_register(tmp_path):
+    class Loose(Problem):
+        def __init__(self, size=3):
+            super().__init__()
+
+    with pytest.raises(RecipeError, match="Loose is not registered"):
+        folder_for(Loose(), tmp_path)
+
+
+def test_the_default_place(monkeypatch, tmp_path):
+    monkeypatch.delenv("KT2T_DATA", raising=False)
+    assert data_directory().parts[-2:] == (".cache", "kt2t")
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path))
+    assert data_directory() == tmp_path
+
+
+def test_only_one_may_prepare_a_folder(tmp_path):
+    folder = tmp_path / "some-123"
+    with exclusive(folder):
+        with pytest.raises(ResourceError, match=rf"is being prepared by process {os.getpid()} on "):
+            with exclusive(folder):
+                pass
+    with exclusive(folder):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,114 @@
+"""The batches of an epoch: every example once, in the budget, the same from any step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kt2t.data.plan import Plan
+from kt2t.errors import DataError
+
+
+def lengths(count=3000, seed=0):
+    chance = np.random.default_rng(seed)
+    source = chance.poisson(12, count) + 1
+    return {"inputs": source, "targets": np.maximum(1, source + chance.integers(-4, 5, count))}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.integers(1, 300),
+    tokens=st.integers(60, 2000),
+    multiple=st.integers(1, 3),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 9),
+)
+def test_every_example_once_and_within_the_budget(count, tokens, multiple, shuffle, seed):
+    given_lengths = lengths(count, seed)
+    plan = Plan(given_lengths, tokens=tokens, multiple=multiple, shuffle=shuffle, seed=seed)
+    for epoch in (0, 1):
+        batches = plan.epoch(epoch)
+        assert len(batches) == len(plan)
+        assert len({(batch.rows, *batch.shape.values()) for batch in batches}) <= 24
+        seen = np.concatenate([batch.indices for batch in batches])
+        longest = np.maximum(*given_lengths.values())
+        expected = np.flatnonzero(longest <= tokens // multiple) if shuffle else np.arange(count)
+        assert sorted(seen[seen >= 0].tolist()) == expected.tolist()
+        for batch in batches:
+            real = batch.indices[batch.indices >= 0]
+            assert batch.rows % multiple == 0
+            assert batch.rows * max(batch.shape.values()) <= tokens or not shuffle
+            for field, values in given_lengths.items():
+                assert values[real].max(initial=0) <= batch.shape[field]
+
+
+def test_little_padding_at_a_usual_budget():
+    plan = Plan(lengths(30_000), tokens=4096)
+    batches = plan.epoch(0)
+    real = sum(values.sum() for values in lengths(30_000).values())
+    assert plan.fill == pytest.approx(real / sum(batch.rows * sum(batch.shape.values()) for batch in batches))
+    assert plan.fill > 0.9
+
+
+def test_a_batch_is_a_function_of_the_step():
+    one, other = Plan(lengths(), tokens=500, seed=3), Plan(lengths(), tokens=500, seed=3)
+    steps = [0, 2 * len(one) + 5, 7, len(one) - 1]
+    in_order = [batch for epoch in range(3) for batch in one.epoch(epoch)]
+    for step in steps:
+        assert (other.batch(step).indices == in_order[step].indices).all()
+
+
+def test_epochs_and_seeds_differ():
+    plan = Plan(lengths(), tokens=500)
+    orders = [plan.batch(0), plan.batch(len(plan)), Plan(lengths(), tokens=500, seed=1).batch(0)]
+    assert len({tuple(batch.indices) for batch in orders}) == 3
+
+
+def test_without_shuffling_in_order_of_length_and_every_epoch_alike():
+    plan = Plan(lengths(), tokens=500, shuffle=False)
+    sizes = [sum(plan.batch(step).shape.values()) for step in range(len(plan))]
+    assert sizes == sorted(sizes)
+    assert (plan.batch(0).indices == plan.batch(len(plan)).indices).all()
+
+
+def test_too_long_ones_are_dropped_in_training_and_cut_in_evaluation():
+    values = {"targets": np.array([3, 9, 4, 20])}
+    training = Plan(values, rows=2, max_length=8)
+    assert training.dropped == 2 and "2 of 4 examples are longer than 8 tokens" in training.story()
+    evaluation = Plan(values, rows=4, max_length=8, shuffle=False)
+    assert evaluation.cut == 2 and evaluation.dropped == 0
+    assert max(evaluation.batch(step).shape["targets"] for step in range(len(evaluation))) == 8
+    assert Plan(values, tokens=10).dropped == 1
+    with pytest.raises(DataError, match="all 4 examples are longer than 2 tokens; the shortest has 3"):
+        Plan(values, rows=2, max_length=2)
+
+
+def test_workers_share_each_batch():
+    parts = [Plan(lengths(), tokens=800, workers=3, worker=worker) for worker in range(3)]
+    whole = parts[0].epoch(1, whole=True)
+    for step, together in enumerate(whole):
+        shares = [part.epoch(1)[step] for part in parts]
+        assert len({(share.rows, *share.shape.values()) for share in shares}) == 1
+        assert sorted(np.concatenate([share.indices for share in shares])) == sorted(together.indices)
+
+
+def test_rows_without_lengths():
+    plan = Plan({}, count=10, rows=4)
+    assert len(plan) == 3 and sum((batch.indices >= 0).sum() for batch in plan.epoch(0)) == 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "exactly one"),
+        ({"tokens": 5, "rows": 5}, "exactly one"),
+        ({"rows": 0}, "rows: 0 is not positive"),
+        ({"rows": 3, "multiple": 4}, "rows: 3 is fewer than the 4"),
+        ({"rows": 3, "worker": 1}, "worker: 1 is not one of 1"),
+    ],
+)
+def test_options_that_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        Plan({"targets": np.array([1, 2])}, **options)

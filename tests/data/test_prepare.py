@@ -1,0 +1,204 @@
+"""Preparing: the same bytes each time, whole or not at all, with every loss counted and said."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from kt2t.data.location import exclusive, folder_for
+from kt2t.data.prepare import choose_held_out, kept_examples, prepare_folder, text_hash
+from kt2t.data.prepared import Prepared
+from kt2t.data.records import RecordWriter
+from kt2t.data.translation.parallel_text import ParallelText
+from kt2t.data.vocabularies.characters import Characters
+from kt2t.data.vocabularies.words import Words
+from kt2t.errors import DataError, ResourceError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tsv(path, count, start=0):
+    path.write_text("".join(f"line {n}\tZeile {n}\n" for n in range(start, start + count)))
+    return str(path)
+
+
+def problem(tmp_path, count=300, **options):
+    return ParallelText(train_files=tsv(tmp_path / "train.tsv", count), **options)
+
+
+def digests(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_bytes_depend_neither_on_workers_nor_on_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("kt2t.data.prepare.CHUNK", 7)
+    one = prepare_folder(problem(tmp_path, vocabulary=Characters()), tmp_path / "one", workers=1)
+    time.sleep(1.1)
+    two = prepare_folder(problem(tmp_path, vocabulary=Characters()), tmp_path / "two", workers=3)
+    assert one.name == two.name
+    assert digests(one) == digests(two)
+
+
+def test_prepares_once(tmp_path):
+    told = []
+    first = problem(tmp_path)
+    folder = first.prepare(tmp_path / "data", lambda *what: told.append(what))
+    assert told[-1] == (3, 3, "validation") and (297, None, "train") in told
+    before = digests(folder)
+    again = problem(tmp_path)
+    assert again.prepare(tmp_path / "data", lambda *what: pytest.fail("nothing is to be done")) == folder
+    assert digests(folder) == before
+    assert {path.name for path in (tmp_path / "data").iterdir()} - {".sha256.json"} == {folder.name}
+
+
+def test_without_validation_files_one_percent_is_held_out_and_said(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "kt2t")
+    held = problem(tmp_path, 500)
+    held.prepare(tmp_path / "data")
+    assert "5 training examples are held out for validation" in caplog.text
+    train, validation = (held.references(split) for split in ("train", "validation"))
+    assert len(validation) == 5 and len(train) == 495
+    assert sorted(line["inputs"] for line in train + validation) == sorted(f"line {n}" for n in range(500))
+    smallest = sorted(train + validation, key=text_hash)[:5]
+    assert sorted(map(str, smallest)) == sorted(map(str, validation))
+
+
+@pytest.mark.parametrize(("total", "held"), [(2, 1), (99, 1), (250, 2), (5000, 50), (300_000, 2000)])
+def test_how_many_are_held_out(total, held):
+    chosen = choose_held_out({"targets": str(number)} for number in range(total))
+    assert chosen["records"] == held
+
+
+def test_equal_texts_are_held_out_together():
+    examples = [{"targets": str(number % 50)} for number in range(5000)]
+    chosen = choose_held_out(examples)
+    assert chosen["records"] == 100 // 2 or chosen["records"] % 100 == 0
+    with pytest.raises(DataError, match="1 different examples cannot be split"):
+        choose_held_out([{"targets": "a"}] * 9)
+
+
+def test_empty_lines_are_left_out_counted_and_said(tmp_path, caplog):
+    (tmp_path / "s").write_text("a\n\nc\n \ne\n")
+    (tmp_path / "t").write_text("A\nB\n\nD\nE\n")
+    files = [str(tmp_path / "s"), str(tmp_path / "t")]
+    one = ParallelText(train_files=files, validation_files=files)
+    one.prepare(tmp_path / "data")
+    assert one.prepared.manifest["splits"]["train"]["dropped"] == {"empty inputs": 2, "empty targets": 1}
+    assert "left out 2 with empty inputs, 1 with empty targets" in caplog.text
+    assert [line["inputs"] for line in one.references("validation")] == ["a", "e"]
+
+
+def test_nothing_left_is_told_with_the_reasons(tmp_path):
+    (tmp_path / "s").write_text("\n\n")
+    (tmp_path / "t").write_text("A\nB\n")
+    files = [str(tmp_path / "s"), str(tmp_path / "t")]
+    with pytest.raises(DataError, match="no example of ParallelText train is left: 2 with empty inputs"):
+        ParallelText(train_files=files, validation_files=files).prepare(tmp_path / "data")
+    assert [path for path in (tmp_path / "data").iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("x: No space left on device [28]")]
+)
+def test_a_full_disk_is_told_and_nothing_left_behind(tmp_path, monkeypatch, error):
+    def full(self):
+        raise error
+
+    monkeypatch.setattr(RecordWriter, "close", full)
+    with pytest.raises(ResourceError, match="cannot be written.*No space left"):
+        problem(tmp_path).prepare(tmp_path / "data")
+    assert [path for path in (tmp_path / "data").iterdir() if path.is_dir()] == []
+
+
+def test_an_error_or_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(self, example):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RecordWriter, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        problem(tmp_path).prepare(tmp_path / "data")
+    assert [path for path in (tmp_path / "data").iterdir() if path.is_dir()] == []
+
+
+def test_a_second_process_is_refused_by_name(tmp_path):
+    one = problem(tmp_path)
+    folder = folder_for(one, tmp_path / "data")
+    (tmp_path / "data").mkdir(exist_ok=True)
+    with exclusive(folder), pytest.raises(ResourceError, match=f"process {os.getpid()} on"):
+        one.prepare(tmp_path / "data")
+
+
+SLOW = """
+import sys, time
+from kt2t.data.translation.parallel_text import ParallelText
+import kt2t.data.prepare as prepare
+prepare.CHUNK = 5
+def slowly(done, total, what):
+    if what == "train" and done > 20:
+        print("under way", flush=True)
+        time.sleep(60)
+ParallelText(train_files=sys.argv[1]).prepare(sys.argv[2], slowly)
+"""
+
+
+def test_killed_on_the_way_it_is_not_there_and_the_next_try_makes_it(tmp_path):
+    train = tsv(tmp_path / "train.tsv", 300)
+    data = tmp_path / "data"
+    command = [sys.executable, "-c", textwrap.dedent(SLOW), train, str(data)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "under way\n"
+        child.kill()
+    left = [path.name for path in data.iterdir() if path.is_dir()]
+    assert len(left) == 1 and f".tmp-{child.pid}" in left[0]
+    folder = ParallelText(train_files=train).prepare(data)
+    assert [path for path in data.iterdir() if path.is_dir()] == [folder]
+    assert digests(folder) == digests(ParallelText(train_files=train).prepare(tmp_path / "other"))
+
+
+def test_the_manifest_tells_what_was_made_of_what(tmp_path):
+    made = problem(tmp_path, vocabulary=Words(1000))
+    manifest = json.loads((made.prepare(tmp_path / "data") / "manifest.json").read_text())
+    assert manifest["problem"]["type"] == "ParallelText"
+    assert manifest["sources"][0]["sha256"] == hashlib.sha256((tmp_path / "train.tsv").read_bytes()).hexdigest()
+    assert manifest["vocabularies"]["inputs"] == manifest["vocabularies"]["targets"]
+    assert manifest["vocabularies"]["inputs"]["fingerprint"] == made.vocabularies()["inputs"].fingerprint
+    train = manifest["splits"]["train"]
+    assert train["records"] == 297 == sum(shard["records"] for shard in train["shards"])
+
+
+def test_a_vocabulary_learns_from_the_kept_training_text_alone(tmp_path):
+    train = tmp_path / "train.tsv"
+    train.write_text("a\tb\nQ\t\nc\td\n")
+    validation = tmp_path / "validation.tsv"
+    validation.write_text("X\tY\n")
+    characters = Characters()
+    ParallelText(train_files=str(train), validation_files=str(validation), vocabulary=characters).prepare(tmp_path / "data")
+    assert characters.size == 258 + len("abcd")
+
+
+def test_a_folder_that_is_not_ours_is_not_touched(tmp_path):
+    one = problem(tmp_path)
+    folder = folder_for(one, tmp_path / "data")
+    folder.mkdir(parents=True)
+    (folder / "mine.txt").write_text("keep")
+    with pytest.raises(DataError, match="Move it away"):
+        one.prepare(tmp_path / "data")
+    assert (folder / "mine.txt").read_text() == "keep"
+
+
+def test_kept_examples_is_the_order_of_the_records(tmp_path):
+    one = problem(tmp_path)
+    prepared = Prepared(one.prepare(tmp_path / "data"))
+    raw = list(kept_examples(one, "train", prepared.manifest["held_out"]))
+    found = prepared.records("train").read(range(len(raw)))
+    assert [one.decode("inputs", example["inputs"]) for example in found] == [line["inputs"] for line in raw]

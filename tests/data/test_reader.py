@@ -1,0 +1,148 @@
+"""Batches: right arrays, from any step, in the background, without a thread left over."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kt2t.data.reader import collate
+from kt2t.data.translation.parallel_text import ParallelText
+from kt2t.errors import DataError
+from kt2t.features import Image, Label, Tags, Text
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def problem(tmp_path, monkeypatch):
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    path = tmp_path / "train.tsv"
+    path.write_text("".join(f"{'a' * (n % 13 + 1)}{n}\t{'b' * (n % 7 + 1)}{n}\n" for n in range(300)))
+    return ParallelText(train_files=str(path))
+
+
+def readers():
+    return [thread for thread in threading.enumerate() if thread.name == "kt2t reader"]
+
+
+def gone(until=5.0):
+    limit = time.monotonic() + until
+    while readers() and time.monotonic() < limit:
+        gc.collect()
+        time.sleep(0.02)
+    return not readers()
+
+
+def same(one, other):
+    flat = lambda batch: [*batch[0].values(), *batch[1:]]  # noqa: E731
+    return all(np.array_equal(a, b) for a, b in zip(flat(one), flat(other), strict=True))
+
+
+def test_collate_pads_segments_and_weighs():
+    rows = [{"inputs": np.array([5, 1]), "targets": np.array([7, 8, 1])}, None]
+    features, targets, weight = collate(rows, {"inputs": Text(9), "targets": Text(9)}, {"inputs": 3, "targets": 4})
+    assert features["inputs"].tolist() == [[5, 1, 0], [0, 0, 0]]
+    assert features["inputs_segments"].tolist() == [[1, 1, 0], [0, 0, 0]]
+    assert targets.tolist() == features["targets"].tolist() == [[7, 8, 1, 0], [0] * 4]
+    assert weight.tolist() == features["targets_segments"].tolist() == [[1, 1, 1, 0], [0] * 4]
+    assert weight.dtype == np.float32 and targets.dtype == np.int32
+
+
+def test_collate_of_labels_tags_and_pictures():
+    rows = [{"inputs": np.ones((2, 2, 3)), "targets": np.array(3)}, None]
+    features, targets, weight = collate(rows, {"inputs": Image(2, 2), "targets": Label(5)})
+    assert features["inputs"].shape == (2, 2, 2, 3) and list(features) == ["inputs"]
+    assert targets.tolist() == [3, 0] and weight.tolist() == [1, 0]
+    rows = [{"inputs": np.array([5, 6, 7]), "targets": np.array([1, 2, 1])}]
+    features, targets, weight = collate(rows, {"inputs": Text(9), "targets": Tags(2)}, max_length=2)
+    assert targets.tolist() == [[1, 2]] and weight.tolist() == [[1, 1]] and "targets" not in features
+
+
+def test_a_pass_has_every_example_once(problem):
+    batches = problem.batches("train", tokens=200, shuffle=False)
+    found = [problem.decode("inputs", row) for features, *_ in batches for row in features["inputs"] if row.any()]
+    assert len(list(batches)) == len(batches)
+    assert sorted(found) == sorted(line["inputs"] for line in problem.references("train"))
+
+
+def test_training_goes_on_for_ever_and_from_any_step(problem):
+    batches = problem.batches("train", tokens=200, seed=4)
+    iterator = iter(batches)
+    steps = [next(iterator) for _ in range(2 * len(batches) + 3)]
+    start = len(batches) + 2
+    assert same(next(iter(problem.batches("train", tokens=200, seed=4, start=start))), steps[start])
+    assert same(next(iter(batches.at(start))), steps[start])
+    iterator.close()
+    assert gone()
+
+
+def test_the_signature_fits_every_batch(problem):
+    batches = problem.batches("validation", rows=2)
+    features, *rest = batches.signature()
+    batch = batches.batch(0)
+    kinds = [*((batch[0][name], kind) for name, kind in features.items()), *zip(batch[1:], rest, strict=True)]
+    assert set(features) == set(batch[0])
+    for array, (shape, dtype) in kinds:
+        assert array.dtype == dtype and array.ndim == len(shape)
+
+
+def test_an_abandoned_iterator_leaves_no_thread(problem):
+    iterator = iter(problem.batches("train", tokens=200))
+    next(iterator)
+    assert readers()
+    del iterator
+    assert gone()
+
+
+def test_a_damaged_record_reaches_whoever_iterates(problem):
+    problem.prepare()
+    path = problem.prepared.folder / problem.prepared.manifest["splits"]["train"]["shards"][0]["file"]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 50] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=rf"{path.name}' is damaged at record \d+"):
+        list(problem.batches("train", rows=5, shuffle=False))
+    assert gone()
+
+
+def test_dataset_on_tensorflow(problem):
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("needs the TensorFlow backend")
+    batches = problem.batches("train", tokens=200, start=3)
+    dataset = batches.dataset()
+    for _ in range(2):
+        found = [(f, y, w) for f, y, w in dataset.take(4).as_numpy_iterator()]
+        assert all(same(one, batches.batch(3 + step)) for step, one in enumerate(found))
+    validation = problem.batches("validation", rows=2)
+    assert int(validation.dataset().cardinality()) == len(validation) == len(list(validation.dataset()))
+    del dataset, found
+    assert gone()
+
+
+def test_a_process_ends_though_a_dataset_is_still_read(problem, tmp_path):
+    script = (
+        "import sys\nfrom kt2t.data.translation.parallel_text import ParallelText\n"
+        "batches = ParallelText(train_files=sys.argv[1]).batches('train', tokens=200)\n"
+        "plain = iter(batches); next(plain)\niterator = iter(batches.dataset()); next(iterator)\nprint('end')"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "train.tsv")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "end\n"), done.stderr
+
+
+def test_it_is_much_faster_than_a_model(problem):
+    iterator = iter(problem.batches("train", tokens=4096))
+    next(iterator)
+    started, tokens = time.perf_counter(), 0
+    while time.perf_counter() - started < 0.5:
+        features, *_ = next(iterator)
+        tokens += sum(int(array.sum()) for name, array in features.items() if name.endswith("_segments"))
+    assert tokens / 0.5 > 50_000

@@ -1,0 +1,88 @@
+"""Text to text: vocabularies, ends, features."""
+
+from __future__ import annotations
+
+import pytest
+
+from kt2t.data.text_to_text import TextToText
+from kt2t.data.vocabularies.bytes import Bytes
+from kt2t.data.vocabularies.characters import Characters
+from kt2t.errors import DataError
+from kt2t.features import Text
+from kt2t.registry import build, describe, register
+
+
+@register
+class Echo(TextToText):
+    """Reads `<path>/<split>.txt`; the answer to a line is the line."""
+
+    def examples(self, split):
+        with open(f"{self.path}/{split}.txt", encoding="utf-8") as file:
+            for line in file:
+                yield {"inputs": line.rstrip("\n"), "targets": line.rstrip("\n")}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    (tmp_path / "raw").mkdir()
+    for split in ("train", "validation"):
+        (tmp_path / "raw" / f"{split}.txt").write_text("ab\nba\nabba\n")
+    return str(tmp_path / "raw")
+
+
+def test_bytes_by_default_with_an_end_on_both_sides():
+    found = Echo().encode({"inputs": "a", "targets": "é"})
+    assert found["inputs"].tolist() == [99, 1] and found["targets"].tolist() == [197, 171, 1]
+    assert Echo().features() == {"inputs": Text(258), "targets": Text(258)}
+
+
+def test_one_class_is_a_problem(folder):
+    problem = Echo(path=folder)
+    features, targets, weight = next(iter(problem.batches("train", rows=3)))
+    assert sorted(problem.decode("targets", row) for row in targets) == ["ab", "abba", "ba"]
+    assert weight.sum() == 3 + 3 + 5
+    assert problem.references("validation")[2] == {"inputs": "abba", "targets": "abba"}
+
+
+def test_an_untrained_vocabulary_needs_prepare_and_is_found_again(folder):
+    problem = Echo(path=folder, vocabulary=Characters())
+    with pytest.raises(DataError, match=r"not trained yet. Call its prepare\(\) first, or run: kt2t prepare"):
+        problem.features()
+    problem.prepare()
+    assert problem.features()["inputs"] == Text(258 + 2)
+    assert Echo(path=folder, vocabulary=Characters()).features() == problem.features()
+
+
+def test_each_side_its_own_vocabulary(folder):
+    problem = Echo(path=folder, source_vocabulary=Characters(), target_vocabulary=Bytes())
+    problem.prepare()
+    assert problem.features() == {"inputs": Text(260, vocabulary="source"), "targets": Text(258, vocabulary="target")}
+    assert problem.encode({"inputs": "ab", "targets": "a"})["inputs"].tolist() == [258, 259, 1]
+
+
+def test_a_vocabulary_that_came_trained_is_another_folder(folder):
+    trained = Characters()
+    trained.train(["xyz ab"])
+    one, other = Echo(path=folder, vocabulary=trained), Echo(path=folder, vocabulary=Characters())
+    assert one.prepare() != other.prepare()
+    assert one.features()["inputs"].vocabulary_size == 258 + 6
+    assert one.prepare() == one.prepared.folder
+
+
+def test_describe_and_build():
+    node = {"type": "ParallelText", "train_files": ["a.tsv"], "vocabulary": {"type": "Subwords", "size": 300}}
+    assert describe(build(node)) == node
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vocabulary": Bytes(), "source_vocabulary": Bytes()}, "vocabulary: given for both sides"),
+        ({"source_vocabulary": Bytes()}, "target_vocabulary: missing"),
+        ({"max_length": 0}, "max_length: 0 is not positive"),
+    ],
+)
+def test_options_that_cannot_be(options, message):
+    with pytest.raises(ValueError, match=message):
+        Echo(**options)

@@ -1,0 +1,34 @@
+"""Pairs from one's own files."""
+
+from __future__ import annotations
+
+import pytest
+
+from kt2t.data.translation.parallel_text import ParallelText
+from kt2t.errors import DataError
+
+
+def test_splits_follow_the_files_given(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("a\tb\n")
+    one = ParallelText(train_files=str(path), test_files=[str(path)])
+    assert one.splits() == ("train", "test") and list(one.examples("test")) == [{"inputs": "a", "targets": "b"}]
+    with pytest.raises(DataError, match="'validation' is not a split of ParallelText. There are: train, test"):
+        one.examples("validation")
+
+
+def test_json_lines_with_keys_of_their_own(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"en": "a", "de": "b"}\n')
+    assert list(ParallelText(train_files=str(path), source_key="en", target_key="de").examples("train")) == [
+        {"inputs": "a", "targets": "b"}
+    ]
+
+
+def test_faults(tmp_path):
+    with pytest.raises(ValueError, match="train_files: 3 files"):
+        ParallelText(train_files=["a", "b", "c"])
+    with pytest.raises(DataError, match="problem.validation_files: '.*nowhere.en' does not exist"):
+        (tmp_path / "x.tsv").write_text("a\tb\n")
+        missing = [str(tmp_path / "nowhere.en"), str(tmp_path / "nowhere.de")]
+        ParallelText(train_files=str(tmp_path / "x.tsv"), validation_files=missing).splits()
