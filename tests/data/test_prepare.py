@@ -182,7 +182,9 @@ def test_a_vocabulary_learns_from_the_kept_training_text_alone(tmp_path):
     validation = tmp_path / "validation.tsv"
     validation.write_text("X\tY\n")
     characters = Characters()
-    ParallelText(train_files=str(train), validation_files=str(validation), vocabulary=characters).prepare(tmp_path / "data")
+    ParallelText(train_files=str(train), validation_files=str(validation), vocabulary=characters).prepare(
+        tmp_path / "data"
+    )
     assert characters.size == 258 + len("abcd")
 
 

@@ -96,7 +96,9 @@ def test_show_tells_what_was_asked_and_answered():
 def test_too_long_ones_are_said(caplog):
     caplog.set_level(logging.WARNING, "kt2t")
     batches = Parity(max_length=5).batches("train", rows=8)
-    assert batches.plan.dropped and f"Parity train: {batches.plan.dropped} of 40 examples are longer than 5" in caplog.text
+    assert (
+        batches.plan.dropped and f"Parity train: {batches.plan.dropped} of 40 examples are longer than 5" in caplog.text
+    )
     with pytest.raises(DataError, match="all 40 examples are longer than 1 tokens"):
         Parity().batches("train", rows=8, max_length=1)
     assert Parity(max_length=5).sample(40)["inputs"].shape[1] == 5

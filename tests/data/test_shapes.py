@@ -44,7 +44,9 @@ def test_every_example_is_in_one_group_that_holds_it():
 def test_rows_are_a_multiple_and_no_more_than_needed():
     (group,) = groups_of([[5]] * 9, tokens=4096, multiple=4)
     assert group.rows == 12
-    assert all(group.rows % 4 == 0 for group in groups_of(np.arange(1, 200)[:, None].repeat(9, 0), tokens=900, multiple=4))
+    assert all(
+        group.rows % 4 == 0 for group in groups_of(np.arange(1, 200)[:, None].repeat(9, 0), tokens=900, multiple=4)
+    )
 
 
 def test_without_lengths_there_is_one_group():

@@ -49,7 +49,11 @@ def test_different_numbers_of_lines(tmp_path, source, target):
         ("x.tsv", "a\tb\na\n", "x.tsv:2: 1 columns where there should be 2"),
         ("x.tsv", "a\tb\tc\n", "x.tsv:1: 3 columns"),
         ("x.jsonl", '{"inputs": "a", "targets": "b"}\n{"inputs": ', "x.jsonl:2: no JSON"),
-        ("x.jsonl", '{"inputs": "a", "answer": "b"}', "x.jsonl:1: no text under 'targets'; there is only 'inputs', 'answer'"),
+        (
+            "x.jsonl",
+            '{"inputs": "a", "answer": "b"}',
+            "x.jsonl:1: no text under 'targets'; there is only 'inputs', 'answer'",
+        ),
         ("x.jsonl", "[1]", r"x.jsonl:1: no text under 'inputs'; there is \[1\]"),
         ("x.txt", "a", "give two parallel text files, one .tsv or one .jsonl"),
     ],

@@ -22,7 +22,9 @@ def test_the_real_files(test_data):
 
 
 def test_missing_folders_and_files(tmp_path):
-    with pytest.raises(DataError, match="problem.path: '.*nowhere' does not exist. It should hold train.en and train.de"):
+    with pytest.raises(
+        DataError, match="problem.path: '.*nowhere' does not exist. It should hold train.en and train.de"
+    ):
         Multi30k(str(tmp_path / "nowhere")).splits()
     for name in ("train.en", "train.de", "val.en", "val.de"):
         (tmp_path / name).write_text("a\n")

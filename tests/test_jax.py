@@ -1,0 +1,22 @@
+"""The pure rooms once more, on the JAX backend, in a process of their own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+TESTS = Path(__file__).resolve().parent
+ROOMS = ("ops", "layers", "models", "decoding", "losses", "metrics", "golden", "test_features.py", "test_registry.py")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="this is the child run itself")
+def test_the_pure_rooms_pass_on_jax():
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
+    paths = [str(TESTS / room) for room in ROOMS]
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([*command, *paths], capture_output=True, text=True, env=environment, cwd=TESTS.parent)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert " passed" in done.stdout
