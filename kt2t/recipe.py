@@ -147,6 +147,7 @@ class Recipe:
         self.origins: dict[Place, Origin] = {}
         self.overrides: tuple[str, ...] = ()
         self.unresolved: list[RecipeError] = []
+        self.plugins: dict[str, dict[str, str]] = {}
 
     @property
     def train(self) -> Train:

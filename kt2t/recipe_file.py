@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kt2t import marked_yaml, registry
+from kt2t import marked_yaml, plugins, registry
 from kt2t.errors import RecipeError
 from kt2t.recipe import SECTIONS, Origin, Place, Recipe
 
@@ -40,8 +39,7 @@ def load(name: str, overrides: Iterable[str] = ()) -> Recipe:
     recipe.origins = origins
     recipe.overrides = overrides
     recipe.unresolved = unresolved
-    if str(file.parent) not in sys.path and _uses_plugin(nodes):
-        sys.path.append(str(file.resolve().parent))
+    recipe.plugins = plugins.find(nodes, file.parent)
     return recipe
 
 
@@ -228,17 +226,3 @@ def _referred(reference: str, whole: Any) -> Any:
         raise RecipeError(f"{reference!r} refers to another reference.")
     return found
 
-
-def _uses_plugin(value: Any) -> bool:
-    return any("." in name for name in _types(value))
-
-
-def _types(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        if isinstance(value.get("type"), str):
-            yield value["type"]
-        for item in value.values():
-            yield from _types(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _types(item)

@@ -33,11 +33,14 @@ def checked_arrays(
             raise DataError(f"{what} {number} has the fields {sorted(example)}; its features are {sorted(features)}.")
     for field, feature in features.items():
         columns[field] = [
-            _array(example[field], feature, f"{what} {number}, {field}") for number, example in enumerate(examples, first)
+            _array(example[field], feature, f"{what} {number}, {field}")
+            for number, example in enumerate(examples, first)
         ]
         _check_range(columns[field], feature, f"{what} {{}}, {field}", first)
         if isinstance(feature, Tags):
-            _check_same_length(columns[field], columns.get("inputs") or [e["inputs"] for e in examples], what, field, first)
+            _check_same_length(
+                columns[field], columns.get("inputs") or [e["inputs"] for e in examples], what, field, first
+            )
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 

@@ -108,12 +108,14 @@ def exclusive(folder: Path) -> Iterator[None]:
     path = folder.with_name(f".{folder.name}.lock")
     file = None
     while file is None:
-        file = open(path, "a+", encoding="utf-8")  # noqa: SIM115
+        file = open(path, "a+", encoding="utf-8")
         if not _try_lock(file):
             file.seek(0)
             holder = file.read().strip() or "another process"
             file.close()
-            raise ResourceError(f"'{folder}' is being prepared by {holder}. Wait until it is done, then run this again.")
+            raise ResourceError(
+                f"'{folder}' is being prepared by {holder}. Wait until it is done, then run this again."
+            )
         if not path.exists() or os.fstat(file.fileno()).st_ino != path.stat().st_ino:  # its last holder removed it
             file.close()
             file = None
@@ -160,7 +162,9 @@ def _source(function: FunctionType) -> str:
         return inspect.getsource(function)
     except (OSError, TypeError):
         code = function.__code__
-        constants = [one for one in code.co_consts if not hasattr(one, "co_code")]  # a nested function's repr is its address
+        constants = [
+            one for one in code.co_consts if not hasattr(one, "co_code")
+        ]  # a nested function's repr is its address
         return hashlib.sha256(code.co_code + repr((code.co_names, constants)).encode()).hexdigest()
 
 

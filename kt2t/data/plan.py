@@ -135,7 +135,9 @@ class Plan:
 
     def _limit(self, table: np.ndarray, tokens: int | None, multiple: int) -> np.ndarray:
         """Which examples take part; counts those that are dropped or cut."""
-        limits = [limit for limit in (self.max_length, tokens // multiple if tokens and self.shuffle else None) if limit]
+        limits = [
+            limit for limit in (self.max_length, tokens // multiple if tokens and self.shuffle else None) if limit
+        ]
         self.count, self.dropped, self.cut = len(table), 0, 0
         self.limit = min(limits, default=None)
         everything = np.arange(len(table))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from kt2t.data.checks import checked_arrays
-from kt2t.data.location import data_directory, exclusive, folder_for, source_notes
+from kt2t.data.location import exclusive, folder_for, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST
 from kt2t.data.records import RecordWriter, layout_of
 from kt2t.errors import DataError, ResourceError
@@ -58,7 +58,9 @@ def prepare_folder(
     except (OSError, RuntimeError) as error:  # array-record tells of a full disk by a RuntimeError
         if isinstance(error, ResourceError) or not _is_resource(error):
             raise
-        raise ResourceError(f"'{folder}' cannot be written: {error}. Free some space or take another --data-dir.") from error
+        raise ResourceError(
+            f"'{folder}' cannot be written: {error}. Free some space or take another --data-dir."
+        ) from error
     return folder
 
 
@@ -101,7 +103,9 @@ def choose_held_out(examples: Iterable[Example]) -> dict[str, int]:
             ceiling = sorted(counts)[HELD_OUT_MOST]
             counts = Counter({number: count for number, count in counts.items() if number <= ceiling})
     if len(counts) < 2:
-        raise DataError(f"{len(counts)} different examples cannot be split in two. Name validation files or add examples.")
+        raise DataError(
+            f"{len(counts)} different examples cannot be split in two. Name validation files or add examples."
+        )
     wanted = min(HELD_OUT_MOST, max(1, total // HELD_OUT_SHARE))
     limit = records = 0
     for number in sorted(counts):
@@ -163,7 +167,9 @@ def _build(problem: Any, folder: Path, progress: Progress, workers: int | None) 
         "held_out": held_out,
         "splits": notes,
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(
+        json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8"
+    )
 
 
 def _write_split(
@@ -184,7 +190,9 @@ def _write_split(
             writer.write(example)
         progress(writer.count, total, split)
     if not writer.count:
-        reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items()) or "there were none to begin with"
+        reasons = (
+            ", ".join(f"{count} with {reason}" for reason, count in dropped.items()) or "there were none to begin with"
+        )
         raise DataError(f"no example of {type(problem).__name__} {split} is left: {reasons}. Check its files.")
     if dropped:
         reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items())

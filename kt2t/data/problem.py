@@ -49,8 +49,6 @@ class Problem:
         self._prepared: Prepared | None = None
         self._given: dict[str, str] | None = None
 
-    # What a subclass says.
-
     def splits(self) -> tuple[str, ...]:
         """The splits that `examples` can give. Without `validation`, some of `train` is held out for it."""
         return ("train", "validation")
@@ -88,8 +86,6 @@ class Problem:
 
         return option_files(self)
 
-    # Vocabularies.
-
     def vocabularies(self) -> dict[str, Any]:
         """The vocabulary of each field that has one."""
         return {}
@@ -103,8 +99,6 @@ class Problem:
             vocabularies = self.vocabularies().items()
             self._given = {field: vocabulary.fingerprint for field, vocabulary in vocabularies if vocabulary.trained}
         return self._given
-
-    # Prepared records.
 
     def prepare(
         self, data_dir: str | Path | None = None, progress: Progress | None = None, verify: bool = False
@@ -161,8 +155,6 @@ class Problem:
             if (folder / "manifest.json").is_file():
                 self.use(folder)
         return self._prepared is not None
-
-    # Batches.
 
     def batches(
         self,
@@ -245,8 +237,6 @@ class Problem:
                 value = self.decode(field, encoded[field])
             shown[field] = value
         return shown
-
-    # Judging and showing.
 
     def loss(self) -> Any:
         """The loss of the targets."""

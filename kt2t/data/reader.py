@@ -144,7 +144,7 @@ class Batches:
                 if not _offered(ready, self.batch(step), stop):
                     return
             _offered(ready, None, stop)
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever iterates
+        except BaseException as error:
             _offered(ready, error, stop)
 
 
@@ -200,7 +200,7 @@ def _stacked(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The padded values, and 1 where they are real: per position where lengths vary, else per row."""
     if not feature.has_segments:
-        stacked = np.zeros((len(rows), *feature.shape), feature.dtype)
+        stacked = np.zeros((len(rows), *(size or 0 for size in feature.shape)), feature.dtype)
         real = np.zeros(len(rows), np.int32)
         for place, row in enumerate(rows):
             if row is not None:
@@ -209,7 +209,7 @@ def _stacked(
     if length is None:
         length = max([1, *(len(row) for row in rows if row is not None)])
         length = min(length, max_length or length)
-    stacked = np.zeros((len(rows), length, *feature.shape[1:]), feature.dtype)
+    stacked = np.zeros((len(rows), length, *(size or 0 for size in feature.shape[1:])), feature.dtype)
     real = np.zeros((len(rows), length), np.int32)
     for place, row in enumerate(rows):
         if row is not None:

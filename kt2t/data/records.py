@@ -104,7 +104,8 @@ class RecordWriter:
             os.rename(self._part(number), self.folder / name)
             shards.append({"records": count, **file_note(self.folder / name)})
         lengths = self.folder / f"{self.split}.lengths.npz"
-        np.savez(lengths, **{field: np.frombuffer(values, np.int32) for field, values in self._lengths.items()})
+        columns: dict[str, Any] = {field: np.frombuffer(values, np.int32) for field, values in self._lengths.items()}
+        np.savez(lengths, **columns)
         return {"records": self.count, "shards": shards, "lengths": file_note(lengths)}
 
     def _next_shard(self) -> None:

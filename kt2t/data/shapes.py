@@ -101,7 +101,12 @@ def _best_cut(
 
 
 def _ordered(
-    table: np.ndarray, kept: np.ndarray, points: np.ndarray, number: np.ndarray, parts: list[np.ndarray], budget: _Budget
+    table: np.ndarray,
+    kept: np.ndarray,
+    points: np.ndarray,
+    number: np.ndarray,
+    parts: list[np.ndarray],
+    budget: _Budget,
 ) -> list[Group]:
     belongs = np.empty(len(points), np.int64)
     for place, part in enumerate(parts):

@@ -66,7 +66,8 @@ class Decodes:
         asked = {"sources": _padded(sources, _SOURCE_MULTIPLE), "limit": np.asarray(limit, "int32")}
         if prompt is not None:
             asked["prompt"] = np.pad(prompt[:, :capacity], [(0, 0), (0, max(0, capacity - prompt.shape[1]))])
-        ids, scores, steps = self._generator(search, capacity)(keras.tree.map_structure(ops.convert_to_tensor, asked))
+        first = min(_rounded(width + width // 4 + 1, _LENGTH_MULTIPLE), capacity)
+        ids, scores, steps = self._generator(search, capacity, first)(keras.tree.map_structure(ops.convert_to_tensor, asked))
         ids, scores = ops.convert_to_numpy(ids), ops.convert_to_numpy(scores)
         return {"ids": ids[:, :, : int(ops.convert_to_numpy(steps))], "scores": scores}
 
@@ -86,22 +87,24 @@ class Decodes:
                 read[f"{name}_segments"] = features.get(f"{name}_segments", ones)
         return read
 
-    def _generator(self, search: Search, length: int) -> Callable[..., Any]:
-        """The compiled function for a search and a width of output."""
+    def _generator(self, search: Search, length: int, first: int) -> Callable[..., Any]:
+        """The compiled function for a search, a width of output, and the part of it for which there is room at first."""
         if "_generators" not in vars(self):
             object.__setattr__(self, "_generators", {})  # past Keras, which would track the dict
         kept: dict[Any, Callable[..., Any]] = vars(self)["_generators"]
-        key = (repr(describe(search, full=True)), length)
+        key = (repr(describe(search, full=True)), length, first)
         if key not in kept:
-            kept[key] = self._compiled(lambda asked: self._decode(asked, search, length))
+            kept[key] = self._compiled(lambda asked: self._decode(asked, search, length, first))
         return kept[key]
 
-    def _decode(self, asked: Mapping[str, Any], search: Search, length: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _decode(
+        self, asked: Mapping[str, Any], search: Search, length: int, first: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
         sources, prompt = asked["sources"], asked.get("prompt")
-        first = prompt if prompt is not None else next(iter(sources.values()))
         features = sources if prompt is None else {**sources, "targets": prompt}
-        cache = self.start(self.encode(features, training=False), features, length, search.beams)
-        state, steps = decode(search, self.step, cache, ops.shape(first)[0], length, asked["limit"], prompt)
+        batch = ops.shape(next(iter(features.values())))[0]
+        cache = self.start(self.encode(features, training=False), features, first, search.beams)
+        state, steps = decode(search, self.step, cache, batch, length, asked["limit"], prompt)
         return *search.result(state, steps), steps
 
 

@@ -24,12 +24,14 @@ def decode(
     limit: Any = None,
     prompt: Tensor | None = None,
 ) -> tuple[State, Tensor]:
-    """Runs a search to its end in one loop.
+    """Runs a search to its end: one loop, or one behind the other where the cache grows.
 
     Args:
         search: How ids are chosen.
         step: `(ids (batch, beams), position, cache) → (logits (batch, beams, vocabulary_size), cache)`.
-        cache: What the step remembers: anything with `flat()`, `at(position, flat)` and `reorder(parents)`.
+        cache: What the step remembers: anything with `length`, `flat()`, `at(position, flat)`, `reorder(parents)` and
+            `grown(length)`. If it has room for less than `length`, it grows when that is used up, because a step costs
+            time for all the room there is.
         batch: Number of sources.
         length: Final width of the ids.
         limit: Steps at most, a scalar up to `length`, which it is unless given.
@@ -41,7 +43,8 @@ def decode(
     limit = ops.cast(length if limit is None else limit, "int32")
 
     def goes_on(position: Tensor, state: State, flat: Any) -> Tensor:
-        return ops.logical_and(position < limit, ops.logical_not(search.is_done(state, limit)))
+        in_room = position < ops.minimum(limit, cache.length)
+        return ops.logical_and(in_room, ops.logical_not(search.is_done(state, limit)))
 
     def body(position: Tensor, state: State, flat: Any) -> tuple[Tensor, State, Any]:
         logits, now = step(state["last"], position, cache.at(position, flat))
@@ -53,9 +56,12 @@ def decode(
             now.reorder(parents)
         return position + 1, state, now.flat()
 
-    start = (ops.cast(0, "int32"), search.begin(batch, length), cache.flat())
-    steps, state, _ = ops.while_loop(goes_on, body, start)
-    return state, steps
+    position, state = ops.cast(0, "int32"), search.begin(batch, length)
+    for room in sorted({cache.length, length}):
+        cache = cache.grown(room)
+        position, state, flat = ops.while_loop(goes_on, body, (position, state, cache.flat()))
+        cache = cache.at(position, flat)
+    return state, position
 
 
 def _obeying(prompt: Tensor, logits: Tensor, position: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ class Cache:
     * `state`: one row for each beam (`write`), gathered when beams are reordered; what recurrent layers keep.
 
     Args:
-        length: Of the longest output, in positions.
+        length: In positions, of the longest output or of as much of it as there is room for at first (`grown`).
         beams: Hypotheses of one source.
         batch: Number of sources; a number or a scalar tensor.
     """
@@ -96,6 +96,18 @@ class Cache:
         for key, value in self._entries.items():
             if key.startswith("state/"):
                 self._entries[key] = gather_beams(value, parents)
+
+    def grown(self, length: int) -> Cache:
+        """The same cache with room for more positions."""
+        room = [[0, 0], [0, 0], [0, (length - self.length) * self.beams]]
+        larger = self._twin()
+        larger.length, larger._entries = length, dict(self._entries)
+        for key, value in self._entries.items():
+            if key == "ancestry":
+                larger._entries[key] = ops.pad(value, room, constant_values=False)
+            elif key.startswith("history/"):
+                larger._entries[key] = ops.pad(value, [*room, [0, 0]])
+        return larger
 
     def flat(self) -> dict[str, Tensor]:
         """What crosses the loop."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from kt2t.data.problem import Problem
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import RecipeError, RunError
 from kt2t.recipe import Recipe
+
+logger = logging.getLogger("kt2t")
 
 
 @dataclass
@@ -49,6 +52,8 @@ def problem_of(recipe: Recipe) -> Problem:
     Raises:
         ValueError: An option that the problem refuses, with file and line.
     """
+    for module, note in recipe.plugins.items():
+        logger.info("using %s from %s", module, note["file"])
     with _located(recipe):
         problem = registry.build(recipe.nodes["problem"], "problem", "problem")
         if not isinstance(problem, Problem):
@@ -64,13 +69,12 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
     """
     import keras
 
-    from kt2t.training.precision import precision
+    from kt2t.training.precision import dtype_policy, precision
     from kt2t.training.strategies import strategy
 
     train = recipe.train
     keras.utils.set_random_seed(train.seed)
-    keras.config.set_dtype_policy(precision(train.dtype))
-    with _located(recipe), strategy(train.strategy):
+    with _located(recipe), dtype_policy(precision(train.dtype)), strategy(train.strategy):
         model = registry.build(recipe.nodes["model"], "model", "model", features=problem.features())
         model.build()
         optimizer = registry.build(recipe.nodes["optimizer"], "optimizer", "optimizer")

@@ -40,17 +40,15 @@ def estimate(recipe: Recipe) -> Estimate:
     Memory is weights, gradients and two slots of the optimizer in float32, plus what the forward pass keeps for each
     token. A step is 6 operations for each weight of a matrix and token, at the rate measured on this machine.
     """
-    import keras
-
-    from kt2t.training.precision import precision
+    from kt2t.training.precision import dtype_policy, precision
 
     problem = problem_of(recipe)
     assumed = not problem.find_prepared() and not all(v.trained for v in problem.vocabularies().values())
     policy = precision(recipe.train.dtype)
-    keras.config.set_dtype_policy(policy)
     features = problem.expected_features() if assumed else problem.features()
-    model = registry.build(recipe.nodes["model"], "model", "model", features=features)
-    model.build()
+    with dtype_policy(policy):
+        model = registry.build(recipe.nodes["model"], "model", "model", features=features)
+        model.build()
     shapes = _shapes(model)
     tokens = recipe.train.batch.get("tokens") or recipe.train.batch["rows"] * 64
     total = sum(math.prod(shape) for shape in shapes.values())

@@ -14,12 +14,14 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kt2t import plugins
 from kt2t.errors import ResourceError, RunError
 from kt2t.recipe import FORMAT, SECTIONS, Recipe
 
@@ -28,6 +30,7 @@ try:
 except ImportError:  # Windows has no flock; there the lock is advisory only
     fcntl = None  # type: ignore[assignment]
 
+logger = logging.getLogger("kt2t")
 ENTRIES = {"recipe.yaml", "run.json", "vocabularies", "checkpoints", "tensorboard", "log.txt", "lock"}
 PACKAGES = ("kt2t", "keras", "tensorflow", "keras-nlp", "tensorflow-text", "numpy", "sentencepiece", "jax")
 
@@ -70,7 +73,15 @@ class RunFolder:
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             write_text(self.recipe_file, full.to_yaml())
-            self.write_manifest({"name": recipe.name, "given": recipe.nodes, "seed": full.train.seed, "step": 0})
+            self.write_manifest(
+                {
+                    "name": recipe.name,
+                    "given": recipe.nodes,
+                    "plugins": recipe.plugins,
+                    "seed": full.train.seed,
+                    "step": 0,
+                }
+            )
 
     def manifest(self) -> dict[str, Any]:
         """What run.json says.
@@ -108,6 +119,7 @@ class RunFolder:
         except (OSError, TypeError, KeyError) as error:
             raise RunError(f"{str(self.recipe_file)!r} cannot be read: {error}.") from None
         recipe.name = manifest.get("name", self.path.name)
+        recipe.plugins = self._plugins(recipe, manifest.get("plugins", {}))
         return recipe
 
     @contextlib.contextmanager
@@ -135,6 +147,15 @@ class RunFolder:
             handle.write(f"process {os.getpid()} on {socket.gethostname()}")
             handle.flush()
             yield
+
+    def _plugins(self, recipe: Recipe, kept: plugins.Plugins) -> plugins.Plugins:
+        folders = {str(Path(note["file"]).parent) for note in kept.values()} or {"."}
+        found: plugins.Plugins = {}
+        for folder in sorted(folders):
+            found.update(plugins.find(recipe.nodes, Path(folder)))
+        for told in plugins.changed(kept, found):
+            logger.warning("%s", told)
+        return found
 
     def _check_own(self) -> None:
         if self.path.exists() and not self.path.is_dir():

@@ -157,3 +157,10 @@ class Compiled(keras.Model):
             )
         if row:
             _logger.warning("the gradients of the last %d steps were not finite; these steps were left out", row)
+
+
+def epochs_of(x: Any) -> dict[str, Any]:
+    """What `fit` needs for kt2t's endless `Batches`: an epoch is one pass over the examples unless it is told otherwise."""
+    if not callable(getattr(x, "dataset", None)):
+        return {}
+    return {"shuffle": False, **({"steps_per_epoch": len(x)} if getattr(x, "repeat", False) is True else {})}

@@ -12,7 +12,7 @@ from jax import numpy as jnp
 
 from kt2t.ops import randomness
 from kt2t.training.clipping import global_norm, innermost
-from kt2t.training.compiling import Compiled
+from kt2t.training.compiling import Compiled, epochs_of
 from kt2t.training.normalisation import share
 
 State = tuple[list[Any], ...]
@@ -92,8 +92,7 @@ class Trainer(Compiled):
 
     def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
-        if hasattr(x, "dataset"):
-            options.setdefault("shuffle", False)
+        options = {**epochs_of(x), **options}
         return super().fit(_readable(x), *arguments, validation_data=_readable(validation_data), **options)
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 # x86 processors that multiply bfloat16 matrices natively; elsewhere it is emulated and slower than float32.
@@ -22,6 +24,19 @@ def precision(dtype: str = "auto") -> str:
     gpus = _gpu_capabilities()
     fast = min(gpus) >= (8, 0) if gpus else bool(_FAST_BFLOAT16 & _processor_flags())
     return "mixed_bfloat16" if fast else "float32"
+
+
+@contextlib.contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Layers that are made inside have this policy; what was Keras's default before is it again afterwards."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _gpu_capabilities() -> list[tuple[int, int]]:

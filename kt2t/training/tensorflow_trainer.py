@@ -12,7 +12,7 @@ import tensorflow as tf
 from kt2t.errors import RecipeError
 from kt2t.ops import randomness
 from kt2t.training.clipping import global_norm, innermost
-from kt2t.training.compiling import Compiled
+from kt2t.training.compiling import Compiled, epochs_of
 from kt2t.training.normalisation import share
 
 _TOKENS = "_tokens"
@@ -92,6 +92,7 @@ class Trainer(Compiled):
 
     def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
+        options = {**epochs_of(x), **options}
         x = _dataset(x)
         if isinstance(x, tf.data.Dataset):
             options.setdefault("shuffle", False)

@@ -5,8 +5,10 @@ import pytest
 from kt2t.cli.main import run
 from kt2t.recipe_file import short_names
 
+KINDS = {"problems": "Multi30k", "models": "Transformer", "layers": "Attention", "recipes": "quickstart"}
 
-@pytest.mark.parametrize(("what", "name"), [("problems", "Multi30k"), ("models", "Transformer"), ("layers", "Attention"), ("recipes", "quickstart")])
+
+@pytest.mark.parametrize(("what", "name"), KINDS.items())
 def test_each_has_a_line(what, name, capsys):
     assert run(["list", what, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)

@@ -52,7 +52,10 @@ def test_an_error_carries_its_own_status_and_debug_shows_the_traceback(monkeypat
     monkeypatch.delenv("KT2T_DEBUG", raising=False)
 
 
-@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (MemoryError(), 5), (OSError(28, "No space"), 5), (ZeroDivisionError(), 70)])
+OTHERS = [(KeyboardInterrupt(), 130), (MemoryError(), 5), (OSError(28, "No space"), 5), (ZeroDivisionError(), 70)]
+
+
+@pytest.mark.parametrize(("error", "status"), OTHERS)
 def test_what_is_no_error_of_ours_has_a_status_too(monkeypatch, capsys, error, status):
     import kt2t.cli.list as command_list
 

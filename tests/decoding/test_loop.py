@@ -55,6 +55,15 @@ def test_it_takes_the_steps_of_a_plain_loop():
     assert steps == max(taken)
 
 
+def test_a_cache_that_grows_on_the_way():
+    search = Greedy()
+    ends = {}
+    for room in (1, 3, 12):
+        state, steps = decode(search, step, Cache(3, room), 3, 12)
+        ends[room] = (np.asarray(state["ids"]).tolist(), int(steps))
+    assert ends[1] == ends[3] == ends[12]
+
+
 def test_a_limit_below_the_width():
     ids, _, steps = run(12, limit=2)
     assert steps <= 2

@@ -14,18 +14,20 @@ from kt2t.layers.cache import gather_beams
 def test_a_beam_sees_what_its_ancestors_wrote(beams):
     random = np.random.default_rng(0)
     batch, length = 2, 5
-    cache = Cache(batch, length, beams)
+    cache = Cache(batch, 2, beams)
     cache.child("a").reserve("rows", 1, 1, "float32")
     cache.write("state", np.zeros((batch, beams, 2), "float32"))
     histories = [[[] for _ in range(beams)] for _ in range(batch)]
     for position in range(length):
+        if position == cache.length:
+            cache = cache.grown(length)
         cache = cache.at(position, cache.flat())
         new = random.normal(size=(batch, 1, beams, 1)).astype("float32")
         whole = numbers(cache.child("a").append("rows", new))
-        assert whole.shape == (batch, 1, length * beams, 1)
+        assert whole.shape == (batch, 1, cache.length * beams, 1)
         state = numbers(cache.read("state")) + new[:, 0]
         cache.write("state", state)
-        visible = np.broadcast_to(numbers(cache.visible()), (batch, beams, length * beams))
+        visible = np.broadcast_to(numbers(cache.visible()), (batch, beams, cache.length * beams))
         for source in range(batch):
             for beam in range(beams):
                 histories[source][beam] = [*histories[source][beam], new[source, 0, beam, 0]]

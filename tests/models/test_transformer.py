@@ -66,6 +66,16 @@ def test_cached_beams_are_those_of_full_recomputation(penalty):
         np.testing.assert_allclose(found["scores"][row, 0], score, rtol=1e-4)
 
 
+def test_more_room_than_at_first():
+    model, batch = random_model(), text_batch(rows=2)
+    short = {name: value[:, :6] for name, value in batch.items()}
+    long = {name: np.pad(value, [(0, 0), (0, 30)]) for name, value in short.items()}
+    for search in (Greedy(), Beam(3)):
+        first, second = (model.generate(given, search, length=24) for given in (short, long))
+        np.testing.assert_array_equal(first["ids"], second["ids"])
+        np.testing.assert_allclose(first["scores"], second["scores"], rtol=1e-4)
+
+
 def random_model(**options):
     """A model with large weights, whose distributions are far from even."""
     model = Transformer(FEATURES, **SIZES, **options)

@@ -28,5 +28,6 @@ def test_work_and_memory_by_hand():
     shapes = {"embedding.table": (100, 8), "dense.kernel": (8, 32), "dense.bias": (32,)}
     assert step_flop(shapes, 10) == 6 * 10 * (800 + 256)
     assert activations(shapes) == 2 * (8 + 32) + 3 * 100
-    assert by_part({"encoder.layers.0.a.kernel": 3, "encoder.layers.1.a.kernel": 4, "table": 5}) == {"encoder.layers": 7, "table": 5}
+    sizes = {"encoder.layers.0.a.kernel": 3, "encoder.layers.1.a.kernel": 4, "table": 5}
+    assert by_part(sizes) == {"encoder.layers": 7, "table": 5}
     assert product_rate("float32", size=64, seconds=0.01) > 0

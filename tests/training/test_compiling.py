@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kt2t.training.compiling import BadSteps
+from kt2t.training.compiling import BadSteps, epochs_of
 from kt2t.training.trainer import Trainer
 
 
@@ -67,3 +67,20 @@ def test_compiling_again_starts_over():
 def test_metrics_of_both_kinds_must_have_one_form():
     with pytest.raises(ValueError, match="both as a list or both as a dict"):
         model().compile("sgd", "mse", metrics=["mae"], weighted_metrics={"a": "mae"})
+
+
+def test_an_epoch_of_endless_batches_is_one_pass():
+    class Batches:
+        repeat = True
+
+        def __len__(self):
+            return 7
+
+        def dataset(self):
+            return iter(())
+
+    endless, finite = Batches(), Batches()
+    finite.repeat = False
+    assert epochs_of(endless) == {"shuffle": False, "steps_per_epoch": 7}
+    assert epochs_of(finite) == {"shuffle": False}
+    assert epochs_of(np.ones(3)) == {} and epochs_of(None) == {}

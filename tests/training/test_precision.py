@@ -1,7 +1,8 @@
+import keras
 import pytest
 
 from kt2t.training import precision as module
-from kt2t.training.precision import precision
+from kt2t.training.precision import dtype_policy, precision
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
@@ -25,6 +26,14 @@ def test_auto_is_bfloat16_where_every_device_multiplies_it(monkeypatch, tmp_path
     source.write_text(f"processor : 0\nflags\t\t: {flags}\n")
     monkeypatch.setattr(module, "_processor_flags", lambda read=module._processor_flags: read(source))
     assert precision() == policy
+
+
+def test_a_policy_holds_inside_and_not_after():
+    before = keras.config.dtype_policy().name
+    with pytest.raises(RuntimeError), dtype_policy("mixed_bfloat16"):
+        assert keras.layers.Dense(1).compute_dtype == "bfloat16"
+        raise RuntimeError
+    assert keras.config.dtype_policy().name == before
 
 
 def test_a_system_without_cpuinfo_has_no_flags(tmp_path):

@@ -42,7 +42,7 @@ def lines(path: str | Path) -> Iterator[str]:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    file = open(path, "rb")  # noqa: SIM115
+    file = open(path, "rb")
     if file.peek(2)[:2] == _GZIP:
         file.close()
         return gzip.open(path, "rb")  # type: ignore[return-value]

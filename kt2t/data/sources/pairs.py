@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from kt2t.data.sources.lines import lines
 from kt2t.errors import DataError
@@ -84,9 +85,15 @@ def json_lines(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
             entry = json.loads(line)
         except ValueError as error:
             raise DataError(f"no JSON: {error}.", file=str(path), line=number) from None
-        texts = [entry.get(key) if isinstance(entry, dict) else None for key in (source_key, target_key)]
-        for key, text in zip((source_key, target_key), texts, strict=True):
-            if not isinstance(text, str):
-                found = f"only {', '.join(map(repr, entry))}" if isinstance(entry, dict) else repr(entry)[:80]
-                raise DataError(f"no text under {key!r}; there is {found}.", file=str(path), line=number)
-        yield {"inputs": texts[0], "targets": texts[1]}
+        yield {
+            "inputs": _text(entry, source_key, path, number),
+            "targets": _text(entry, target_key, path, number),
+        }
+
+
+def _text(entry: Any, key: str, path: Path, number: int) -> str:
+    text = entry.get(key) if isinstance(entry, dict) else None
+    if not isinstance(text, str):
+        found = f"only {', '.join(map(repr, entry))}" if isinstance(entry, dict) else repr(entry)[:80]
+        raise DataError(f"no text under {key!r}; there is {found}.", file=str(path), line=number)
+    return text

@@ -73,7 +73,8 @@ class Multi30k(Translation):
         found: dict[str, list[Path]] = {}
         for split, stem in STEMS.items():
             both = [_plain_or_gzip(folder / f"{stem}.{language}") for language in (self.source, self.target)]
-            missing = [f"{stem}.{language}" for language, file in zip((self.source, self.target), both, strict=True) if not file]
+            sides = zip((self.source, self.target), both, strict=True)
+            missing = [f"{stem}.{language}" for language, file in sides if not file]
             if not missing:
                 found[split] = [file for file in both if file]
             elif len(missing) == 1 or split in ("train", "validation"):

@@ -1,0 +1,68 @@
+"""Code of the user's own: which modules the dotted types of a recipe come from, and whether they are still the same."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+Plugins = dict[str, dict[str, str]]
+
+
+def find(nodes: Any, folder: Path) -> Plugins:
+    """The modules that dotted types name, made importable: installed ones, else files in the recipe's folder.
+
+    Args:
+        nodes: The nodes of a recipe.
+        folder: Where the recipe stands.
+
+    Returns:
+        For each module its `file` and `sha256`. A module that is nowhere is left out; building the type tells so.
+    """
+    found: Plugins = {}
+    for name in dict.fromkeys(_types(nodes)):
+        module, dot, _ = name.rpartition(".")
+        if dot and module.partition(".")[0] not in ("kt2t", "keras"):
+            file = _file(module, folder)
+            if file is not None:
+                found[module] = {"file": str(file), "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    return found
+
+
+def changed(kept: Plugins, now: Plugins) -> list[str]:
+    """What to tell of modules that are not what they were when a run began."""
+    told = []
+    for module, note in kept.items():
+        here = now.get(module)
+        if here is None:
+            told.append(f"the module {module!r} of this run is not to be found; it was {note['file']}")
+        elif here["sha256"] != note["sha256"]:
+            told.append(f"the module {module!r} ({here['file']}) has changed since this run began")
+    return told
+
+
+def _file(module: str, folder: Path) -> Path | None:
+    top = module.partition(".")[0]
+    if importlib.util.find_spec(top) is None:
+        if not (folder / f"{top}.py").is_file() and not (folder / top).is_dir():
+            return None
+        sys.path.append(str(folder.resolve()))
+    try:
+        spec = importlib.util.find_spec(module)
+    except ModuleNotFoundError:
+        return None
+    return Path(spec.origin) if spec is not None and spec.origin else None
+
+
+def _types(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("type"), str):
+            yield value["type"]
+        for item in value.values():
+            yield from _types(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _types(item)

@@ -1,0 +1,76 @@
+"""What README shows is true: its script runs, its recipe passes the check, its commands are the ones that CI calls."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _block(language, word):
+    return next(b for b in re.findall(rf"```{language}\n(.*?)```", README, re.S) if word in b)
+
+
+@pytest.fixture
+def pairs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    words = ["ein", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht"]
+    for language in ("en", "de"):
+        lines = (f"{words[i % 8]} {words[i // 8 % 8]} {words[i // 64 % 8]} {language}\n" for i in range(400))
+        Path(f"train.{language}").write_text("".join(lines), encoding="utf-8")
+    return tmp_path
+
+
+def test_the_script_trains_decodes_and_shows(pairs, capsys):
+    script = _block("python", "model.fit")
+    for large, small in {
+        "Subwords(8000)": "Subwords(300)",
+        "hidden_dim=256": "hidden_dim=16",
+        "steps_per_epoch=500, epochs=10": "steps_per_epoch=2, epochs=1",
+        "sample(5)": "sample(2)",
+    }.items():
+        assert large in script
+        script = script.replace(large, small)
+    exec(compile(script, "README.md", "exec"), {"__name__": "readme"})
+    shown = capsys.readouterr().out
+    assert shown.count("predicted:") == 2 and "inputs: " in shown
+    assert list((pairs / "runs" / "mine").rglob("events.out.tfevents*"))
+
+
+def test_the_recipe_passes_its_check(tmp_path):
+    from kt2t.recipe_file import load
+
+    file = tmp_path / "mine.yaml"
+    file.write_text(_block("yaml", "problem:"), encoding="utf-8")
+    load(str(file), [f"problem.path={tmp_path}"]).check()
+
+
+def test_a_problem_of_ones_own_is_one_class_beside_the_recipe(tmp_path, monkeypatch, capsys):
+    from kt2t.cli.main import run
+
+    monkeypatch.chdir(tmp_path)
+    code = "import kt2t\n\n" + _block("python", "class Riddles")
+    Path("riddles.py").write_text(code, encoding="utf-8")
+    for split, count in (("train", 200), ("validation", 20)):
+        Path(f"{split}.tsv").write_text("".join(f"what is {i}?\tit is {i}\n" for i in range(count)), encoding="utf-8")
+    Path("riddles.yaml").write_text(
+        "problem: {type: riddles.Riddles, path: .}\n"
+        "model: {type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 16, num_heads: 2}\n"
+        "optimizer: {type: Adam, learning_rate: 0.001}\n"
+        "train: {steps: 2, batch: {rows: 8}}\n"
+        "report: {every: 2, samples: 1, attention_maps: false}\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert run(["train", "riddles.yaml", "--data-dir", "data"]) == 0
+    told = capsys.readouterr()
+    assert "riddles" in told.err and "exact_match" in told.out
+
+
+def test_ci_calls_the_line_that_readme_tells():
+    assert re.search(r"^pip install -e '\.\[dev\]' && pytest", README, re.M)
+    assert re.search(r"^pip install -e \. && kt2t train quickstart$", README, re.M)
