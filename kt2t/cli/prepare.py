@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from kt2t.cli.console import data_dir_option, json_option, overrides_argument, progress, recipe_argument, result, table
+from kt2t.cli.quiet import import_keras
 
 
 @click.command("prepare", short_help="Turn a recipe's raw data into records.")
@@ -23,6 +24,8 @@ def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, veri
 
     loaded = load(recipe, overrides)
     loaded.check()
+    if "loss" in loaded.nodes["problem"]:  # the only part of a problem that needs keras
+        import_keras()
     problem = problem_of(loaded)
     with progress("prepare") as told:
         folder = problem.prepare(data_dir, told, verify=verify)

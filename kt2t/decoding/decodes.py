@@ -67,7 +67,8 @@ class Decodes:
         if prompt is not None:
             asked["prompt"] = np.pad(prompt[:, :capacity], [(0, 0), (0, max(0, capacity - prompt.shape[1]))])
         first = min(_rounded(width + width // 4 + 1, _LENGTH_MULTIPLE), capacity)
-        ids, scores, steps = self._generator(search, capacity, first)(keras.tree.map_structure(ops.convert_to_tensor, asked))
+        tensors = keras.tree.map_structure(ops.convert_to_tensor, asked)
+        ids, scores, steps = self._generator(search, capacity, first)(tensors)
         ids, scores = ops.convert_to_numpy(ids), ops.convert_to_numpy(scores)
         return {"ids": ids[:, :, : int(ops.convert_to_numpy(steps))], "scores": scores}
 
@@ -88,7 +89,7 @@ class Decodes:
         return read
 
     def _generator(self, search: Search, length: int, first: int) -> Callable[..., Any]:
-        """The compiled function for a search, a width of output, and the part of it for which there is room at first."""
+        """The compiled function for a search, a width of output, and the part of it that there is room for at first."""
         if "_generators" not in vars(self):
             object.__setattr__(self, "_generators", {})  # past Keras, which would track the dict
         kept: dict[Any, Callable[..., Any]] = vars(self)["_generators"]
