@@ -15,6 +15,7 @@ import yaml
 
 from kt2t import registry
 from kt2t.errors import RecipeError, UnknownNameError
+from kt2t.options import check, nearest
 from kt2t.registry import register
 from kt2t.signatures import static_options
 
@@ -67,7 +68,7 @@ class Train:
         self.batch = {"tokens": 4096} if batch is None else batch
         for name, size in self.batch.items():
             if name not in ("tokens", "rows"):
-                raise ValueError(f"batch.{name}: a batch has no such measure. {registry.nearest(name, ['tokens', 'rows'])}")
+                raise ValueError(f"batch.{name}: a batch has no such measure. {nearest(name, ['tokens', 'rows'])}")
             _positive(f"batch.{name}", size)
         if len(self.batch) != 1:
             raise ValueError(f"batch: {self.batch!r} should be one of {{tokens: N}} and {{rows: N}}.")
@@ -196,7 +197,7 @@ class Recipe:
 
     def _section(self, name: str, cls: type) -> Any:
         try:
-            registry.check(cls, self.nodes[name], name)
+            check(cls, self.nodes[name], name)
             return cls(**self.nodes[name])  # a nested node, such as report.decode, stays one: building it needs keras
         except RecipeError as error:
             raise self.located(error) from None
@@ -209,13 +210,13 @@ def _check_node(node: Any, slot: str, path: str) -> None:
     if not isinstance(node, Mapping):
         raise RecipeError(f"{node!r} should be a mapping with a 'type' and options.", path=path)
     if not isinstance(node.get("type"), str):
-        hint = registry.nearest(next((k for k in node if registry.nearest(k, ["type"]).startswith("Did")), ""), ["type"])
+        hint = nearest(next((k for k in node if nearest(k, ["type"]).startswith("Did")), ""), ["type"])
         raise RecipeError(f"the 'type' is missing. {hint}" if hint.startswith("Did") else "the 'type' is missing.", path=path)
     name = node["type"]
     if "." not in name and name not in registry.names(slot) and name not in registry.registered():
         known = registry.names(slot)
         raise UnknownNameError(
-            f"no {slot} is registered as {name!r}. {registry.nearest(name, known, count=3)}".rstrip(), path=f"{path}.type"
+            f"no {slot} is registered as {name!r}. {nearest(name, known, count=3)}".rstrip(), path=f"{path}.type"
         )
     _check_options(node, static_options(name, slot), path, SUPPLIED.get(slot, ()))
     for key, nested, below in _nested(node, path):
@@ -229,7 +230,7 @@ def _check_options(node: Mapping[str, Any], known: Mapping[str, bool] | None, pa
         if key != "type" and (key not in known or key in supplied):
             names = [name for name in ("type", *known) if name not in supplied]
             raise RecipeError(
-                f"{node['type']} has no option {key!r}. {registry.nearest(key, names)}".rstrip(), path=f"{path}.{key}"
+                f"{node['type']} has no option {key!r}. {nearest(key, names)}".rstrip(), path=f"{path}.{key}"
             )
     for key, value in node.items():
         if value == MUST_BE_GIVEN:
@@ -242,7 +243,7 @@ def _check_options(node: Mapping[str, Any], known: Mapping[str, bool] | None, pa
 def _nested(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str, Any], str]]:
     for key, value in node.items():
         if isinstance(value, Mapping):
-            if "type" in value or any(registry.nearest(k, ["type"]).startswith("Did") for k in value):
+            if "type" in value or any(nearest(k, ["type"]).startswith("Did") for k in value):
                 yield key, value, f"{path}.{key}"
         elif isinstance(value, list):
             for index, item in enumerate(value):

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kt2t import marked_yaml, plugins, registry
+from kt2t import marked_yaml, plugins
 from kt2t.errors import RecipeError
+from kt2t.options import nearest
 from kt2t.recipe import SECTIONS, Origin, Place, Recipe
 
 COMMAND = "command line"
@@ -72,7 +73,7 @@ def find(name: str) -> Path:
         return known[name.removesuffix(".yaml")]
     if path.is_dir():
         raise RecipeError(f"{name!r} is a folder, not a recipe.")
-    hint = registry.nearest(name, known, count=3) or "See `kt2t list recipes`."
+    hint = nearest(name, known, count=3) or "See `kt2t list recipes`."
     raise RecipeError(f"no recipe is called {name!r} and there is no such file. {hint}")
 
 
@@ -180,7 +181,7 @@ def _remove(holder: Any, part: str | int, key: str) -> None:
     if isinstance(holder, dict) and part in holder:
         del holder[part]
         return
-    hint = registry.nearest(str(part), holder) if isinstance(holder, dict) else ""
+    hint = nearest(str(part), holder) if isinstance(holder, dict) else ""
     raise RecipeError(f"there is no {key!r} to remove. {hint}".rstrip(), path=key, file=COMMAND)
 
 
@@ -189,7 +190,7 @@ def _check_sections(value: Mapping[str, Any], origins: Mapping[Place, Origin]) -
         origin = origins.get((key,)) or next((o for p, o in origins.items() if p[:1] == (key,)), Origin(COMMAND))
         if key not in SECTIONS:
             raise RecipeError(
-                f"a recipe has no section {key!r}. {registry.nearest(key, [*SECTIONS, 'extends'])}".rstrip(),
+                f"a recipe has no section {key!r}. {nearest(key, [*SECTIONS, 'extends'])}".rstrip(),
                 path=key,
                 file=origin.file,
                 line=origin.line,
@@ -219,7 +220,7 @@ def _referred(reference: str, whole: Any) -> Any:
     found = whole
     for part in reference[1:].split("."):
         if not isinstance(found, dict) or part not in found:
-            hint = registry.nearest(part, found) if isinstance(found, dict) else ""
+            hint = nearest(part, found) if isinstance(found, dict) else ""
             raise RecipeError(f"{reference!r} refers to nothing in this recipe: there is no {part!r}. {hint}".rstrip())
         found = found[part]
     if isinstance(found, str) and found.startswith("="):

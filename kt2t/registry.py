@@ -6,15 +6,15 @@ a constructor is called with. Nothing here imports keras unless a class of keras
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from kt2t.errors import RecipeError, UnknownNameError
+from kt2t.options import OF_KERAS, below, check, hands_on, is_keras, nearest, options
 
 ROOMS = (
     "kt2t.data",
@@ -44,7 +44,10 @@ SLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "report": (("kt2t.recipe",), ()),
 }
 
-_BASE_OPTIONS = {"name", "dtype", "trainable"}
+# Where else a bare `type` of keras's is looked for in an option that is no slot, such as a layer handed to a layer.
+ANYWHERE = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.losses", "keras.optimizers.schedules")
+
+_ABSTRACT = {"Optimizer", "Loss", "LearningRateSchedule", "Layer", "Initializer", "Regularizer"}
 _claimed: dict[str, type] = {}
 Class = TypeVar("Class", bound=type)
 
@@ -78,7 +81,7 @@ def register(cls: Class) -> Class:
     _remember_arguments(cls)
     cls.get_config = _get_config  # type: ignore[attr-defined]
     cls.from_config = classmethod(_from_config)  # type: ignore[attr-defined]
-    if _is_keras(cls):
+    if is_keras(cls):
         import keras
 
         keras.saving.register_keras_serializable(package="kt2t")(cls)
@@ -114,7 +117,7 @@ def lookup(name: str, slot: str | None = None) -> type:
     """
     if "." in name:
         return _imported(name)
-    rooms, keras_modules = SLOTS.get(slot or "", (ROOMS, ()))
+    rooms, keras_modules = SLOTS.get(slot or "", (ROOMS, ANYWHERE))
     for room in (*rooms, *ROOMS):
         if name in table(room):
             found = getattr(importlib.import_module(room), name)
@@ -126,43 +129,6 @@ def lookup(name: str, slot: str | None = None) -> type:
         if name in _keras_names(module):
             return typing.cast(type, getattr(importlib.import_module(module), name))
     raise UnknownNameError(f"no {slot or 'class'} is registered as {name!r}. {nearest(name, names(slot))}".rstrip())
-
-
-def nearest(name: str, known: Iterable[str], count: int = 1) -> str:
-    """`Did you mean …?` for a misspelt name, or the names there are when few; empty when there is nothing to say."""
-    known = list(dict.fromkeys(known))
-    folded = {option.lower(): option for option in reversed(known)}
-    close = difflib.get_close_matches(name.lower(), list(folded), n=count, cutoff=0.5)
-    if close:
-        return f"Did you mean {' or '.join(repr(folded[option]) for option in close)}?"
-    return f"There are: {', '.join(known)}." if 0 < len(known) <= 24 else ""
-
-
-def options(cls: type) -> dict[str, inspect.Parameter]:
-    """The constructor's options by name, those that it hands on to its base classes included.
-
-    Keras's own `name`, `dtype` and `trainable` are left out.
-    """
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    found: dict[str, inspect.Parameter] = {}
-    for constructor in constructors(cls):
-        parameters = list(inspect.signature(constructor).parameters.values())[1:]
-        found.update({p.name: p for p in parameters if p.kind not in variadic and p.name not in found})
-    return found
-
-
-def constructors(cls: type) -> list[Callable[..., None]]:
-    """The constructor of a class, then those of the bases that it hands its further keywords to."""
-    found: list[Callable[..., None]] = []
-    ours = cls.__module__.partition(".")[0] != "keras"
-    for base in cls.__mro__:
-        if base is object or (ours and base.__module__.partition(".")[0] == "keras"):
-            break
-        if "__init__" in base.__dict__:
-            found.append(base.__init__)  # type: ignore[misc]
-            if not _hands_on(base.__init__):  # type: ignore[misc]
-                break
-    return found
 
 
 def build(node: Any, slot: str | None = None, path: str | None = None, **supplied: Any) -> Any:
@@ -181,31 +147,10 @@ def build(node: Any, slot: str | None = None, path: str | None = None, **supplie
     if isinstance(node, Mapping) and isinstance(node.get("type"), str):
         return _build_class(node, slot, path or slot or "", supplied)
     if isinstance(node, Mapping):
-        return {key: build(value, key, _below(path, key)) for key, value in node.items()}
+        return {key: build(value, key, below(path, key)) for key, value in node.items()}
     if isinstance(node, list | tuple):
-        return type(node)(build(value, slot, _below(path, index)) for index, value in enumerate(node))
+        return type(node)(build(value, slot, below(path, index)) for index, value in enumerate(node))
     return node
-
-
-def check(cls: type, given: Mapping[str, Any], path: str, supplied: Iterable[str] = ()) -> None:
-    """Names, presence and types of the options for a class's constructor.
-
-    Raises:
-        ValueError: The first option that is unknown, missing or of the wrong type, with the nearest fix.
-    """
-    known = options(cls)
-    for name in given:
-        if name not in known and not (name in _BASE_OPTIONS and _is_keras(cls)):
-            raise RecipeError(
-                f"{cls.__name__} has no option {name!r}. {nearest(name, known)}".rstrip(), path=_below(path, name)
-            )
-    for name, parameter in known.items():
-        if parameter.default is parameter.empty and name not in given and name not in set(supplied):
-            raise RecipeError(f"{cls.__name__} needs the option {name!r}.", path=_below(path, name))
-    hints = _hints(cls)
-    for name, value in given.items():
-        if name in hints and not _is_node(value):
-            _check_type(value, hints[name], _below(path, name))
 
 
 def describe(thing: Any, full: bool = False) -> Any:
@@ -216,7 +161,7 @@ def describe(thing: Any, full: bool = False) -> Any:
         return [describe(value, full) for value in thing]
     if hasattr(thing, "_kt2t_arguments"):
         return {"type": type_name(type(thing)), **_described_arguments(thing, full)}
-    if _is_keras(type(thing)) and hasattr(thing, "get_config"):
+    if is_keras(type(thing)) and hasattr(thing, "get_config"):
         return _describe_keras(thing, full)
     return thing
 
@@ -229,7 +174,7 @@ def fresh(thing: Any) -> Any:
 def type_name(cls: type) -> str:
     """What stands behind `type:` for a class: its bare name where that finds it again, else the dotted one."""
     bare = cls.__name__
-    if cls.__module__.partition(".")[0] == "kt2t" or _claimed.get(bare) is cls and _is_keras(cls):
+    if cls.__module__.partition(".")[0] == "kt2t" or _claimed.get(bare) is cls and is_keras(cls):
         return bare
     if cls.__module__.partition(".")[0] == "keras":
         return bare
@@ -240,10 +185,10 @@ def _build_class(node: Mapping[str, Any], slot: str | None, path: str, supplied:
     try:
         cls = lookup(node["type"], slot)
     except UnknownNameError as error:
-        raise UnknownNameError(error.message, path=_below(path, "type")) from None
+        raise UnknownNameError(error.message, path=below(path, "type")) from None
     given = {key: value for key, value in node.items() if key != "type"}
     check(cls, given, path, supplied)
-    arguments = {key: build(value, key, _below(path, key)) for key, value in given.items()}
+    arguments = {key: build(value, key, below(path, key)) for key, value in given.items()}
     try:
         return cls(**{**supplied, **arguments})
     except RecipeError:
@@ -252,7 +197,7 @@ def _build_class(node: Mapping[str, Any], slot: str | None, path: str, supplied:
         option, colon, rest = str(error).partition(": ")
         named = bool(colon) and option.partition(".")[0] in options(cls)
         raise RecipeError(
-            rest if named else str(error), path=_below(path, option) if named else path or None
+            rest if named else str(error), path=below(path, option) if named else path or None
         ) from error
 
 
@@ -303,6 +248,8 @@ def _describe_keras(thing: Any, full: bool) -> dict[str, Any]:
     for name, value in thing.get_config().items():
         if name not in known or name == "name":
             continue
+        if name == "dtype" and isinstance(value, Mapping):
+            value = value["config"]["name"]
         if isinstance(value, Mapping) and "class_name" in value:
             import keras
 
@@ -318,18 +265,18 @@ def _plain(value: Any) -> Any:
 
 def _get_config(self: Any) -> dict[str, Any]:
     inherited = {}
-    if _is_keras(type(self)):
+    if is_keras(type(self)):
         try:
             inherited = super(type(self), self).get_config()
         except NotImplementedError:
             inherited = {}
-        inherited = {name: value for name, value in inherited.items() if name in {*_BASE_OPTIONS, *options(type(self))}}
+        inherited = {name: value for name, value in inherited.items() if name in {*OF_KERAS, *options(type(self))}}
     return {**inherited, **_described_arguments(self, full=False)}
 
 
 def _from_config(cls: type, config: Mapping[str, Any]) -> Any:
     known = options(cls)
-    takes_any = _hands_on(cls.__init__)  # type: ignore[misc]
+    takes_any = hands_on(cls.__init__)  # type: ignore[misc]
     return cls(**{name: build(value, name) for name, value in config.items() if name in known or takes_any})
 
 
@@ -346,83 +293,24 @@ def _imported(name: str) -> type:
 
 @functools.cache
 def _keras_names(module: str) -> tuple[str, ...]:
-    """The classes of a public keras module, read from its source so that a misspelt name is found before keras starts."""
-    import re
+    """The classes of a public keras module, read from its source: a misspelt name is found before keras starts."""
+    import ast
     from importlib.util import find_spec
     from pathlib import Path
 
     spec = find_spec("keras")
-    if spec is None or not spec.submodule_search_locations:
-        return ()
-    below = Path(*module.split(".")[1:])
-    for root in (Path(place) for place in spec.submodule_search_locations):
+    for root in (Path(place) for place in (spec and spec.submodule_search_locations) or ()):
         for folder in (root, root / "api"):
-            source = folder / below / "__init__.py"
+            source = folder.joinpath(*module.split(".")[1:], "__init__.py")
             if source.is_file():
-                found = re.findall(r"import (?:\w+ as )?([A-Z]\w+)", source.read_text(encoding="utf-8"))
-                return tuple(sorted(set(found) - {"Optimizer", "Loss", "LearningRateSchedule"}))
+                body = ast.parse(source.read_text(encoding="utf-8")).body
+                imports = [node for node in body if isinstance(node, ast.ImportFrom)]
+                found = {alias.asname or alias.name for node in imports for alias in node.names}
+                return tuple(sorted(name for name in found - _ABSTRACT if name[:1].isupper()))
     return ()
-
-
-def _hands_on(constructor: Callable[..., None]) -> bool:
-    parameters = inspect.signature(constructor).parameters.values()
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for constructor in reversed(constructors(cls)):
-        try:
-            found.update(typing.get_type_hints(constructor))
-        except (NameError, TypeError, AttributeError):
-            continue
-    return found
-
-
-def _check_type(value: Any, annotation: Any, path: str) -> None:
-    import pydantic
-
-    try:
-        adapter = pydantic.TypeAdapter(annotation, config={"arbitrary_types_allowed": True, "strict": True})
-    except pydantic.errors.PydanticUserError:
-        adapter = pydantic.TypeAdapter(annotation)
-    except pydantic.errors.PydanticSchemaGenerationError:
-        return
-    try:
-        adapter.validate_python(value)
-    except pydantic.ValidationError:
-        raise RecipeError(f"{value!r} is not {_readable(annotation)}.", path=path) from None
-
-
-def _readable(annotation: Any) -> str:
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "empty (~)"}
-    if annotation in words:
-        return words[annotation]
-    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Literal:
-        return "one of " + ", ".join(map(str, parts))
-    if origin in (list, tuple, set):
-        return "a list" + (f" of which each is {_readable(parts[0])}" if parts else "")
-    if origin is dict or annotation is dict:
-        return "a mapping"
-    if parts:
-        return " or ".join(dict.fromkeys(_readable(part) for part in parts))
-    return f"a {getattr(annotation, '__name__', annotation)}"
-
-
-def _is_node(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return isinstance(value.get("type"), str) or any(_is_node(item) for item in value.values())
-    return isinstance(value, list | tuple) and any(_is_node(item) for item in value)
-
-
-def _is_keras(cls: type) -> bool:
-    return any(base.__module__.partition(".")[0] == "keras" for base in cls.__mro__)
 
 
 def _qualified(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def _below(path: str | None, key: Any) -> str:
-    return f"{path}.{key}" if path else str(key)

@@ -3,9 +3,8 @@ import types
 
 import pytest
 
-from kt2t import registry
 from kt2t.errors import RecipeError, UnknownNameError
-from kt2t.registry import build, check, describe, lookup, register
+from kt2t.registry import build, describe, lookup, register
 
 
 @register
@@ -53,28 +52,6 @@ def test_describe_gives_the_options_that_were_given_or_all():
 def test_subclass_is_remembered_with_its_own_options():
     node = describe(Twig(30.0, size=2))
     assert {k: v for k, v in node.items() if k != "type"} == {"angle": 30.0, "size": 2}
-    assert set(registry.options(Twig)) == {"angle", "size", "colour"}
-
-
-@pytest.mark.parametrize(
-    ("given", "path", "message"),
-    [
-        ({"siez": 3}, "x.siez", r"Leaf has no option 'siez'\. Did you mean 'size'\?"),
-        ({}, None, "Leaf needs the option 'size'"),
-        ({"size": "many"}, "x.size", r"'many' is not a whole number\."),
-        ({"size": 3.5}, "x.size", "not a whole number"),
-        ({"size": True}, "x.size", "not a whole number"),
-        ({"size": 3, "colour": 7}, "x.colour", "7 is not text"),
-    ],
-)
-def test_check_names_path_value_and_way_out(given, path, message):
-    with pytest.raises(RecipeError, match=message) as raised:
-        check(Leaf, given, "x")
-    assert path is None or raised.value.path == path
-
-
-def test_whole_numbers_pass_for_reals():
-    check(Branch, {"leaf": {"type": "Leaf", "size": 1}, "weight": 2}, "x")
 
 
 def test_what_a_constructor_refuses_is_told_with_the_path():

@@ -3,6 +3,7 @@ import importlib
 import pytest
 
 from kt2t import registry
+from kt2t.options import options
 from kt2t.signatures import static_options
 
 SECTIONS = [("problem", "kt2t.data"), ("model", "kt2t.models"), ("layer", "kt2t.layers"), ("decode", "kt2t.decoding")]
@@ -14,7 +15,7 @@ def test_read_from_source_equals_the_imported_signature(slot, room, name):
     cls = getattr(importlib.import_module(room), name)
     found = static_options(name, slot)
     assert found is not None
-    known = registry.options(cls)
+    known = options(cls)
     assert set(found) - {"name", "dtype", "trainable"} == set(known)
     assert {n for n, required in found.items() if required} == {n for n, p in known.items() if p.default is p.empty}
 

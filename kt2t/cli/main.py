@@ -37,7 +37,7 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, Any]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from kt2t.registry import nearest
+            from kt2t.options import nearest
 
             raise click.UsageError(f"there is no command {args[0]!r}. {nearest(args[0], COMMANDS)}".rstrip())
         return super().resolve_command(ctx, args)

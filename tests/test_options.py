@@ -1,0 +1,67 @@
+import pytest
+
+from kt2t.errors import RecipeError
+from kt2t.options import below, check, constructors, hands_on, is_keras, nearest, options
+
+
+class Leaf:
+    def __init__(self, size: int, colour: str = "green"):
+        self.size, self.colour = size, colour
+
+
+class Branch:
+    def __init__(self, leaf: Leaf, others: list | None = None, weight: float = 1.0):
+        self.leaf, self.others, self.weight = leaf, others or [], weight
+
+
+class Twig(Leaf):
+    def __init__(self, angle: float, **common):
+        super().__init__(**common)
+        self.angle = angle
+
+
+def test_options_of_a_class_are_its_own_and_those_it_hands_on():
+    assert list(options(Leaf)) == ["size", "colour"]
+    assert set(options(Twig)) == {"angle", "size", "colour"}
+    assert constructors(Twig) == [Twig.__init__, Leaf.__init__] and constructors(Leaf) == [Leaf.__init__]
+    assert hands_on(Twig.__init__) and not hands_on(Leaf.__init__)
+
+
+def test_keras_and_its_heirs():
+    import keras
+
+    class Layer(keras.layers.Layer):
+        def __init__(self, width: int, **kwargs):
+            super().__init__(**kwargs)
+
+    assert is_keras(Layer) and is_keras(keras.optimizers.SGD) and not is_keras(Leaf)
+    assert list(options(Layer)) == ["width"]
+    check(Layer, {"width": 3, "name": "x", "dtype": "float32"}, "layer")
+
+
+def test_the_nearest_name_or_all_when_few():
+    assert nearest("num_head", ["num_heads", "num_layers"]) == "Did you mean 'num_heads'?"
+    assert nearest("zzz", ["a", "b"]) == "There are: a, b."
+    assert nearest("zzz", [f"option{n}" for n in range(30)]) == ""
+    assert below(None, "a") == "a" and below("a", 0) == "a.0"
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "message"),
+    [
+        ({"siez": 3}, "x.siez", r"Leaf has no option 'siez'\. Did you mean 'size'\?"),
+        ({}, None, "Leaf needs the option 'size'"),
+        ({"size": "many"}, "x.size", r"'many' is not a whole number\."),
+        ({"size": 3.5}, "x.size", "not a whole number"),
+        ({"size": True}, "x.size", "not a whole number"),
+        ({"size": 3, "colour": 7}, "x.colour", "7 is not text"),
+    ],
+)
+def test_check_names_path_value_and_way_out(given, path, message):
+    with pytest.raises(RecipeError, match=message) as raised:
+        check(Leaf, given, "x")
+    assert path is None or raised.value.path == path
+
+
+def test_whole_numbers_pass_for_reals():
+    check(Branch, {"leaf": {"type": "Leaf", "size": 1}, "weight": 2}, "x")
