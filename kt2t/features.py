@@ -6,6 +6,7 @@ A feature knows neither files nor layers. A field of variable length comes with 
 
 from __future__ import annotations
 
+from kt2t.options import positive
 from kt2t.registry import register
 
 PADDING = 0
@@ -35,12 +36,6 @@ class Feature:
 
     def _options(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
-
-
-def _positive(name: str, value: int) -> int:
-    if value < 1:
-        raise ValueError(f"{name}: {value} is not positive.")
-    return value
 
 
 @register
@@ -84,7 +79,7 @@ class Tags(Feature):
     shape = (None,)
 
     def __init__(self, num_classes: int) -> None:
-        self.num_classes = _positive("num_classes", num_classes)
+        self.num_classes = positive("num_classes", num_classes)
 
 
 @register
@@ -99,7 +94,7 @@ class Label(Feature):
     """
 
     def __init__(self, num_classes: int) -> None:
-        self.num_classes = _positive("num_classes", num_classes)
+        self.num_classes = positive("num_classes", num_classes)
 
 
 @register
@@ -116,7 +111,7 @@ class MultiLabel(Feature):
     dtype = "float32"
 
     def __init__(self, num_classes: int) -> None:
-        self.num_classes = _positive("num_classes", num_classes)
+        self.num_classes = positive("num_classes", num_classes)
 
     @property
     def shape(self) -> tuple[int | None, ...]:  # type: ignore[override]
@@ -137,9 +132,9 @@ class Image(Feature):
     dtype = "uint8"
 
     def __init__(self, height: int, width: int, channels: int = 3) -> None:
-        self.height = _positive("height", height)
-        self.width = _positive("width", width)
-        self.channels = _positive("channels", channels)
+        self.height = positive("height", height)
+        self.width = positive("width", width)
+        self.channels = positive("channels", channels)
 
     @property
     def shape(self) -> tuple[int | None, ...]:  # type: ignore[override]
@@ -164,7 +159,7 @@ class Audio(Feature):
     dtype = "float32"
 
     def __init__(self, rate: int = 16_000) -> None:
-        self.rate = _positive("rate", rate)
+        self.rate = positive("rate", rate)
 
 
 @register
@@ -181,7 +176,7 @@ class Numbers(Feature):
     dtype = "float32"
 
     def __init__(self, size: int) -> None:
-        self.size = _positive("size", size)
+        self.size = positive("size", size)
 
     @property
     def shape(self) -> tuple[int | None, ...]:  # type: ignore[override]

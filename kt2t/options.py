@@ -26,6 +26,7 @@ def options(cls: type) -> dict[str, inspect.Parameter]:
         found.update({p.name: p for p in parameters if p.kind not in variadic and p.name not in found})
     return found
 
+
 def constructors(cls: type) -> list[Callable[..., None]]:
     """The constructor of a class, then those of the bases that it hands its further keywords to."""
     found: list[Callable[..., None]] = []
@@ -39,10 +40,12 @@ def constructors(cls: type) -> list[Callable[..., None]]:
                 break
     return found
 
+
 def hands_on(constructor: Callable[..., None]) -> bool:
     """Whether a constructor takes further keywords, to hand them to its base."""
     parameters = inspect.signature(constructor).parameters.values()
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
 
 def check(cls: type, given: Mapping[str, Any], path: str, supplied: Iterable[str] = ()) -> None:
     """Names, presence and types of the options for a class's constructor.
@@ -64,6 +67,7 @@ def check(cls: type, given: Mapping[str, Any], path: str, supplied: Iterable[str
         if name in hints and not _is_node(value):
             _check_type(value, hints[name], below(path, name))
 
+
 def nearest(name: str, known: Iterable[str], count: int = 1) -> str:
     """`Did you mean …?` for a misspelt name, or the names there are when few; empty when there is nothing to say."""
     known = list(dict.fromkeys(known))
@@ -73,13 +77,23 @@ def nearest(name: str, known: Iterable[str], count: int = 1) -> str:
         return f"Did you mean {' or '.join(repr(folded[option]) for option in close)}?"
     return f"There are: {', '.join(known)}." if 0 < len(known) <= 24 else ""
 
+
+def positive(name: str, value: int) -> int:
+    """The value of the option `name`, or a ValueError that says it is too small."""
+    if value < 1:
+        raise ValueError(f"{name}: {value} is not positive.")
+    return value
+
+
 def is_keras(cls: type) -> bool:
     """Whether a class is one of keras's or inherits from one."""
     return any(base.__module__.partition(".")[0] == "keras" for base in cls.__mro__)
 
+
 def below(path: str | None, key: Any) -> str:
     """The path of what stands at `key` in what stands at `path`."""
     return f"{path}.{key}" if path else str(key)
+
 
 def _hints(cls: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
@@ -89,6 +103,7 @@ def _hints(cls: type) -> dict[str, Any]:
         except (NameError, TypeError, AttributeError):
             continue
     return found
+
 
 def _check_type(value: Any, annotation: Any, path: str) -> None:
     import pydantic
@@ -104,6 +119,7 @@ def _check_type(value: Any, annotation: Any, path: str) -> None:
     except pydantic.ValidationError:
         raise RecipeError(f"{value!r} is not {_readable(annotation)}.", path=path) from None
 
+
 def _readable(annotation: Any) -> str:
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "empty (~)"}
     if annotation in words:
@@ -118,6 +134,7 @@ def _readable(annotation: Any) -> str:
     if parts:
         return " or ".join(dict.fromkeys(_readable(part) for part in parts))
     return f"a {getattr(annotation, '__name__', annotation)}"
+
 
 def _is_node(value: Any) -> bool:
     if isinstance(value, Mapping):

@@ -50,9 +50,10 @@ class Train:
             `mixed_float16`.
         seed: Of the weights, the order of the data and the dropout.
         average: How many of the last checkpoints `--checkpoint average` takes the mean of.
+        deterministic: Whether every operation must give the same bits each time, at some cost in speed.
 
     Raises:
-        ValueError: `steps` or `batch` is not positive.
+        ValueError: `steps` or `batch` is not positive, or `seed` is negative.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Train:
         dtype: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto",
         seed: int = 1,
         average: int = 5,
+        deterministic: bool = False,
     ) -> None:
         self.steps = _positive("steps", steps)
         self.batch = {"tokens": 4096} if batch is None else batch
@@ -74,8 +76,11 @@ class Train:
             raise ValueError(f"batch: {self.batch!r} should be one of {{tokens: N}} and {{rows: N}}.")
         self.strategy = strategy
         self.dtype = dtype
+        if seed < 0:
+            raise ValueError(f"seed: {seed} is negative.")
         self.seed = seed
         self.average = _positive("average", average)
+        self.deterministic = deterministic
 
 
 @register
@@ -113,7 +118,7 @@ class Report:
         self.score = score
         self.score_limit = score_limit if score_limit is None else _positive("score_limit", score_limit)
         self.attention_maps = attention_maps
-        self.samples = samples
+        self.samples = _positive("samples", samples)
         self.keep = _positive("keep", keep)
 
 

@@ -46,8 +46,8 @@ def load(name: str, overrides: Iterable[str] = ()) -> Recipe:
 
 def roots() -> list[Path]:
     """The folders where short names are looked up: a checkout's `recipes/`, then the package's own."""
-    checkout = PACKAGE.parent / "recipes"
-    return [root for root in (checkout, PACKAGE / "recipes") if root.is_dir()]
+    checkout = [PACKAGE.parent / "recipes"] if (PACKAGE.parent / "pyproject.toml").is_file() else []
+    return [root for root in (*checkout, PACKAGE / "recipes") if root.is_dir()]
 
 
 def short_names() -> dict[str, Path]:

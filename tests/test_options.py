@@ -1,7 +1,7 @@
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.options import below, check, constructors, hands_on, is_keras, nearest, options
+from kt2t.options import below, check, constructors, hands_on, is_keras, nearest, options, positive
 
 
 class Leaf:
@@ -65,3 +65,10 @@ def test_check_names_path_value_and_way_out(given, path, message):
 
 def test_whole_numbers_pass_for_reals():
     check(Branch, {"leaf": {"type": "Leaf", "size": 1}, "weight": 2}, "x")
+
+
+def test_a_size_is_positive():
+    assert positive("size", 1) == 1
+    for value in (0, -3):
+        with pytest.raises(ValueError, match=f"^size: {value} is not positive\\.$"):
+            positive("size", value)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +12,7 @@ import keras
 
 from kt2t.callbacks.logs import Mode, bare, is_better, mode_of, validation, value_of
 from kt2t.callbacks.pace import step_of
+from kt2t.disk import whole_file
 
 BEST = "best.json"
 
@@ -148,13 +147,4 @@ def write_best(folder: str | Path, best: Mapping[str, Any]) -> None:
     """Replaces `best.json` in one go, so that it is whole at any moment."""
     target = Path(folder) / BEST
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{BEST}.tmp-{os.getpid()}")
-    try:
-        with aside.open("w", encoding="utf-8") as file:
-            json.dump(dict(best), file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(target)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            aside.unlink()
+    whole_file(target, json.dumps(dict(best)))

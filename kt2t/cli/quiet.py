@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -21,6 +22,8 @@ def import_keras() -> None:
         import keras
 
         keras.ops.zeros(())  # the backend greets again at its first operation
+    # Decoding makes a graph for each of a few widths, which TensorFlow takes for a mistake and warns of.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager

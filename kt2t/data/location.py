@@ -8,13 +8,13 @@ import inspect
 import json
 import os
 import re
-import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+from kt2t import disk
 from kt2t.data.prepared import FORMAT
 from kt2t.errors import DataError, RecipeError, ResourceError
 from kt2t.registry import describe
@@ -55,8 +55,7 @@ def source_notes(problem: Any, root: Path) -> list[dict[str, Any]]:
             key = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
             known = cache.get(str(path.resolve()))
             if known is None or known[:3] != key:
-                with open(path, "rb") as file:
-                    known = [*key, hashlib.file_digest(file, "sha256").hexdigest()]
+                known = [*key, disk.sha256(path)]
                 # A file written this very moment may change again without its time changing.
                 if abs(time.time_ns() - stat.st_mtime_ns) > 2e9:
                     cache[str(path.resolve())] = known
@@ -105,40 +104,11 @@ def exclusive(folder: Path) -> Iterator[None]:
     Raises:
         ResourceError: Another process holds it.
     """
-    path = folder.with_name(f".{folder.name}.lock")
-    file = None
-    while file is None:
-        file = open(path, "a+", encoding="utf-8")
-        if not _try_lock(file):
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            file.close()
-            raise ResourceError(
-                f"'{folder}' is being prepared by {holder}. Wait until it is done, then run this again."
-            )
-        if not path.exists() or os.fstat(file.fileno()).st_ino != path.stat().st_ino:  # its last holder removed it
-            file.close()
-            file = None
-    try:
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+    refused = "'{}' is being prepared by {}. Wait until it is done, then run this again."
+    with disk.exclusive(
+        folder.with_name(f".{folder.name}.lock"), lambda holder: ResourceError(refused.format(folder, holder))
+    ):
         yield
-    finally:
-        path.unlink(missing_ok=True)
-        file.close()
-
-
-def _try_lock(file: Any) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # Windows has no fcntl; two preparations at once are then not noticed
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def _file_options(problem: Any) -> dict[str, Any]:
@@ -187,8 +157,6 @@ def _read_cache(path: Path) -> dict[str, Any]:
 
 
 def _write_cache(path: Path, cache: dict[str, Any]) -> None:
-    aside = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     with contextlib.suppress(OSError):  # without the cache the files are hashed again
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps(cache), encoding="utf-8")
-        os.replace(aside, path)
+        disk.whole_file(path, json.dumps(cache))

@@ -1,14 +1,17 @@
-"""Raw examples to record files: streaming, on all cores, the same bytes each time, and either whole or not there."""
+"""Raw examples to record files: streaming, the same bytes each time, and either whole or not there.
+
+Threads encode, so that what is written in C runs on all cores: subwords, and whatever a problem's `encode` leaves to
+NumPy or a library. Pure Python (bytes, characters, words, symbols) stays on one; 100,000 captions take half a second
+there, and processes would take as long to start.
+"""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import itertools
 import json
 import logging
 import os
-import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +24,8 @@ from kt2t.data.checks import checked_arrays
 from kt2t.data.location import exclusive, folder_for, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST
 from kt2t.data.records import RecordWriter, layout_of
-from kt2t.errors import DataError, ResourceError
+from kt2t.disk import clean, whole_folder, writing
+from kt2t.errors import DataError
 from kt2t.registry import describe
 
 CHUNK = 2048
@@ -50,18 +54,16 @@ def prepare_folder(
     folder = folder_for(problem, data_dir)
     if (folder / MANIFEST).is_file():
         return folder
-    try:
+    with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(folder):
-            if not (folder / MANIFEST).is_file():  # another process may have made it meanwhile
-                _build_aside(problem, folder, progress or (lambda done, total, what: None), workers)
-    except (OSError, RuntimeError) as error:  # array-record tells of a full disk by a RuntimeError
-        if isinstance(error, ResourceError) or not _is_resource(error):
-            raise
-        raise ResourceError(
-            f"'{folder}' cannot be written: {error}. Free some space or take another --data-dir."
-        ) from error
-    return folder
+    with exclusive(folder):
+        if (folder / MANIFEST).is_file():  # another process made it meanwhile
+            return folder
+        clean(folder.parent, folder.name)
+        if folder.exists():
+            raise DataError(f"'{folder}' has no {MANIFEST}, so kt2t did not make it. Move it away.")
+        tell = progress or (lambda done, total, what: None)
+        return whole_folder(folder, lambda aside: _build(problem, aside, tell, workers))
 
 
 def kept_examples(
@@ -126,28 +128,12 @@ class _TrainingText:
         return _told(kept_examples(*self._arguments), self._progress, "reading text for the vocabulary")
 
 
-def _build_aside(problem: Any, folder: Path, progress: Progress, workers: int | None) -> None:
-    for leftover in folder.parent.glob(f"{folder.name}.tmp-*"):  # holding the lock, nobody is writing them
-        shutil.rmtree(leftover, ignore_errors=True)
-    if folder.exists():
-        raise DataError(f"'{folder}' has no {MANIFEST}, so kt2t did not make it. Move it away.")
-    aside = folder.with_name(f"{folder.name}.tmp-{os.getpid()}")
-    aside.mkdir()
-    try:
-        _build(problem, aside, progress, workers)
-        _to_disk(aside)
-        os.rename(aside, folder)
-        _sync(folder.parent)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-
-
 def _build(problem: Any, folder: Path, progress: Progress, workers: int | None) -> None:
     sources = source_notes(problem, folder.parent)
     splits = list(problem.splits())
     held_out = None
     if "validation" not in splits:
-        counted = _told(iter(problem.examples("train")), progress, "choosing validation examples")
+        counted = _told(kept_examples(problem, "train", None), progress, "choosing validation examples")
         held_out = choose_held_out(counted)
         splits.insert(1, "validation")
         logger.info("%s: %d training examples are held out for validation", type(problem).__name__, held_out["records"])
@@ -240,23 +226,3 @@ def _told(examples: Iterator[Example], progress: Progress, what: str) -> Iterato
         if number % CHUNK == 0:
             progress(number, None, what)
         yield example
-
-
-def _to_disk(folder: Path) -> None:
-    for path in (*folder.rglob("*"), folder):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _is_resource(error: Exception) -> bool:
-    full = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
-    return getattr(error, "errno", None) in full or "No space left" in str(error) or "quota" in str(error)

@@ -40,6 +40,8 @@ class Problem:
 
     # Options that change how records are used, not what stands in them.
     training_options = frozenset({"loss", "max_length"})
+    # What `score` gives beyond the scores themselves.
+    further_scores: tuple[str, ...] = ()
 
     def __init__(self, loss: Any = None, max_length: int | None = None) -> None:
         if max_length is not None and max_length < 1:
@@ -234,7 +236,7 @@ class Problem:
         for field, value in example.items():
             if not isinstance(value, str):
                 encoded = encoded or self.encode(example)
-                value = self.decode(field, encoded[field])
+                value = self.decode(field, encoded[field]) if field in encoded else str(value)
             shown[field] = value
         return shown
 

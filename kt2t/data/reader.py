@@ -25,6 +25,8 @@ class Batches:
     Iterating begins at the batch `start`, each time anew; training batches never end, others end with the split. `len` is the
     number of batches of one pass over the examples. The reading thread ends with the iterator.
 
+    `failure` is what kept the latest `dataset` from giving a batch: TensorFlow tells of it in an error of its own.
+
     Args:
         records: Where the examples are.
         plan: Which of them make up which batch.
@@ -51,6 +53,7 @@ class Batches:
         self.start = start
         self.repeat = repeat
         self.depth = depth
+        self.failure: Exception | None = None
 
     def __len__(self) -> int:
         return len(self.plan)
@@ -111,6 +114,7 @@ class Batches:
             tf.TensorSpec(*weight),
         )
         flat = tf.nest.flatten(kinds)
+        self.failure = None
         feed = _Feed(self)
         # TensorFlow keeps the function of a `numpy_function` for ever; the dataset alone shall keep the feed.
         weak = weakref.ref(feed)
@@ -159,7 +163,11 @@ class _Feed:
         if self._next is None or self._next[0] != step:
             self._next = (step, iter(self._batches.at(step)))
         iterator = self._next[1]
-        batch = next(iterator)
+        try:
+            batch = next(iterator)
+        except Exception as error:
+            self._batches.failure = error
+            raise
         self._next = (step + 1, iterator)
         return batch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import threading
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kt2t.disk import sha256
 from kt2t.errors import DataError
 from kt2t.features import Feature
 
@@ -221,6 +221,4 @@ def damaged(path: Path, what: str) -> DataError:
 
 def file_note(path: Path) -> dict[str, Any]:
     """Name, size and sha256 of a file, as they stand in a manifest."""
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": digest}
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}

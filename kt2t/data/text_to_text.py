@@ -17,7 +17,8 @@ from kt2t.registry import build, register
 class TextToText(Problem):
     """Text that is turned into other text; a subclass says where the pairs come from in `examples`.
 
-    A raw example is `{"inputs": text, "targets": text}`, or `{"targets": text}` alone.
+    A raw example is `{"inputs": text, "targets": text}`. A problem of plain text, for a language model, gives
+    `{"targets": text}` and overrides `fields` to return `("targets",)`. What else an example has is left aside.
 
     Args:
         path: A file or folder of the subclass's own.
@@ -48,11 +49,11 @@ class TextToText(Problem):
         return ("train", "validation")
 
     def vocabularies(self) -> dict[str, Any]:
-        return dict(self._vocabularies)
+        return {field: self._vocabularies[field] for field in self.fields()}
 
     def train_vocabularies(self, examples: Iterable[Example]) -> None:
         fields: dict[int, list[str]] = {}
-        for field, vocabulary in self._vocabularies.items():
+        for field, vocabulary in self.vocabularies().items():
             if not vocabulary.trained:
                 fields.setdefault(id(vocabulary), []).append(field)
         for of_one in fields.values():
@@ -64,14 +65,16 @@ class TextToText(Problem):
 
     def encode_all(self, examples: Sequence[Mapping[str, Any]]) -> list[dict[str, np.ndarray]]:
         encoded: list[dict[str, np.ndarray]] = [{} for _ in examples]
-        for field in examples[0] if examples else ():
-            ids = self._vocabularies[field].encode_all([example[field] for example in examples])
-            for row, of_one in zip(encoded, ids, strict=True):
-                row[field] = np.append(of_one, END).astype(np.int32)
+        for field, vocabulary in self.vocabularies().items():
+            rows = [number for number, example in enumerate(examples) if field in example]
+            # One thread, because `prepare` calls this from as many as there are cores.
+            ids = vocabulary.encode_all([examples[number][field] for number in rows], threads=1)
+            for number, of_one in zip(rows, ids, strict=True):
+                encoded[number][field] = np.append(of_one, END).astype(np.int32)
         return encoded
 
     def features(self) -> dict[str, Feature]:
-        if not all(vocabulary.trained for vocabulary in self._vocabularies.values()) and not self.find_prepared():
+        if not all(vocabulary.trained for vocabulary in self.vocabularies().values()) and not self.find_prepared():
             raise DataError(
                 f"{type(self).__name__}: its vocabulary is not trained yet. "
                 "Call its prepare() first, or run: kt2t prepare RECIPE."
@@ -86,12 +89,11 @@ class TextToText(Problem):
         words = {"inputs": None if shared else "source", "targets": None if shared else "target"}
         return {
             field: Text(size(vocabulary), vocabulary=words[field])
-            for field, vocabulary in self._vocabularies.items()
-            if field in self.fields()
+            for field, vocabulary in self.vocabularies().items()
         }
 
     def fields(self) -> tuple[str, ...]:
-        """The fields of an example."""
+        """The fields of an example: both, or `("targets",)` alone."""
         return ("inputs", "targets")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kt2t.layers.dropout import Dropout
+from kt2t.options import positive
 from kt2t.registry import register
 
 Tensor = Any
@@ -34,13 +35,11 @@ class FeedForward(keras.layers.Layer):
 
     def __init__(self, intermediate_dim: int, activation: str = "relu", dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if intermediate_dim < 1:
-            raise ValueError(f"intermediate_dim: {intermediate_dim} is not positive.")
         try:
             keras.activations.get(activation)
         except ValueError:
             raise ValueError(f"activation: Keras has no {activation!r}. Choose relu, gelu or silu.") from None
-        self.intermediate_dim = intermediate_dim
+        self.intermediate_dim = positive("intermediate_dim", intermediate_dim)
         self.activation = activation
         self.widen = keras.layers.Dense(intermediate_dim, activation=activation, dtype=self.dtype_policy)
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)

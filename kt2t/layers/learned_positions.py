@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kt2t.options import positive
 from kt2t.registry import register
 
 Tensor = Any
@@ -34,9 +35,7 @@ class LearnedPositions(keras.layers.Layer):
 
     def __init__(self, max_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if max_length < 1:
-            raise ValueError(f"max_length: {max_length} is not positive.")
-        self.max_length = max_length
+        self.max_length = positive("max_length", max_length)
 
     def build(self, input_shape: Any) -> None:
         self.table = self.add_weight(

@@ -10,6 +10,7 @@ from keras import ops
 
 from kt2t.features import Audio, Feature, Image, Label, MultiLabel, Numbers, Tags, Text
 from kt2t.layers.token_embedding import TokenEmbedding
+from kt2t.options import positive
 from kt2t.registry import register
 
 Tensor = Any
@@ -62,9 +63,8 @@ class LabelEmbedding(keras.layers.Layer):
 
     def __init__(self, num_classes: int, hidden_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _check_positive(num_classes=num_classes, hidden_dim=hidden_dim)
-        self.num_classes = num_classes
-        self.hidden_dim = hidden_dim
+        self.num_classes = positive("num_classes", num_classes)
+        self.hidden_dim = positive("hidden_dim", hidden_dim)
 
     def build(self, input_shape: Any = None) -> None:
         self.table = self.add_weight(
@@ -96,8 +96,7 @@ class TextHead(keras.layers.Layer):
 
     def __init__(self, vocabulary_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _check_positive(vocabulary_size=vocabulary_size)
-        self.vocabulary_size = vocabulary_size
+        self.vocabulary_size = positive("vocabulary_size", vocabulary_size)
 
     def build(self, input_shape: Any) -> None:
         # Rows are ids, as in the embedding: a tied and an untied table are alike.
@@ -132,8 +131,7 @@ class TagsHead(keras.layers.Layer):
 
     def __init__(self, num_classes: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _check_positive(num_classes=num_classes)
-        self.num_classes = num_classes
+        self.num_classes = positive("num_classes", num_classes)
         self.dense = keras.layers.Dense(num_classes, dtype=self.dtype_policy)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -166,8 +164,7 @@ class LabelHead(keras.layers.Layer):
 
     def __init__(self, num_classes: int, include_padding: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _check_positive(num_classes=num_classes)
-        self.num_classes = num_classes
+        self.num_classes = positive("num_classes", num_classes)
         self.include_padding = include_padding
         self.dense = keras.layers.Dense(num_classes, dtype=self.dtype_policy)
 
@@ -230,9 +227,3 @@ def _refusal(feature: Any, doing: str) -> str:
     known = (Text, Tags, Label, MultiLabel, Image, Audio, Numbers)
     kind = type(feature).__name__ if isinstance(feature, known) else repr(feature)
     return f"features: {doing} {kind} is not built yet."
-
-
-def _check_positive(**sizes: int) -> None:
-    for option, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{option}: {value} is not positive.")

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kt2t.features import PADDING
+from kt2t.options import positive
 from kt2t.registry import register
 
 Tensor = Any
@@ -34,11 +35,8 @@ class TokenEmbedding(keras.layers.Layer):
 
     def __init__(self, vocabulary_size: int, hidden_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        for option, value in (("vocabulary_size", vocabulary_size), ("hidden_dim", hidden_dim)):
-            if value < 1:
-                raise ValueError(f"{option}: {value} is not positive.")
-        self.vocabulary_size = vocabulary_size
-        self.hidden_dim = hidden_dim
+        self.vocabulary_size = positive("vocabulary_size", vocabulary_size)
+        self.hidden_dim = positive("hidden_dim", hidden_dim)
 
     def build(self, input_shape: Any = None) -> None:
         self.table = self.add_weight(

@@ -13,6 +13,7 @@ from kt2t.layers.feed_forward import FeedForward
 from kt2t.layers.layer_norm import LayerNorm
 from kt2t.layers.sinusoidal_positions import SinusoidalPositions
 from kt2t.layers.transformer_block import TransformerBlock
+from kt2t.options import positive
 from kt2t.registry import fresh, register
 
 Tensor = Any
@@ -49,11 +50,9 @@ class TransformerStack(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if num_layers < 1:
-            raise ValueError(f"num_layers: {num_layers} is not positive.")
         self.positions = SinusoidalPositions(dtype=self.dtype_policy) if positions is None else fresh(positions)
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
-        self.layers = [fresh(block) for _ in range(num_layers)]
+        self.layers = [fresh(block) for _ in range(positive("num_layers", num_layers))]
         self.norm = LayerNorm(dtype=self.dtype_policy) if final_norm else None
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:

@@ -13,20 +13,32 @@ Tensor = Any
 
 
 @register
-class TokenAccuracy(keras.metrics.Mean):
+class TokenAccuracy(keras.metrics.Metric):
     """The share of positions whose likeliest id is the right one; Σw·right / Σw over everything seen.
 
     For one label a row it is plain accuracy.
 
     Shapes:
-        y_true (…) integer, y_pred (…, V) logits, sample_weight (…) or None
+        y_true (batch, …) integer, y_pred (batch, …, V) logits, sample_weight (batch, …), (batch,) or None
 
     Source: Tensor2Tensor's padded accuracy.
     """
 
     def __init__(self, name: str = "token_accuracy", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
+        # `keras.metrics.Mean` averages over time first, so that a position of a long batch would count less.
+        self.right = self.add_weight(shape=(), initializer="zeros", name="right")
+        self.weight = self.add_weight(shape=(), initializer="zeros", name="weight")
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
         right = ops.equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
-        super().update_state(ops.cast(right, "float32"), sample_weight)
+        right = ops.cast(right, "float32")
+        weight = ops.ones_like(right) if sample_weight is None else ops.cast(sample_weight, "float32")
+        while len(weight.shape) < len(right.shape):
+            weight = ops.expand_dims(weight, -1)
+        weight = ops.broadcast_to(weight, ops.shape(right))
+        self.right.assign_add(ops.sum(right * weight))
+        self.weight.assign_add(ops.sum(weight))
+
+    def result(self) -> Tensor:
+        return ops.divide_no_nan(self.right, self.weight)

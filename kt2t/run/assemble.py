@@ -13,37 +13,25 @@ from kt2t import registry
 from kt2t.data.problem import Problem
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import RecipeError, RunError
-from kt2t.recipe import Recipe
+from kt2t.options import nearest
+from kt2t.recipe import SECTIONS, Recipe
 
 logger = logging.getLogger("kt2t")
 
 
 @dataclass
 class Assembly:
-    """What a recipe describes, built: a problem, a compiled model that fits it, and the search that decodes."""
+    """What a recipe describes, built: a problem, a compiled model that fits it, and the search that decodes.
+
+    `full` is the recipe with every option written out, so that a later change of a default, or another processor, does not
+    change the run.
+    """
 
     recipe: Recipe
     problem: Problem
     model: Any
     search: Any
-
-    def full_recipe(self) -> Recipe:
-        """The recipe with every option written out, so that a later change of a default does not change this run."""
-        described = {
-            "problem": registry.describe(self.problem, full=True),
-            "model": registry.describe(self.model, full=True),
-            "optimizer": registry.describe(self.model.optimizer, full=True),
-            "train": registry.describe(self.recipe.train, full=True),
-            "report": registry.describe(self.recipe.report, full=True),
-        }
-        del described["model"]["features"]
-        if "optimizer" in self.recipe.nodes:
-            described["optimizer"] = {**described["optimizer"], **self.recipe.nodes["optimizer"]}
-        for section in ("train", "report"):
-            del described[section]["type"]
-        full = Recipe(**described)
-        full.name = self.recipe.name
-        return full
+    full: Recipe
 
 
 def problem_of(recipe: Recipe) -> Problem:
@@ -69,25 +57,79 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
     """
     import keras
 
-    from kt2t.training.precision import dtype_policy, precision
+    from kt2t.decoding import Search
     from kt2t.training.strategies import strategy
 
     train = recipe.train
     keras.utils.set_random_seed(train.seed)
-    with _located(recipe), dtype_policy(precision(train.dtype)), strategy(train.strategy):
-        model = registry.build(recipe.nodes["model"], "model", "model", features=problem.features())
-        model.build()
-        optimizer = registry.build(recipe.nodes["optimizer"], "optimizer", "optimizer")
-        model.compile(
-            optimizer=optimizer,
-            loss=problem.loss(),
-            metrics=problem.metrics(),
-            metrics_in_training=False,
-            seed=train.seed,
-        )
-        optimizer.build(model.trainable_variables)
-        search = registry.build(recipe.report.decode or {"type": "Greedy"}, "decode", "report.decode")
-    return Assembly(recipe, problem, model, search)
+    with _located(recipe), strategy(train.strategy):
+        model = build_model(recipe, problem.features())
+        optimizer = _built(recipe, "optimizer", keras.optimizers.Optimizer, "an optimizer")
+        described = registry.describe(optimizer, full=True)  # before `compile`, which takes its clipping over
+        metrics = problem.metrics()
+        with _refused_as("optimizer"):
+            model.compile(
+                optimizer=optimizer, loss=problem.loss(), metrics=metrics, metrics_in_training=False, seed=train.seed
+            )
+        model.optimizer.build(model.trainable_variables)
+        decode = recipe.report.decode or {"type": "Greedy"}
+        search = registry.build(decode, "decode", "report.decode")
+        if not isinstance(search, Search):
+            raise RecipeError(f"{decode['type']!r} is not a search.", path="report.decode.type")
+        _check_best(recipe, problem, [metric.name for metric in metrics])
+    return Assembly(recipe, problem, model, search, _full(recipe, problem, model, described))
+
+
+def build_model(recipe: Recipe, features: dict[str, Any]) -> Any:
+    """The model of a recipe for some features, with all its weights, not compiled.
+
+    Raises:
+        ValueError: An option that the model refuses, with file and line.
+    """
+    import keras
+
+    from kt2t.training.precision import dtype_policy, precision
+
+    with _located(recipe), dtype_policy(precision(recipe.train.dtype)):
+        model = _built(recipe, "model", keras.Model, "a model", features=features)
+        with _refused_as("model"):
+            model.build()
+    return model
+
+
+def _built(recipe: Recipe, section: str, kind: type, words: str, **supplied: Any) -> Any:
+    node = recipe.nodes[section]
+    built = registry.build(node, section, section, **supplied)
+    if not isinstance(built, kind):
+        raise RecipeError(f"{node['type']!r} is not {words}.", path=f"{section}.type")
+    return built
+
+
+def _full(recipe: Recipe, problem: Problem, model: Any, optimizer: dict[str, Any]) -> Recipe:
+    from kt2t.training.precision import precision
+
+    described = {section: registry.describe(getattr(recipe, section), full=True) for section in ("train", "report")}
+    for node in described.values():
+        del node["type"]
+    described["train"]["dtype"] = precision(recipe.train.dtype)
+    described["problem"] = registry.describe(problem, full=True)
+    described["model"] = registry.describe(model, full=True)
+    del described["model"]["features"]
+    full = Recipe(**{section: {**described, "optimizer": optimizer}[section] for section in SECTIONS})
+    full.name, full.plugins = recipe.name, recipe.plugins
+    return full
+
+
+def _check_best(recipe: Recipe, problem: Problem, metrics: list[str]) -> None:
+    from kt2t.callbacks.logs import bare
+
+    best = recipe.report.best
+    if best is None:
+        return
+    scores = [score.name for score in problem.scores()] + list(problem.further_scores) if recipe.report.score else []
+    known = [*scores, *metrics, "loss"]
+    if bare(best) not in known:
+        raise RecipeError(f"{best!r} is not measured. {nearest(best, known)}".rstrip(), path="report.best")
 
 
 def save_vocabularies(problem: Problem, folder: Path) -> None:
@@ -129,3 +171,15 @@ def _located(recipe: Recipe) -> Iterator[None]:
         yield
     except RecipeError as error:
         raise recipe.located(error) from error.__cause__
+
+
+@contextmanager
+def _refused_as(path: str) -> Iterator[None]:
+    """What a constructor within refuses, as an error of the recipe; Keras wraps it in several lines of its own."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except (ValueError, TypeError) as error:
+        lines = [line for line in str(error).splitlines() if line and not line.startswith("Exception encountered")]
+        raise RecipeError(lines[0] if lines else str(error), path=path) from error

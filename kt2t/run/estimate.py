@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kt2t import registry
 from kt2t.recipe import Recipe
-from kt2t.run.assemble import problem_of
+from kt2t.run.assemble import build_model, problem_of
 
 # Share of the rate of large matrix products that a whole training step reaches (benchmarks on 2 cores: 0.5 to 0.65).
 EFFICIENCY = 0.55
@@ -40,15 +39,13 @@ def estimate(recipe: Recipe) -> Estimate:
     Memory is weights, gradients and two slots of the optimizer in float32, plus what the forward pass keeps for each
     token. A step is 6 operations for each weight of a matrix and token, at the rate measured on this machine.
     """
-    from kt2t.training.precision import dtype_policy, precision
+    from kt2t.training.precision import precision
 
     problem = problem_of(recipe)
     assumed = not problem.find_prepared() and not all(v.trained for v in problem.vocabularies().values())
     policy = precision(recipe.train.dtype)
     features = problem.expected_features() if assumed else problem.features()
-    with dtype_policy(policy):
-        model = registry.build(recipe.nodes["model"], "model", "model", features=features)
-        model.build()
+    model = build_model(recipe, features)
     shapes = _shapes(model)
     tokens = recipe.train.batch.get("tokens") or recipe.train.batch["rows"] * 64
     total = sum(math.prod(shape) for shape in shapes.values())

@@ -12,27 +12,21 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import json
 import logging
-import os
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from kt2t import plugins
-from kt2t.errors import ResourceError, RunError
+from kt2t.disk import exclusive, name_aside, writing
+from kt2t.disk import whole_file as write_text
+from kt2t.errors import RunError
 from kt2t.recipe import FORMAT, SECTIONS, Recipe
-
-try:
-    import fcntl
-except ImportError:  # Windows has no flock; there the lock is advisory only
-    fcntl = None  # type: ignore[assignment]
+from kt2t.versions import versions
 
 logger = logging.getLogger("kt2t")
 ENTRIES = {"recipe.yaml", "run.json", "vocabularies", "checkpoints", "tensorboard", "log.txt", "lock"}
-PACKAGES = ("kt2t", "keras", "tensorflow", "keras-nlp", "tensorflow-text", "numpy", "sentencepiece", "jax")
 
 
 class RunFolder:
@@ -132,20 +126,7 @@ class RunFolder:
         self._check_own()
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            handle = open(self.path / "lock", "a+", encoding="utf-8")
-        with handle:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    handle.seek(0)
-                    raise RunError(
-                        f"{str(self.path)!r} is in use by {handle.read().strip() or 'another process'}. "
-                        "Wait for it, stop it, or choose another folder with --run-dir."
-                    ) from None
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()} on {socket.gethostname()}")
-            handle.flush()
+        with exclusive(self.path / "lock", self._refused):
             yield
 
     def _plugins(self, recipe: Recipe, kept: plugins.Plugins) -> plugins.Plugins:
@@ -157,11 +138,16 @@ class RunFolder:
             logger.warning("%s", told)
         return found
 
+    def _refused(self, holder: str) -> RunError:
+        return RunError(
+            f"{str(self.path)!r} is in use by {holder}. Wait for it, stop it, or choose another folder with --run-dir."
+        )
+
     def _check_own(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{str(self.path)!r} is a file. Choose another folder with --run-dir.")
         if self.path.is_dir() and not self.exists:
-            foreign = sorted(entry.name for entry in self.path.iterdir() if entry.name not in ENTRIES)
+            foreign = sorted(entry.name for entry in self.path.iterdir() if name_aside(entry.name) not in ENTRIES)
             if foreign:
                 raise RunError(
                     f"{str(self.path)!r} holds {foreign[0]!r} and no run of kt2t. Choose another folder with --run-dir."
@@ -175,36 +161,6 @@ class RunFolder:
                 f"{str(self.path)!r} holds a run of another recipe. Different: {'; '.join(different)}. "
                 "Choose another folder with --run-dir, or remove it."
             )
-
-
-def versions() -> dict[str, str]:
-    """The versions of kt2t and of what it stands on."""
-    found = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
-
-
-def write_text(file: Path, text: str) -> None:
-    """Writes a file aside, then renames it: it is there whole or not at all."""
-    aside = file.with_name(f".{file.name}.{os.getpid()}")
-    with writing(file):
-        aside.write_text(text, encoding="utf-8")
-        os.replace(aside, file)
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turns what the operating system says about a path into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, ResourceError):
-            raise
-        raise ResourceError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}. Make room or choose another folder."
-        ) from error
 
 
 def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:

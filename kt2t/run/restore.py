@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,10 +86,10 @@ def known(folder: RunFolder) -> list[str]:
 
 def best_step(folder: RunFolder) -> int | None:
     """The step of the best checkpoint, where one is known."""
-    try:
-        return int(json.loads((folder.checkpoints / "best.json").read_text(encoding="utf-8"))["step"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    from kt2t.callbacks.checkpointing import read_best
+
+    best = read_best(folder.checkpoints)
+    return int(best["step"]) if best else None
 
 
 def _averaged(folder: RunFolder, assembly: assembling.Assembly) -> int:

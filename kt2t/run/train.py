@@ -15,7 +15,7 @@ from kt2t.recipe import Recipe
 from kt2t.recipe_file import run_name
 from kt2t.run import assemble as assembling
 from kt2t.run.evaluate import Evaluation, evaluate_model
-from kt2t.run.folder import RunFolder, writing
+from kt2t.run.folder import RunFolder, write_text, writing
 
 logger = logging.getLogger("kt2t")
 
@@ -49,24 +49,34 @@ def train(
         if folder.exists:
             folder.begin(recipe, recipe)  # the same recipe, or an error before any work
             recipe = _continued(folder, recipe)
+        if recipe.train.deterministic:
+            _make_deterministic()
         problem = assembling.problem_of(recipe)
         problem.prepare(data_dir, progress)
         assembly = assembling.assemble(recipe, problem)
         if folder.exists:
             assembling.check_vocabularies(problem, folder.vocabularies)
+            write_text(folder.recipe_file, assembly.full.to_yaml())  # with the steps and the report of now
         else:
             assembling.save_vocabularies(problem, folder.vocabularies)
-            folder.begin(recipe, assembly.full_recipe())
-        step = _restored(folder, assembly)
-        if step >= recipe.train.steps:
-            logger.info("this run is finished: %d of %d steps. Give a larger train.steps to go on.", step, recipe.train.steps)
-            return Outcome(folder.path, step)
-        stopped = _fit(folder, assembly, step)
-        step = int(assembly.model.optimizer.iterations)
-        folder.update(step=step)
-        if stopped:
-            return Outcome(folder.path, step, signal=stopped)
-        return Outcome(folder.path, step, evaluation=_evaluated(folder, assembly, step))
+            folder.begin(recipe, assembly.full)
+        return _trained(folder, assembly, _restored(folder, assembly))
+
+
+def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int) -> Outcome:
+    steps = assembly.recipe.train.steps
+    if step >= steps and folder.manifest().get("evaluated") == step:
+        logger.info("this run is finished: %d of %d steps. Give a larger train.steps to go on.", step, steps)
+        return Outcome(folder.path, step)
+    stopped = _fit(folder, assembly, step)
+    step = int(assembly.model.optimizer.iterations)
+    folder.update(step=step)
+    if stopped:
+        return Outcome(folder.path, step, signal=stopped)
+    evaluation = evaluate_model(assembly, "validation", step, samples=assembly.recipe.report.samples)
+    evaluation.write(folder.path)
+    folder.update(evaluated=step)
+    return Outcome(folder.path, step, evaluation=evaluation)
 
 
 def _continued(folder: RunFolder, given: Recipe) -> Recipe:
@@ -100,6 +110,8 @@ def _fit(folder: RunFolder, assembly: assembling.Assembly, step: int) -> int | N
     validation = problem.batches("validation", **size)
     every, last = recipe.report.every, recipe.train.steps
     with _stopping(checkpointing) as stopped:
+        if 0 < step <= last and step % every == 0:
+            _catch_up(folder, assembly, callbacks, validation, step)
         while step < last and not stopped:
             count = min(every - step % every, last - step)
             epochs = (last - step) // every if count == every else 1
@@ -120,6 +132,33 @@ def _fit(folder: RunFolder, assembly: assembling.Assembly, step: int) -> int | N
     return stopped[0] if stopped else None
 
 
+def _catch_up(folder: RunFolder, assembly: assembling.Assembly, callbacks: list[Any], validation: Any, step: int) -> None:
+    """Does what a kill may have cut off at the end of an epoch: its evaluation, and the choice of the best step."""
+    import keras
+
+    from kt2t.callbacks.logs import validation as validated
+    from kt2t.training import checkpoints
+
+    logs = dict(checkpoints.verify(folder.checkpoints / f"step-{step}").extra.get("metrics", {}))
+    if validated(logs):
+        callbacks = [callback for callback in callbacks if type(callback).__name__ == "Checkpointing"]
+    else:
+        found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
+        logs.update({f"val_{name}": float(value) for name, value in found.items()})
+    together = keras.callbacks.CallbackList(callbacks, model=assembly.model)
+    together.on_train_begin()
+    together.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
+
+
+def _make_deterministic() -> None:
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
 def _callbacks(folder: RunFolder, assembly: assembling.Assembly, step: int) -> tuple[list[Any], Any]:
     from kt2t import callbacks
 
@@ -128,14 +167,14 @@ def _callbacks(folder: RunFolder, assembly: assembling.Assembly, step: int) -> t
     if report.score and problem.scores():
         found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit))
     checkpointing = callbacks.Checkpointing(
-        folder.checkpoints, keep=max(report.keep, recipe.train.average), best=report.best, recipe=recipe.to_yaml()
+        folder.checkpoints, keep=max(report.keep, recipe.train.average), best=report.best, recipe=assembly.full.nodes
     )
     found.append(checkpointing)
     found.append(
         callbacks.TensorBoard(
             folder.tensorboard,
             problem,
-            recipe_text=recipe.to_yaml(),
+            recipe_text=assembly.full.to_yaml(),
             decode=assembly.search,
             attention_maps=report.attention_maps,
             samples=report.samples,
@@ -143,12 +182,6 @@ def _callbacks(folder: RunFolder, assembly: assembling.Assembly, step: int) -> t
     )
     found.append(callbacks.Progress(recipe.train.steps, step))
     return found, checkpointing
-
-
-def _evaluated(folder: RunFolder, assembly: assembling.Assembly, step: int) -> Evaluation:
-    evaluation = evaluate_model(assembly, "validation", step, samples=assembly.recipe.report.samples)
-    evaluation.write(folder.path)
-    return evaluation
 
 
 @contextlib.contextmanager

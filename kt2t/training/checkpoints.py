@@ -2,55 +2,29 @@
 
     model.safetensors      the weights, by attribute path
     optimizer.safetensors  the optimizer's variables, by `<slot>/<path of the weight>`
-    manifest.json          format, step, recipe, versions, and size and sha256 of the others
+    manifest.json          format, step, recipe, versions, and size and sha256 of the others (see `manifest`)
 
 Nothing else knows this format. It is the same on every backend.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kt2t.disk import clean, recover, remove_whole, whole_folder
 from kt2t.errors import NumericsError, RunError
-from kt2t.training.whole_folder import clean, recover, remove_whole, sha256, write_whole
+from kt2t.training.manifest import Manifest, verify, write_manifest
 
-FORMAT = 1
-_MANIFEST, _MODEL, _OPTIMIZER = "manifest.json", "model.safetensors", "optimizer.safetensors"
+_MODEL, _OPTIMIZER = "model.safetensors", "optimizer.safetensors"
 _SHOWN = 8
 _logger = logging.getLogger("kt2t")
 
 Arrays = Mapping[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a checkpoint says of itself.
-
-    Attributes:
-        step: Updates done.
-        recipe, extra: What `save` was given.
-        optimizer: Name of the optimizer's class, None where there are only weights.
-        arrays: Shape and dtype of each array, by file and name.
-        files: Size in bytes and sha256 of each file.
-    """
-
-    path: Path
-    step: int
-    recipe: Any = None
-    extra: dict[str, Any] = field(default_factory=dict)
-    optimizer: str | None = None
-    arrays: dict[str, dict[str, Any]] = field(default_factory=dict)
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
 
 
 def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: Mapping[str, Any] | None = None) -> Path:
@@ -79,28 +53,6 @@ def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: M
     _refuse_non_finite(content)
     optimizer = None if variables is None else type(model.optimizer).__name__
     return _write(Path(folder) / f"step-{step}", content, step, optimizer, recipe, dict(extra or {}))
-
-
-def verify(path: str | Path) -> Manifest:
-    """Reads a checkpoint's manifest and checks every file against it.
-
-    Raises:
-        RuntimeError: Something is missing, cut, changed or of a later format; the message says what.
-    """
-    path = Path(path)
-    try:
-        written = json.loads((path / _MANIFEST).read_bytes())
-        seal = written.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise RunError(f"{path}: {_MANIFEST} cannot be read: {error}.") from None
-    if written.get("format") != FORMAT:
-        raise RunError(f"{path}: is of format {written.get('format')!r}; this kt2t reads format {FORMAT}.")
-    if seal != _seal(written):
-        raise RunError(f"{path}: {_MANIFEST} was changed after it was written.")
-    for name, said in written["files"].items():
-        _check_file(path / name, said)
-    written.pop("format")
-    return Manifest(path=path, **written)
 
 
 def restore(path: str | Path, model: Any) -> Manifest:
@@ -219,21 +171,9 @@ def _write(
     def fill(folder: Path) -> None:
         for name, arrays in content.items():
             save_file(dict(arrays), folder / name)
-        manifest = {
-            "format": FORMAT,
-            "step": int(step),
-            "optimizer": optimizer,
-            "recipe": recipe,
-            "extra": extra,
-            "versions": _versions(),
-            "files": {name: _of_file(folder / name) for name in content},
-            "arrays": {name: {n: _of_array(v) for n, v in arrays.items()} for name, arrays in content.items()},
-        }
-        manifest = json.loads(json.dumps(manifest))  # the seal is of what a reader will see
-        text = json.dumps({**manifest, "seal": _seal(manifest)}, indent=1, ensure_ascii=False)
-        (folder / _MANIFEST).write_text(text, encoding="utf-8")
+        write_manifest(folder, content, step, optimizer, recipe, extra)
 
-    return write_whole(path, fill)
+    return whole_folder(path, fill)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -256,44 +196,9 @@ def _matched(manifest: Manifest, file: str, variables: Mapping[str, Any]) -> lis
     return [(variable, values[name]) for name, variable in variables.items()]
 
 
-def _check_file(path: Path, said: Mapping[str, Any]) -> None:
-    if not path.is_file():
-        raise RunError(f"{path.parent}: {path.name} is missing.")
-    size = path.stat().st_size
-    if size != said["size"]:
-        raise RunError(f"{path.parent}: {path.name} has {size} bytes instead of {said['size']}.")
-    if sha256(path) != said["sha256"]:
-        raise RunError(f"{path.parent}: {path.name} was changed after it was written (its sha256 differs).")
-
-
 def _steps(folder: Path) -> list[Path]:
     found = [path for path in folder.glob("step-*") if path.is_dir() and path.name[5:].isdigit()]
     return sorted(found, key=lambda path: int(path.name[5:]))
-
-
-def _seal(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _of_file(path: Path) -> dict[str, Any]:
-    return {"size": path.stat().st_size, "sha256": sha256(path)}
-
-
-def _of_array(value: np.ndarray) -> dict[str, Any]:
-    return {"shape": list(value.shape), "dtype": value.dtype.name}
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib import metadata
-
-    import keras
-
-    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
-    for name in ("kt2t", "keras", "tensorflow", "jax", "numpy", "safetensors"):
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
 
 
 def _listed(items: Sequence[str]) -> str:

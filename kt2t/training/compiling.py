@@ -9,8 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kt2t.errors import NumericsError
-from kt2t.training.clipping import Clipping
+from kt2t.errors import NumericsError, RecipeError
+from kt2t.training.clipping import Clipping, innermost
 from kt2t.training.flat_metric import flat
 from kt2t.training.normalisation import LossTracker, Objective, merged
 
@@ -46,6 +46,9 @@ class Compiled(keras.Model):
             # Keras would rewrite the bases of this class, and with them every model of kt2t.
             raise TypeError("A model of kt2t is a subclass with `call`. For a functional model use keras.Model.")
         super().__init__(**options)
+        # Past Keras, which would track them.
+        object.__setattr__(self, "_tokens_unread", [])
+        object.__setattr__(self, "_tokens_read", 0.0)
 
     def compile(
         self,
@@ -74,10 +77,13 @@ class Compiled(keras.Model):
             seed: Of everything random in training.
 
         Raises:
-            ValueError: `metrics` and `weighted_metrics` do not fit together, or the loss is not one Keras knows.
+            ValueError: `metrics` and `weighted_metrics` do not fit together, the loss is not one Keras knows, or the
+                optimizer accumulates gradients or averages weights.
             NumericsError: From `fit`: no finite gradient in `max_bad_steps` steps in a row.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        optimizer = keras.optimizers.get(optimizer)
+        _check_optimizer(innermost(optimizer))
         super().compile(
             optimizer=optimizer,
             weighted_metrics=keras.tree.map_structure(flat, merged(metrics, weighted_metrics)),
@@ -124,6 +130,14 @@ class Compiled(keras.Model):
         found = super().metrics
         return [*found, self._bad_steps] if self.compiled else found
 
+    @property
+    def tokens_seen(self) -> float:
+        """Summed sample weights of all training steps of this object; grows over the whole run."""
+        unread = list(self._tokens_unread)
+        del self._tokens_unread[: len(unread)]
+        object.__setattr__(self, "_tokens_read", self._tokens_read + sum(float(one) for one in unread))
+        return self._tokens_read
+
     def _results(self, with_metrics: bool) -> dict[str, Any]:
         """What is known of the epoch so far, for the logs: the losses, and the metrics if asked for."""
         found: dict[str, Any] = {}
@@ -164,3 +178,20 @@ def epochs_of(x: Any) -> dict[str, Any]:
     if not callable(getattr(x, "dataset", None)):
         return {}
     return {"shuffle": False, **({"steps_per_epoch": len(x)} if getattr(x, "repeat", False) is True else {})}
+
+
+def _check_optimizer(optimizer: Any) -> None:
+    """Refuses what Keras's optimizers do beside the step, where it would train wrongly here."""
+    if getattr(optimizer, "gradient_accumulation_steps", None):
+        raise RecipeError(
+            f"{optimizer.gradient_accumulation_steps}: gradients are not accumulated yet. Leave it out and take a larger "
+            "train.batch.",
+            path="optimizer.gradient_accumulation_steps",
+        )
+    if getattr(optimizer, "use_ema", False):
+        # Keras's `fit` ends by putting the averages in place of the weights, and a run calls `fit` many times.
+        raise RecipeError(
+            "a moving average of the weights is not kept yet: it comes with the law of splits. Leave it out; the mean of "
+            "the last checkpoints, `--checkpoint average`, does this job.",
+            path="optimizer.use_ema",
+        )

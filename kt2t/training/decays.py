@@ -7,8 +7,9 @@ from typing import Any
 
 from keras import ops
 
+from kt2t.options import positive
 from kt2t.registry import register
-from kt2t.training.schedules import Schedule, positive
+from kt2t.training.schedules import Schedule
 
 
 @register

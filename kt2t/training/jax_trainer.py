@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -24,6 +25,7 @@ class Trainer(Compiled):
     Attributes:
         input_seconds: Time that training waited for batches since it was last set to 0.
         step_seconds: Time spent in giving the steps to the device.
+        tokens_seen: Summed sample weights of all training steps.
     """
 
     input_seconds = 0.0
@@ -86,6 +88,7 @@ class Trainer(Compiled):
                 found = run(state, waiting)
                 self.input_seconds += waiting.seconds
                 self.step_seconds += time.perf_counter() - started - waiting.seconds
+                self._tokens_unread += [_total(data) for data in waiting.taken]
                 return found
 
             self.train_function = timed
@@ -136,11 +139,12 @@ class Trainer(Compiled):
 
 
 class _Waiting:
-    """An iterator that knows how long it was waited for."""
+    """An iterator that knows how long it was waited for, and what was taken from it."""
 
     def __init__(self, iterator: Any) -> None:
         self._iterator = iterator
         self.seconds = 0.0
+        self.taken: list[Any] = []
 
     def __iter__(self) -> _Waiting:
         return self
@@ -148,7 +152,8 @@ class _Waiting:
     def __next__(self) -> Any:
         started = time.perf_counter()
         try:
-            return next(self._iterator)
+            self.taken.append(next(self._iterator))
+            return self.taken[-1]
         finally:
             self.seconds += time.perf_counter() - started
 
@@ -161,6 +166,35 @@ def _chosen(condition: Any, new: list[Any], old: list[Any]) -> list[Any]:
     return [jnp.where(condition, one, other) for one, other in zip(new, old, strict=True)]
 
 
+def _total(data: Any) -> Any:
+    """The summed weights of a batch: of its rows where it has no weights. A number of the device is not waited for."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if sample_weight is None:
+        return len(jax.tree.leaves((y, x))[0])
+    return sum(one.sum() for one in jax.tree.leaves(sample_weight))
+
+
+class _Passes(keras.utils.PyDataset):
+    """Kt2t's finite `Batches` by number, which Keras can read again and again; a generator is spent after one pass."""
+
+    def __init__(self, batches: Any) -> None:
+        super().__init__()
+        self._batches = batches
+        self._left: Iterator[Any] = iter(())
+        self._next = -1
+
+    def __len__(self) -> int:
+        return len(self._batches) - getattr(self._batches, "start", 0)
+
+    def __getitem__(self, index: int) -> Any:
+        if index == 0 or index != self._next:  # else it follows, and is being read ahead
+            self._left = itertools.islice(self._batches, index, None)
+        self._next = index + 1
+        return next(self._left)
+
+
 def _readable(data: Any) -> Any:
-    """A generator over kt2t's `Batches`; anything else as it is."""
-    return (batch for batch in data) if callable(getattr(data, "dataset", None)) else data
+    """What Keras reads instead of kt2t's `Batches`; anything else as it is."""
+    if not callable(getattr(data, "dataset", None)):
+        return data
+    return (batch for batch in data) if getattr(data, "repeat", True) else _Passes(data)

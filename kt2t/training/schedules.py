@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kt2t.options import positive
 from kt2t.registry import register
 
 
@@ -193,9 +194,3 @@ class HiddenDim(Schedule):
 
     def at(self, step: Any) -> Any:
         return ops.convert_to_tensor(self.hidden_dim**-0.5, dtype="float32")
-
-def positive(name: str, value: int) -> int:
-    """The number, or an error that says it is too small."""
-    if value <= 0:
-        raise ValueError(f"{name}: {value} is not positive.")
-    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,12 +34,6 @@ class Trainer(Compiled):
     train_function: Any
     test_function: Any
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        # Past Keras, which would track them.
-        object.__setattr__(self, "_tokens_unread", [])
-        object.__setattr__(self, "_tokens_read", 0.0)
-
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
@@ -54,6 +49,8 @@ class Trainer(Compiled):
     def train_step(self, data: Any) -> dict[str, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         step = tf.identity(innermost(self.optimizer)._iterations)
+        # Before the forward pass, which moves the statistics of batch norm. A tensor shares a variable's memory until then.
+        statistics = [(variable, tf.identity(variable)) for variable in self.non_trainable_weights]
         with randomness.root(self._seed, step), tf.GradientTape() as tape:
             y_pred = self(x, training=True) if self._call_has_training_arg else self(x)
             loss = self._compute_loss(x, y, y_pred, sample_weight, training=True)
@@ -61,10 +58,10 @@ class Trainer(Compiled):
         self._loss_tracker.update_state(loss)
         variables = self.trainable_weights
         gradients = self._summed_over_replicas(tape.gradient(scaled, variables))
-        report = self._update(gradients, variables, step)
+        report = self._update(gradients, variables, step, statistics)
         if self._metrics_in_training and self._compile_metrics is not None:
             self._compile_metrics.update_state(y, y_pred, sample_weight)
-        return {**self._results(self._metrics_in_training), **report, _TOKENS: _total(sample_weight, y)}
+        return {**self._results(self._metrics_in_training), **report, _TOKENS: _total(sample_weight, y, x)}
 
     def test_step(self, data: Any) -> dict[str, Any]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -93,18 +90,21 @@ class Trainer(Compiled):
     def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
         options = {**epochs_of(x), **options}
-        x = _dataset(x)
-        if isinstance(x, tf.data.Dataset):
+        data = _dataset(x)
+        if isinstance(data, tf.data.Dataset):
             options.setdefault("shuffle", False)
-        return super().fit(x, *arguments, validation_data=_dataset(validation_data), **options)
+        with _reading(x, validation_data):
+            return super().fit(data, *arguments, validation_data=_dataset(validation_data), **options)
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`."""
-        return super().evaluate(_dataset(x), *arguments, **options)
+        with _reading(x):
+            return super().evaluate(_dataset(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
         """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`."""
-        return super().predict(_dataset(x), *arguments, **options)
+        with _reading(x):
+            return super().predict(_dataset(x), *arguments, **options)
 
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as one graph that reads the model's weights anew at every call; used by decoding.
@@ -114,8 +114,14 @@ class Trainer(Compiled):
         """
         return function if self.run_eagerly else tf.function(function, reduce_retracing=True, autograph=False)
 
-    def _update(self, gradients: list[Any], variables: list[Any], step: tf.Tensor) -> dict[str, Any]:
-        """Checks, clips and applies the gradients of the whole batch; a step that is not finite changes nothing."""
+    def _update(
+        self, gradients: list[Any], variables: list[Any], step: tf.Tensor, statistics: list[tuple[Any, tf.Tensor]]
+    ) -> dict[str, Any]:
+        """Checks, clips and applies the gradients of the whole batch; a step that is not finite changes nothing.
+
+        Args:
+            statistics: The weights that are not trained, each with its value before the step.
+        """
         optimizer = self.optimizer
         self._build_optimizer(variables)
         rate = tf.identity(optimizer.learning_rate)
@@ -127,10 +133,16 @@ class Trainer(Compiled):
         def apply() -> None:
             optimizer.apply(clipped, variables)
 
+        def restore() -> None:
+            for variable, value in statistics:
+                variable.assign(value)
+
         if optimizer is innermost(optimizer):
             tf.cond(finite, apply, lambda: None)
         else:  # a LossScaleOptimizer looks for itself, and learns from what it sees
             apply()
+        if statistics:
+            tf.cond(finite, lambda: None, restore)
         innermost(optimizer)._iterations.assign(step + 1)
         self._bad_steps.update_state(finite)
         return {"gradient_norm": norm, "learning_rate": rate, "bad_steps": self._bad_steps.result()}
@@ -184,14 +196,6 @@ class Trainer(Compiled):
             self._tokens_unread.append(logs.pop(_TOKENS))
         return logs
 
-    @property
-    def tokens_seen(self) -> float:
-        """Summed sample weights of all training steps of this object; grows over the whole run."""
-        unread = list(self._tokens_unread)
-        del self._tokens_unread[: len(unread)]
-        object.__setattr__(self, "_tokens_read", self._tokens_read + sum(float(one) for one in unread))
-        return self._tokens_read
-
     def _timed(self, run: Step) -> Callable[[Iterator[Any]], Any]:
         def timed(iterator: Iterator[Any]) -> Any:
             started = time.perf_counter()
@@ -220,16 +224,28 @@ def _loop(step: Step, count: int) -> Step:
     return run
 
 
-def _total(sample_weight: Any, y: Any) -> tf.Tensor:
+def _total(sample_weight: Any, y: Any, x: Any) -> tf.Tensor:
     """The summed weights of a batch: of its rows where it has no weights."""
     if sample_weight is None:
-        return tf.cast(tf.shape(tf.nest.flatten(y)[0])[0], tf.float32)
+        return tf.cast(tf.shape(tf.nest.flatten(x if y is None else y)[0])[0], tf.float32)
     return tf.add_n([tf.reduce_sum(tf.cast(one, tf.float32)) for one in tf.nest.flatten(sample_weight)])
 
 
 def _dataset(data: Any) -> Any:
     """The `tf.data.Dataset` of kt2t's `Batches`; anything else as it is."""
     return data.dataset() if callable(getattr(data, "dataset", None)) else data
+
+
+@contextlib.contextmanager
+def _reading(*given: Any) -> Iterator[None]:
+    """Lets what kept kt2t's `Batches` from giving a batch out as itself, not as TensorFlow's error about a function."""
+    try:
+        yield
+    except tf.errors.OpError:
+        for data in given:
+            if getattr(data, "failure", None) is not None:
+                raise data.failure from None
+        raise
 
 
 def _without_optionals(data: Any) -> Any:

@@ -30,3 +30,17 @@ def test_an_unwritable_run_folder_is_status_5(tiny, capsys):
     Path("file").write_text("x")
     assert run(["train", str(tiny), "--run-dir", "file/below"]) == 5
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_record_that_is_damaged_on_the_way_is_status_3_and_named(tiny, tmp_path, capsys):
+    command = [str(tiny), "train.steps=60", "report.every=60", "problem.seed=7", "--data-dir", "data"]
+    assert run(["prepare", *command]) == 0
+    (shard,) = Path("data").rglob("train-*.arrayrecord")
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 50] ^= 1
+    shard.write_bytes(content)
+    capsys.readouterr()
+    assert run(["train", *command, "--run-dir", "r"]) == 3
+    told = capsys.readouterr().err
+    assert f"{shard.name}' is damaged at record " in told and "prepare the problem again" in told
+    assert "Traceback" not in told and "bug" not in told

@@ -98,6 +98,17 @@ def test_empty_lines_are_left_out_counted_and_said(tmp_path, caplog):
     assert [line["inputs"] for line in one.references("validation")] == ["a", "e"]
 
 
+def test_held_out_are_only_examples_that_are_kept(tmp_path):
+    lines = [f"line {n}\tZeile {n}" for n in range(300)]
+    blank = sorted(({"inputs": " " * n, "targets": "x"} for n in range(1, 2000)), key=text_hash)[:3]
+    first = min(text_hash({"inputs": f"line {n}", "targets": f"Zeile {n}"}) for n in range(300))
+    assert text_hash(blank[0]) < first
+    (tmp_path / "train.tsv").write_text("\n".join([*lines, *(f"{one['inputs']}\tx" for one in blank)]) + "\n")
+    made = ParallelText(train_files=str(tmp_path / "train.tsv"))
+    made.prepare(tmp_path / "data")
+    assert made.prepared.manifest["held_out"]["records"] == len(made.references("validation")) == 3
+
+
 def test_nothing_left_is_told_with_the_reasons(tmp_path):
     (tmp_path / "s").write_text("\n\n")
     (tmp_path / "t").write_text("A\nB\n")

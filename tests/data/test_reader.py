@@ -9,13 +9,16 @@ import threading
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from kt2t.data.reader import collate
 from kt2t.data.translation.parallel_text import ParallelText
 from kt2t.errors import DataError
 from kt2t.features import Image, Label, Tags, Text
+from kt2t.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -112,8 +115,43 @@ def test_a_damaged_record_reaches_whoever_iterates(problem):
     assert gone()
 
 
+class Constant(Trainer):
+    """The same logits for any batch."""
+
+    def build(self, input_shape=None):
+        self.scale = self.add_weight(shape=(258,))
+        self.built = True
+
+    def call(self, features):
+        return self.scale + 0.0 * ops.cast(features["targets"], "float32")[..., None]
+
+
+@pytest.mark.parametrize("verb", ["fit", "fit on validation", "evaluate", "predict"])
+def test_a_damaged_record_comes_out_of_keras_as_itself(problem, verb):
+    problem.prepare()
+    train = problem.batches("train", rows=5, shuffle=False)
+    other = problem.batches("validation", rows=5)
+    model = Constant()
+    model.build()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    path = problem.prepared.folder / problem.prepared.manifest["splits"]["train"]["shards"][0]["file"]
+    data = bytearray(path.read_bytes())
+    data[len(data) // 50] ^= 1
+    path.write_bytes(data)
+    call = {
+        "fit": lambda: model.fit(train, verbose=0),
+        "fit on validation": lambda: model.fit(other, validation_data=train, verbose=0),
+        "evaluate": lambda: model.evaluate(train, verbose=0),
+        "predict": lambda: model.predict(train, verbose=0),
+    }[verb]
+    with pytest.raises(DataError, match=rf"{path.name}' is damaged at record \d+") as told:
+        call()
+    assert told.value.__suppress_context__
+    assert np.isfinite(model.evaluate(other, verbose=0))
+    assert gone()
+
+
 def test_dataset_on_tensorflow(problem):
-    keras = pytest.importorskip("keras")
     if keras.backend.backend() != "tensorflow":
         pytest.skip("needs the TensorFlow backend")
     batches = problem.batches("train", tokens=200, start=3)

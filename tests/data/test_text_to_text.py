@@ -54,6 +54,47 @@ def test_an_untrained_vocabulary_needs_prepare_and_is_found_again(folder):
     assert Echo(path=folder, vocabulary=Characters()).features() == problem.features()
 
 
+@register
+class Sayings(Echo):
+    """Lines to be learnt by a language model."""
+
+    def fields(self):
+        return ("targets",)
+
+    def examples(self, split):
+        for number, example in enumerate(super().examples(split)):
+            yield {"targets": example["targets"], "number": number}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"vocabulary": Characters()}, {"source_vocabulary": Bytes(), "target_vocabulary": Characters()}]
+)
+def test_targets_alone(folder, options):
+    problem = Sayings(path=folder, **options)
+    problem.prepare()
+    assert list(problem.features()) == list(problem.expected_features()) == ["targets"]
+    assert problem.prepared.manifest["vocabularies"].keys() == {"targets"}
+    features, targets, weight = next(iter(problem.batches("train", rows=3)))
+    assert sorted(features) == ["targets", "targets_segments"]
+    assert sorted(problem.decode("targets", row) for row in targets) == ["ab", "abba", "ba"] and weight.sum() == 11
+    assert sorted(problem.sample(2)) == ["targets", "targets_segments"]
+    assert problem.references("validation")[2]["targets"] == "abba"
+
+
+def test_an_example_without_a_field_is_named(folder, monkeypatch):
+    monkeypatch.setattr(Echo, "examples", lambda self, split: iter([{"inputs": "a", "targets": "b"}, {"inputs": "c"}]))
+    with pytest.raises(DataError, match=r"train example 1 has the fields \['inputs'\]; its features are"):
+        Echo(path=folder).prepare()
+
+
+def test_encoding_in_the_pool_of_prepare_takes_no_threads_of_its_own(folder, monkeypatch):
+    taken = []
+    encode_all = Bytes.encode_all
+    monkeypatch.setattr(Bytes, "encode_all", lambda self, texts, threads=None: taken.append(threads) or encode_all(self, texts))
+    Echo(path=folder).prepare()
+    assert set(taken) == {1}
+
+
 def test_each_side_its_own_vocabulary(folder):
     problem = Echo(path=folder, source_vocabulary=Characters(), target_vocabulary=Bytes())
     problem.prepare()

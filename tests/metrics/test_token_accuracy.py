@@ -25,6 +25,20 @@ def test_each_position_counts_by_its_weight():
     assert float(metric.result()) == pytest.approx(4 / 6)
 
 
+def test_a_position_counts_the_same_in_a_short_batch_and_in_a_long_one():
+    metric = TokenAccuracy()
+    for time, right in ((2, 1), (8, 0)):
+        ids = np.full((1, time), 3, "int32")
+        metric.update_state(ids, np.eye(4, dtype="float32")[ids * right], np.ones((1, time), "float32"))
+    assert float(metric.result()) == pytest.approx(0.2)
+
+
+def test_a_weight_of_a_row_is_that_of_its_positions():
+    metric = TokenAccuracy()
+    metric.update_state(IDS, LOGITS, np.array([3.0, 1.0]))
+    assert float(metric.result()) == pytest.approx((3 * 2 + 2) / 12)
+
+
 def test_it_takes_one_label_a_row():
     metric = TokenAccuracy()
     metric.update_state(IDS[:, 1], LOGITS[:, 1], np.array([3.0, 1.0]))

@@ -36,13 +36,43 @@ def test_the_same_seed_gives_the_same_weights(tiny):
 
 def test_the_full_recipe_has_every_default_and_builds_the_same(tiny):
     assembly = _assembled(tiny)
-    full = assembly.full_recipe()
+    full = assembly.full
     assert full.nodes["optimizer"]["beta_1"] == pytest.approx(0.9)
     assert full.nodes["model"]["norm"] == "pre" and "features" not in full.nodes["model"]
     assert full.nodes["train"]["seed"] == 1 and full.nodes["report"]["keep"] == 3
     again = assembling.assemble(Recipe(**full.nodes), assembly.problem)
     assert registry.describe(again.model, full=True) == registry.describe(assembly.model, full=True)
     assert registry.describe(again.model.optimizer, full=True) == registry.describe(assembly.model.optimizer, full=True)
+
+
+@pytest.mark.parametrize("dtype", ["auto", "mixed_float16"])
+def test_the_full_recipe_builds_under_every_dtype(tiny, dtype):
+    overrides = [f"train.dtype={dtype}", "optimizer.global_clipnorm=1.0"]
+    full = _assembled(tiny, *overrides).full
+    assert full.nodes["train"]["dtype"] != "auto"
+    assert full.nodes["optimizer"]["type"] == "Adam" and full.nodes["optimizer"]["global_clipnorm"] == 1.0
+    Recipe(**full.nodes).check()
+    again = assembling.assemble(Recipe(**full.nodes), assembling.problem_of(full))
+    assert again.full.nodes == full.nodes
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("optimizer={type: Noam, hidden_dim: 8}", r"optimizer\.type: 'Noam' is not an optimizer"),
+        ("report.decode={type: Search}", r"report\.decode"),
+        ("report.best=bleuu", r"report\.best: 'bleuu' is not measured"),
+        ("report.best=exact_mach", r"report\.best: .* mean 'exact_match'"),
+        ("model.attention={type: Attention, num_heads: 3}", r"command line: model.*num_heads: 3 heads do not divide"),
+        ("optimizer.gradient_accumulation_steps=2", r"optimizer\.gradient_accumulation_steps"),
+        ("train.seed=-1", r"train\.seed: -1 is negative"),
+        ("report.samples=0", r"report\.samples: 0 is not a positive"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_its_path(tiny, override, message):
+    with pytest.raises(RecipeError, match=message) as raised:
+        _assembled(tiny, override)
+    assert len(str(raised.value).splitlines()) == 1
 
 
 def test_what_a_constructor_refuses_is_told_with_its_line(tiny):

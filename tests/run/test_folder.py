@@ -7,7 +7,8 @@ import pytest
 
 from kt2t.errors import ResourceError, RunError
 from kt2t.recipe import Recipe
-from kt2t.run.folder import RunFolder, versions, write_text
+from kt2t.run.folder import RunFolder, write_text
+from kt2t.versions import versions
 
 
 def _recipe(**train):
@@ -45,6 +46,12 @@ def test_a_folder_that_is_no_run_is_refused_untouched(tmp_path):
         pass
     assert os.listdir(tmp_path) == ["thesis.tex"]
     with pytest.raises(RunError, match="is a file"), RunFolder(tmp_path / "thesis.tex").locked():
+        pass
+
+
+def test_what_a_killed_command_left_half_written_is_not_foreign(tmp_path):
+    (tmp_path / ".recipe.yaml.tmp-1234").write_text("half")
+    with RunFolder(tmp_path).locked():
         pass
 
 

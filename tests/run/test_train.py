@@ -1,5 +1,6 @@
 """Training from a recipe, and going on with it: killed at any moment, a run ends as if nothing had happened."""
 
+import json
 import os
 import random
 import signal
@@ -13,19 +14,21 @@ from safetensors.numpy import load_file
 
 from kt2t.errors import RunError
 from kt2t.recipe_file import load
+from kt2t.run.folder import RunFolder
 from kt2t.run.train import train
 
 CODE = """
 import sys
-import keras, tensorflow as tf
-tf.config.experimental.enable_op_determinism()
 from kt2t.recipe_file import load
+from kt2t.run.folder import RunFolder
 from kt2t.run.train import train
 recipe = load(sys.argv[1], sys.argv[3:])
 recipe.check()
 outcome = train(recipe, sys.argv[2])
 sys.exit(128 + outcome.signal if outcome.signal else 0)
 """
+
+QUICK = ("report.score=false", "report.best=loss", "report.attention_maps=false")
 
 
 def _arrays(folder, step):
@@ -53,23 +56,23 @@ def test_a_run_leaves_what_it_should(tiny_run):
 
 
 def test_a_finished_run_says_so_and_more_steps_go_on(tiny, tmp_path, caplog):
-    recipe = load(str(tiny), ["train.steps=4", "report.score=false"])
+    recipe = load(str(tiny), ["train.steps=4", *QUICK])
     assert train(recipe, tmp_path / "run").step == 4
     with caplog.at_level("INFO", logger="kt2t"):
         again = train(recipe, tmp_path / "run")
     assert again.step == 4 and again.evaluation is None and "is finished" in caplog.text
-    assert train(load(str(tiny), ["train.steps=6", "report.score=false"]), tmp_path / "run").step == 6
+    assert train(load(str(tiny), ["train.steps=6", *QUICK]), tmp_path / "run").step == 6
 
 
 def test_another_recipe_in_the_folder_is_refused_before_any_work(tiny, tmp_path):
-    train(load(str(tiny), ["train.steps=2", "report.score=false"]), tmp_path / "run")
+    train(load(str(tiny), ["train.steps=2", *QUICK]), tmp_path / "run")
     with pytest.raises(RunError, match=r"model\.num_layers: 1 there, 2 here"):
         train(load(str(tiny), ["model.num_layers=2"]), tmp_path / "run")
 
 
 def test_killed_and_run_again_it_is_bit_identical(tiny, tmp_path):
     """kill -9 at three moments of the run, the same command each time; weights and slots equal the undisturbed run's."""
-    overrides = ("train.steps=60", "report.every=5", "report.score=false", "report.attention_maps=false")
+    overrides = ("train.steps=60", "train.deterministic=true", "report.every=5", *QUICK)
     assert _start(tiny, tmp_path / "whole", *overrides).wait() == 0
     generator = random.Random(3)
     killed = 0
@@ -90,7 +93,7 @@ def test_killed_and_run_again_it_is_bit_identical(tiny, tmp_path):
 
 
 def test_a_signal_saves_and_the_same_command_goes_on(tiny, tmp_path):
-    overrides = ("train.steps=100000", "report.every=100000", "report.score=false", "report.attention_maps=false")
+    overrides = ("train.steps=100000", "report.every=100000", *QUICK)
     process = _start(tiny, tmp_path / "run", *overrides)
     while not (tmp_path / "run" / "run.json").exists() or not list((tmp_path / "run").rglob("events.out*")):
         assert process.poll() is None, process.stderr.read().decode()[-2000:]
@@ -103,3 +106,27 @@ def test_a_signal_saves_and_the_same_command_goes_on(tiny, tmp_path):
     assert step > 0
     outcome = train(load(str(tiny), [*overrides[1:], f"train.steps={step + 2}"]), tmp_path / "run")
     assert outcome.step == step + 2
+
+
+def test_what_a_kill_cut_off_at_the_end_of_an_epoch_is_done_before_going_on(tiny, tmp_path):
+    """Killed after the last checkpoint and before its evaluation, and killed before the best step was written down."""
+    recipe = load(str(tiny), ["train.steps=8"])
+    recipe.check()
+    whole = train(recipe, tmp_path / "run")
+    best = (tmp_path / "run" / "checkpoints" / "best.json").read_text()
+    (tmp_path / "run" / "checkpoints" / "best.json").unlink()
+    folder = RunFolder(tmp_path / "run")
+    folder.update(evaluated=None)
+    (tmp_path / "run" / "evaluation-validation.json").unlink()
+    again = train(recipe, tmp_path / "run")
+    assert again.evaluation is not None and again.evaluation.values() == whole.evaluation.values()
+    kept = json.loads((tmp_path / "run" / "checkpoints" / "best.json").read_text())
+    assert kept["metric"] == json.loads(best)["metric"] and kept["step"] == 8
+
+
+def test_a_changed_report_and_more_steps_are_kept_with_the_run(tiny, tmp_path):
+    train(load(str(tiny), ["train.steps=2", *QUICK]), tmp_path / "run")
+    train(load(str(tiny), ["train.steps=3", *QUICK, "report.decode={type: Beam, beams: 3}"]), tmp_path / "run")
+    kept = RunFolder(tmp_path / "run").recipe()
+    assert kept.train.steps == 3 and kept.nodes["report"]["decode"]["beams"] == 3
+    assert kept.nodes["train"]["dtype"] == "float32"

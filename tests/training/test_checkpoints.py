@@ -46,7 +46,7 @@ class Small(Trainer):
 
 def compiled(optimizer=None, **options):
     model = Small(**options)
-    model.compile(optimizer or Adam(Noam(4, 5), global_clipnorm=0.5, use_ema=True), "mse", seed=7)
+    model.compile(optimizer or Adam(Noam(4, 5), global_clipnorm=0.5), "mse", seed=7)
     return model
 
 
@@ -270,7 +270,7 @@ except ResourceError as error:
     print(error)
 """
     output, _ = child(body).communicate(timeout=120)
-    assert "step-2: cannot be written" in output
+    assert "step-2' cannot be written" in output
     assert [path.name for path in tmp_path.iterdir()] == ["step-1"]
     assert checkpoints.verify(tmp_path / "step-1").step == 1
     assert issubclass(ResourceError, OSError)

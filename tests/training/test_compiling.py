@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from kt2t.errors import RecipeError
 from kt2t.training.compiling import BadSteps, epochs_of
 from kt2t.training.trainer import Trainer
 
@@ -62,6 +63,20 @@ def test_compiling_again_starts_over():
         error = one.predict(np.ones((4, 3)), verbose=0)
         expected = (error**2).mean() if loss == "mse" else np.abs(error).mean()
         assert found == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("option", "way_out"),
+    [
+        ({"gradient_accumulation_steps": 2}, "optimizer.gradient_accumulation_steps: .*larger train.batch"),
+        ({"use_ema": True}, "optimizer.use_ema: .*--checkpoint average"),
+    ],
+)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_what_would_train_wrongly_is_refused_with_the_way_out(option, way_out, scaled):
+    optimizer = keras.optimizers.Adam(**option)
+    with pytest.raises(RecipeError, match=way_out):
+        model().compile(keras.optimizers.LossScaleOptimizer(optimizer) if scaled else optimizer, "mse")
 
 
 def test_metrics_of_both_kinds_must_have_one_form():

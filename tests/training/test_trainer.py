@@ -119,6 +119,12 @@ def test_extra_losses_of_layers_are_added():
     assert np.abs(kernel(model)).sum() < np.abs(START).sum()
 
 
+def test_the_losses_of_layers_are_enough():
+    model = compiled(loss=None, penalty=0.5)
+    model.fit(X, batch_size=5, verbose=0)
+    assert np.abs(kernel(model)).sum() < np.abs(START).sum() and model.tokens_seen == len(X)
+
+
 def test_a_step_that_is_not_finite_changes_nothing_and_is_counted():
     bad = X.copy()
     bad[5, 0] = np.nan
@@ -140,6 +146,27 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_counted():
     assert int(model.optimizer.iterations) == 3
     assert history["bad_steps"] == [1]
     assert np.isfinite(history["loss"][0])
+
+
+def test_a_step_that_is_not_finite_leaves_the_statistics_of_the_data_as_they_were():
+    class Normalised(Trainer):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.dense = keras.layers.BatchNormalization(), keras.layers.Dense(2)
+
+        def call(self, x, training=False):
+            return self.dense(self.norm(x, training=training))
+
+    model = Normalised()
+    model.compile("sgd", "mse")
+    found = []
+    for x in (X, X * np.nan, X):
+        logs = model.train_on_batch(x, Y, return_dict=True)
+        found.append([keras.ops.convert_to_numpy(one).copy() for one in model.non_trainable_weights])
+        assert logs["bad_steps"] == np.isnan(x).any()
+    for first, second, third in zip(*found, strict=True):
+        np.testing.assert_array_equal(first, second)
+        assert np.abs(third - first).max() > 1e-3
 
 
 def test_nothing_but_bad_steps_stops_training():
@@ -172,6 +199,61 @@ def test_steps_of_an_epoch_continue_the_same_data():
     model.fit(endless(), steps_per_epoch=3, epochs=2, verbose=0, callbacks=[watcher])
     error = np.full((1, 3), 1.0) @ START.astype("float64")
     assert seen == pytest.approx([step**2 * np.sqrt(3 * (error**2).sum()) for step in range(6)], rel=1e-4)
+
+
+class Batches:
+    """What kt2t's reader looks like from here."""
+
+    def __init__(self, rows, repeat=False, start=0):
+        self.rows, self.repeat, self.start = rows, repeat, start
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __iter__(self):
+        step = self.start
+        while self.repeat or step < len(self.rows):
+            rows = self.rows[step % len(self.rows)]
+            yield X[rows], Y[rows], W[rows]
+            step += 1
+
+    def dataset(self):
+        if keras.backend.backend() != "tensorflow":
+            return iter(self)
+        import tensorflow as tf
+
+        kinds = tuple(tf.TensorSpec((None, *one.shape[1:]), one.dtype) for one in (X, Y, W))
+        return tf.data.Dataset.from_generator(lambda: iter(self), output_signature=kinds)
+
+
+SLICES = [slice(0, 1), slice(1, 3), slice(3, 4), slice(4, 8), slice(8, 10)]
+
+
+@pytest.mark.parametrize("repeat", [False, True])
+def test_every_validation_sees_all_batches(repeat):
+    model = compiled(keras.optimizers.SGD(0.0), metrics=["mae"])
+    data = Batches(SLICES, repeat)
+    history = model.fit(data, validation_data=Batches(SLICES), epochs=3, verbose=0).history
+    expected = model.evaluate(X, Y, sample_weight=W, verbose=0)
+    for epoch in zip(history["val_loss"], history["val_mae"], strict=True):
+        assert epoch == pytest.approx(expected, rel=1e-5)
+    assert history["loss"] == pytest.approx([expected[0]] * 3, rel=1e-5)
+    for _ in range(2):
+        assert model.evaluate(Batches(SLICES), verbose=0) == pytest.approx(expected, rel=1e-5)
+    late = Batches(SLICES, start=3)
+    found = model.evaluate(late, verbose=0)
+    assert found == pytest.approx(model.evaluate(X[4:], Y[4:], sample_weight=W[4:], verbose=0), rel=1e-5)
+    np.testing.assert_allclose(model.predict(late, verbose=0), X[4:] @ START, rtol=1e-5)
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 2])
+def test_tokens_seen_grow_over_the_whole_run_by_the_weights(steps_per_execution):
+    model = compiled(steps_per_execution=steps_per_execution)
+    fit(model, epochs=2)
+    assert model.tokens_seen == pytest.approx(2 * W.sum()) and model.tokens_seen == pytest.approx(2 * W.sum())
+    history = fit(model, weights=None)
+    assert model.tokens_seen == pytest.approx(2 * W.sum() + len(X))
+    assert not [name for name in history if "token" in name]
 
 
 def test_many_steps_in_one_call():

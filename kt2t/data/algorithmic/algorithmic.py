@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from kt2t.data.blocks import BLOCK, chance_of, first_kept, from_blocks, is_in_split
 from kt2t.data.problem import Problem
 from kt2t.data.vocabularies.symbols import Symbols
 from kt2t.errors import DataError
 from kt2t.features import END, Feature, Text
 
-BLOCK = 1000
-SHARE_FOR_VALIDATION = 10
 SMALLEST_SPLIT_SPACE = 1000
 
 
@@ -110,9 +108,7 @@ class Algorithmic(Problem):
         if split not in self.splits():
             raise DataError(f"{type(self).__name__} has no split {split!r}. There are {', '.join(self.splits())}.")
         stop = self.counts[split] if stop is None else min(stop, self.counts[split])
-        for number in range(start // BLOCK, -(-stop // BLOCK)):
-            first = number * BLOCK
-            yield from self._block(split, number)[max(start - first, 0) : stop - first]
+        yield from from_blocks(lambda number: self._block(split, number), start, stop)
 
     def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return {field: np.array([*self.vocabulary.encode(value), END], np.int32) for field, value in example.items()}
@@ -125,16 +121,12 @@ class Algorithmic(Problem):
         return {"inputs": self.vocabulary, "targets": self.vocabulary}
 
     def _block(self, split: str, number: int) -> list[dict[str, np.ndarray]]:
-        chance = np.random.Generator(
-            np.random.Philox(np.random.SeedSequence([self.seed, zlib.crc32(split.encode()), number]))
-        )
+        chance = chance_of(self.seed, split, number)
         lengths = (self.longest_input + 1, self.evaluation_length) if split == "long" else (1, self.longest_input)
-        drawn = itertools.chain.from_iterable(self.draw(chance, BLOCK, *lengths) for _ in itertools.count())
-        inputs = itertools.islice((row for row in drawn if self._belongs(row, split)), BLOCK)
-        return [{"inputs": row, "targets": self.answer(row, chance)} for row in list(inputs)]
+        inputs = first_kept(lambda: self.draw(chance, BLOCK, *lengths), lambda row: self._belongs(row, split))
+        return [{"inputs": row, "targets": self.answer(row, chance)} for row in inputs]
 
     def _belongs(self, inputs: np.ndarray, split: str) -> bool:
         if split == "long" or self.possible_inputs() < SMALLEST_SPLIT_SPACE:
             return True
-        held_out = zlib.crc32(inputs.astype("<i4").tobytes()) % SHARE_FOR_VALIDATION == 0
-        return held_out == (split == "validation")
+        return is_in_split(zlib.crc32(inputs.astype("<i4").tobytes()), split)

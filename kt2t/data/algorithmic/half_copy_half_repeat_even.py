@@ -26,6 +26,8 @@ class HalfCopyHalfRepeatEven(Algorithmic):
     Source: a task of this kind in talks on Tensor2Tensor, 2018; the definition is ours.
     """
 
+    further_scores = ("accepted", "copies", "repeats")
+
     def answer(self, inputs: np.ndarray, chance: np.random.Generator) -> np.ndarray:
         return inputs if chance.random() < 0.5 else repeat_even(inputs)
 

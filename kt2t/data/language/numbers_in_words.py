@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from kt2t.data.blocks import BLOCK, PARTS, chance_of, first_kept, from_blocks, is_in_split
 from kt2t.data.text_to_text import TextToText
 from kt2t.data.vocabularies.characters import Characters
 from kt2t.data.vocabularies.words import Words
 from kt2t.errors import DataError
 from kt2t.registry import register
 
-BLOCK = 1000
-SHARE_FOR_VALIDATION = 10
 ALWAYS_TRAINED = 100
 ONES = (
     "zero one two three four five six seven eight nine ten "
@@ -94,26 +93,24 @@ class NumbersInWords(TextToText):
         if split not in self.counts:
             raise DataError(f"NumbersInWords has no split {split!r}. There are {', '.join(self.counts)}.")
         stop = self.counts[split] if stop is None else min(stop, self.counts[split])
-        for block in range(start // BLOCK, -(-stop // BLOCK)):
-            first = block * BLOCK
-            for number in self._numbers(split, block)[max(start - first, 0) : stop - first]:
-                yield {"inputs": words(number, self._share(number, "and") < self.british), "targets": str(number)}
+        for number in from_blocks(lambda block: self._numbers(split, block), start, stop):
+            yield {"inputs": words(number, self._share(number, "and") < self.british), "targets": str(number)}
 
     def _numbers(self, split: str, block: int) -> list[int]:
-        chance = np.random.Generator(
-            np.random.Philox(np.random.SeedSequence([self.seed, zlib.crc32(split.encode()), block]))
-        )
-        found: list[int] = []
-        while len(found) < BLOCK:
+        chance = chance_of(self.seed, split, block)
+
+        def draw() -> list[int]:
             limits = 10 ** chance.integers(1, len(str(self.largest)) + 1, BLOCK)
             limits[::2] = self.largest + 1
-            drawn = chance.integers(0, np.minimum(limits, self.largest + 1)).tolist()
-            found += [number for number in drawn if self._belongs(number, split)]
-        return found[:BLOCK]
+            found: list[int] = chance.integers(0, np.minimum(limits, self.largest + 1)).tolist()
+            return found
+
+        return first_kept(draw, lambda number: self._belongs(number, split))
 
     def _belongs(self, number: int, split: str) -> bool:
-        held_out = number >= ALWAYS_TRAINED and self._share(number, "split") < 1 / SHARE_FOR_VALIDATION
-        return held_out == (split == "validation")
+        if number < ALWAYS_TRAINED:
+            return split == "train"
+        return is_in_split(int(self._share(number, "split") * PARTS), split)
 
     def _share(self, number: int, purpose: str) -> float:
         return zlib.crc32(f"{purpose} {number}".encode()) / 2**32

@@ -14,7 +14,7 @@ from kt2t.data import (
     Shift,
     Sort,
 )
-from kt2t.data.algorithmic.algorithmic import BLOCK
+from kt2t.data.blocks import BLOCK
 from kt2t.errors import DataError
 from kt2t.features import Text
 from kt2t.registry import build, describe

@@ -2,7 +2,8 @@ import itertools
 
 import pytest
 
-from kt2t.data.language.numbers_in_words import BLOCK, NumbersInWords, all_words, words
+from kt2t.data.blocks import BLOCK
+from kt2t.data.language.numbers_in_words import NumbersInWords, all_words, words
 from kt2t.data.vocabularies.bytes import Bytes
 from kt2t.errors import DataError
 from kt2t.registry import build, describe

@@ -1,0 +1,20 @@
+"""Which versions made a run or a checkpoint."""
+
+from __future__ import annotations
+
+import platform
+from contextlib import suppress
+from importlib import metadata
+
+PACKAGES = (
+    "kt2t", "keras", "tensorflow", "keras-nlp", "tensorflow-text", "jax", "numpy", "safetensors", "sentencepiece",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python, of kt2t and of what it stands on, where it is installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found

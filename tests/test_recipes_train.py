@@ -1,0 +1,64 @@
+"""Every recipe that comes with kt2t, at a shrunken size: it trains three steps, writes events, and decodes."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from kt2t.cli.main import run
+from kt2t.recipe_file import load, short_names
+from kt2t.registry import find
+
+SHRUNKEN = {
+    "problem": {"train_examples": 50, "validation_examples": 5, "max_length": 8, "evaluation_length": 9},
+    "model": {"hidden_dim": 16, "intermediate_dim": 16, "num_heads": 2, "num_layers": 1},
+}
+QUICK = (
+    "train.steps=3", "train.batch={rows: 8}", "report.every=3", "report.score_limit=4", "report.samples=1",
+)  # fmt: skip
+PAIRS = [(f"a man in shirt number {n} rides", f"ein Mann in Hemd Nummer {n} fährt") for n in range(50)]
+
+
+def of_text(folder, type_name):
+    """The options that point a translation problem to files of its kind."""
+    if type_name == "ParallelText":
+        file = folder / "pairs.tsv"
+        file.write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS), encoding="utf-8")
+        return {"train_files": file}
+    if type_name == "Multi30k":
+        for split in ("train", "val", "test_2016_flickr"):
+            for side, language in enumerate(("en", "de")):
+                lines = "".join(pair[side] + "\n" for pair in (PAIRS if split == "train" else PAIRS[:5]))
+                (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
+        return {"path": folder}
+    return {}
+
+
+def overrides(recipe, folder):
+    """`key=value` for every option of the shrunken size that the recipe's own types have."""
+    found = []
+    for section, sizes in SHRUNKEN.items():
+        node = recipe.nodes[section]
+        options = inspect.signature(find(node["type"])).parameters
+        found += [f"{section}.{option}={size}" for option, size in sizes.items() if option in options]
+        if section == "problem" and node.get("vocabulary", {}).get("type") == "Subwords":
+            found += ["problem.vocabulary.size=320", "problem.max_length=60"]
+    found += [f"problem.{option}={value}" for option, value in of_text(folder, recipe.nodes["problem"]["type"]).items()]
+    return [*found, *QUICK]
+
+
+@pytest.mark.parametrize("name", sorted(short_names()))
+def test_it_trains_reports_and_decodes(name, tmp_path, capsys):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    places = ["--run-dir", str(tmp_path / "run"), "--data-dir", str(tmp_path / "data")]
+    assert run(["train", name, *overrides(load(name), raw), *places]) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out.count("prediction:") == 1
+    losses = []
+    for file in (tmp_path / "run" / "tensorboard").rglob("events.out.tfevents*"):
+        events = EventAccumulator(str(file)).Reload()
+        losses += [event.value for tag in events.Tags()["scalars"] if "loss" in tag for event in events.Scalars(tag)]
+    assert losses and all(map(math.isfinite, losses))
