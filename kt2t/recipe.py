@@ -15,7 +15,7 @@ import yaml
 
 from kt2t import registry
 from kt2t.errors import RecipeError, UnknownNameError
-from kt2t.options import check, nearest
+from kt2t.options import check, nearest, positive
 from kt2t.registry import register
 from kt2t.signatures import static_options
 
@@ -66,12 +66,12 @@ class Train:
         average: int = 5,
         deterministic: bool = False,
     ) -> None:
-        self.steps = _positive("steps", steps)
+        self.steps = positive("steps", steps)
         self.batch = {"tokens": 4096} if batch is None else batch
         for name, size in self.batch.items():
             if name not in ("tokens", "rows"):
                 raise ValueError(f"batch.{name}: a batch has no such measure. {nearest(name, ['tokens', 'rows'])}")
-            _positive(f"batch.{name}", size)
+            positive(f"batch.{name}", size)
         if len(self.batch) != 1:
             raise ValueError(f"batch: {self.batch!r} should be one of {{tokens: N}} and {{rows: N}}.")
         self.strategy = strategy
@@ -79,7 +79,7 @@ class Train:
         if seed < 0:
             raise ValueError(f"seed: {seed} is negative.")
         self.seed = seed
-        self.average = _positive("average", average)
+        self.average = positive("average", average)
         self.deterministic = deterministic
 
 
@@ -112,14 +112,14 @@ class Report:
         samples: int = 5,
         keep: int = 3,
     ) -> None:
-        self.every = _positive("every", every)
+        self.every = positive("every", every)
         self.best = best
         self.decode = decode
         self.score = score
-        self.score_limit = score_limit if score_limit is None else _positive("score_limit", score_limit)
+        self.score_limit = score_limit if score_limit is None else positive("score_limit", score_limit)
         self.attention_maps = attention_maps
-        self.samples = _positive("samples", samples)
-        self.keep = _positive("keep", keep)
+        self.samples = positive("samples", samples)
+        self.keep = positive("keep", keep)
 
 
 @register
@@ -262,12 +262,6 @@ def _check_files(node: Mapping[str, Any], path: str) -> None:
             for file in value if isinstance(value, list) else [value]:
                 if isinstance(file, str) and not Path(file).expanduser().exists():
                     raise RecipeError(f"{file!r} does not exist.", path=f"{path}.{key}")
-
-
-def _positive(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name}: {value!r} is not a positive whole number.")
-    return value
 
 
 class _Dumper(yaml.SafeDumper):

@@ -45,7 +45,7 @@ def test_a_good_recipe_passes(tmp_path):
         ("warmup: 100", "warm_up: 100", 5, "optimizer.learning_rate.warm_up", "Did you mean 'warmup'"),
         ("steps: 100", "step: 100", 6, "train.step", "Did you mean 'steps'"),
         ("steps: 100", "steps: many", 6, "train.steps", "'many' is not a whole number"),
-        ("steps: 100", "steps: -1", 6, "train.steps", "-1 is not a positive"),
+        ("steps: 100", "steps: -1", 6, "train.steps", "-1 is not positive"),
         ("{tokens: 512}", "{token: 512}", 6, "train.batch.token", "Did you mean 'tokens'"),
         ("beams: 4", "beans: 4", 7, "report.decode.beans", "Did you mean 'beams'"),
         ("symbols: 10", "symbols: '???'", 1, "problem.symbols", "must be given"),

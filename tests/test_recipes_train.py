@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from kt2t.cli.main import run
 from kt2t.recipe_file import load, short_names
-from kt2t.registry import find
+from kt2t.registry import lookup
 
 SHRUNKEN = {
     "problem": {"train_examples": 50, "validation_examples": 5, "max_length": 8, "evaluation_length": 9},
@@ -42,7 +42,7 @@ def overrides(recipe, folder):
     found = []
     for section, sizes in SHRUNKEN.items():
         node = recipe.nodes[section]
-        options = inspect.signature(find(node["type"])).parameters
+        options = inspect.signature(lookup(node["type"])).parameters
         found += [f"{section}.{option}={size}" for option, size in sizes.items() if option in options]
         if section == "problem" and node.get("vocabulary", {}).get("type") == "Subwords":
             found += ["problem.vocabulary.size=320", "problem.max_length=60"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from kt2t.callbacks.pace import step_of
 from kt2t.callbacks.terminal import is_terminal, stderr
+from kt2t.decoding import asked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +34,7 @@ class DecodedText(keras.callbacks.Callback):
     """Decodes a few examples at each epoch end and prints them beside what was asked for.
 
     A rich table on a terminal, plain lines elsewhere, to stderr. `TensorBoard` shows the same rows as text. A model
-    that reads nothing continues the first half of each target.
+    that reads nothing continues the first half of each target; for one that does not generate nothing is printed.
 
     Args:
         problem: Gives the sample and turns ids into text.
@@ -64,6 +65,8 @@ class DecodedText(keras.callbacks.Callback):
         self._console = console
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not hasattr(self.model, "generate"):
+            return
         console = self._console or stderr()
         rows = self.rows(self.model)
         if is_terminal(console):
@@ -77,8 +80,7 @@ class DecodedText(keras.callbacks.Callback):
         if self._sample is None:
             self._sample = self.problem.sample(self.samples)
         sample = {field: np.asarray(value)[: self.samples] for field, value in self._sample.items()}
-        asked = sample if "inputs" in sample else _begun(sample)
-        ids = np.asarray(model.generate(asked, search=self.search)["ids"])[:, 0]
+        ids = np.asarray(model.generate(asked(sample), search=self.search)["ids"])[:, 0]
         return [
             Row(
                 inputs=self.problem.decode("inputs", sample["inputs"][row]) if "inputs" in sample else None,
@@ -118,14 +120,6 @@ def table(rows: Iterable[Row], title: str | None = None) -> Table:
     for row in rows:
         shown.add_row(*(Text(_one_line(cell)) for cell in _cells(row)))
     return shown
-
-
-def _begun(sample: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The first half of each target: what a model that reads nothing is to continue."""
-    real = sample.get("targets_segments", sample["targets"] != 0) != 0
-    first = np.cumsum(real, axis=1) <= real.sum(1, keepdims=True) // 2
-    begun = {"targets": sample["targets"] * first}
-    return begun | {f"{name}_segments": (real & first).astype("int32") for name in begun}
 
 
 def _cells(row: Row) -> list[str]:

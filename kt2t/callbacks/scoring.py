@@ -8,12 +8,15 @@ from typing import Any
 import keras
 import numpy as np
 
+from kt2t.decoding import has_source, without_fillers
+
 
 class Scoring(keras.callbacks.Callback):
     """Decodes a split and puts what `problem.score` says into the logs, as `validation_bleu` and so on.
 
     Callbacks see the logs in their order, so this one stands first: `Checkpointing(best="bleu")`, `EarlyStopping`,
-    `TensorBoard` and `Progress` behind it find the scores.
+    `TensorBoard` and `Progress` behind it find the scores. A model that does not generate has no such scores, nor has
+    one that reads no source, whose answers nothing makes right or wrong.
 
     Args:
         problem: Gives examples, references and scores.
@@ -43,7 +46,7 @@ class Scoring(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None or getattr(self.model, "stop_requested", False) or not hasattr(self.model, "generate"):
             return
-        if not self.problem.scores():
+        if not self.problem.scores() or not has_source(self.problem.features()):
             return
         if self._references is None:
             self._references = list(self.problem.references(self.split))
@@ -67,8 +70,10 @@ def decode_split(
     left = len(batches) * rows if limit is None else limit
     for number in _evenly(len(batches), -(-left // rows)):
         features, *_ = batches.batch(number)
-        ids = np.asarray(model.generate(features, search=search)["ids"])[:, 0]
-        for index, hypothesis in zip(batches.plan.batch(number).indices, ids, strict=True):
+        indices = batches.plan.batch(number).indices
+        features = without_fillers(features, indices)
+        ids = np.asarray(model.generate(features, search=search, draw=number)["ids"])[:, 0]
+        for index, hypothesis in zip(indices, ids, strict=True):
             if index >= 0 and left > 0:
                 left -= 1
                 yield int(index), problem.decode("targets", hypothesis)

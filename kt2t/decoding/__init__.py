@@ -8,7 +8,10 @@ TABLE = {
     "Greedy": "greedy",
     "Sample": "sample",
     "Search": "search",
+    "asked": "asking",
     "decode": "loop",
+    "has_source": "asking",
+    "without_fillers": "asking",
 }
 
 __getattr__, __dir__ = exports(__name__, TABLE)

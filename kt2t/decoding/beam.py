@@ -8,6 +8,7 @@ from keras import ops
 
 from kt2t.decoding.search import Search, State
 from kt2t.features import END
+from kt2t.ops.beams import gather_beams
 from kt2t.registry import register
 
 Tensor = Any
@@ -64,7 +65,7 @@ class Beam(Search):
         self.early_stopping = early_stopping
         self.extra_length = extra_length
 
-    def begin(self, batch: Any, length: int) -> State:
+    def begin(self, batch: Any, length: int, draw: Tensor = 0) -> State:
         shape = (batch, self.beams)
         first = ops.cast(ops.arange(self.beams) > 0, "float32") * _NONE
         return {
@@ -85,13 +86,13 @@ class Beam(Search):
         ended_ids = ops.concatenate([state["ended_ids"], candidates["ids"]], axis=1)
         ended_scores, ended_index = ops.top_k(ended_scores, self.beams)
         chosen = {
-            "last": _rows(candidates["last"], index),
-            "ids": _rows(candidates["ids"], index),
+            "last": gather_beams(candidates["last"], index),
+            "ids": gather_beams(candidates["ids"], index),
             "log_probs": running,
-            "ended_ids": _rows(ended_ids, ended_index),
+            "ended_ids": gather_beams(ended_ids, ended_index),
             "ended_scores": ended_scores,
         }
-        return chosen, _rows(parents, index)
+        return chosen, gather_beams(parents, index)
 
     def is_done(self, state: State, limit: Tensor) -> Tensor:
         reachable = state["log_probs"][:, 0] / self._penalty(limit)
@@ -106,7 +107,7 @@ class Beam(Search):
         ended = ops.sum(ops.cast(state["ended_scores"] > _NONE / 2, "int32"), axis=1, keepdims=True)
         place = ops.expand_dims(ops.arange(self.n_best, dtype="int32"), 0)
         index = ops.where(place < ended, place, place - ended + self.beams)
-        return _rows(ids, index), _rows(scores, index)
+        return gather_beams(ids, index), gather_beams(scores, index)
 
     def _candidates(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor]:
         """The 2 · beams best continuations of each source, and which beam each continues."""
@@ -116,7 +117,7 @@ class Beam(Search):
         log_probs, index = ops.top_k(log_probs, 2 * self.beams)
         index = ops.cast(index, "int32")
         parents, last = index // vocabulary_size, index % vocabulary_size
-        ids = ops.slice_update(_rows(state["ids"], parents), (0, 0, position), ops.expand_dims(last, 2))
+        ids = ops.slice_update(gather_beams(state["ids"], parents), (0, 0, position), ops.expand_dims(last, 2))
         candidates = {
             "last": last,
             "ids": ids,
@@ -128,9 +129,3 @@ class Beam(Search):
 
     def _penalty(self, tokens: Tensor) -> Tensor:
         return ops.power((5.0 + ops.cast(tokens, "float32")) / 6.0, self.length_penalty)
-
-
-def _rows(x: Tensor, index: Tensor) -> Tensor:
-    """Rows of each source: x (batch, rows, …), index (batch, chosen) → (batch, chosen, …)."""
-    index = ops.reshape(index, (*ops.shape(index), *[1] * (len(x.shape) - 2)))
-    return ops.take_along_axis(x, index, axis=1)

@@ -36,7 +36,11 @@ class Decodes:
     step: Callable[..., tuple[Tensor, Any]]
 
     def generate(
-        self, features: Mapping[str, Any], search: Search | None = None, length: int | None = None
+        self,
+        features: Mapping[str, Any],
+        search: Search | None = None,
+        length: int | None = None,
+        draw: int = 0,
     ) -> dict[str, np.ndarray]:
         """Decodes a batch. One graph is kept for each search and each of a few widths of source and output.
 
@@ -45,6 +49,7 @@ class Decodes:
                 one that does not.
             search: Such as `Greedy()`, the default, or `Beam(beams=4)`.
             length: Positions at most; the source's width and the search's `extra_length` unless given.
+            draw: Number of the batch, where several are sampled: the same line in two of them is answered anew.
 
         Returns:
             `ids` (batch, n_best, time) int32, END kept, 0 behind it; `scores` (batch, n_best) float32, best first.
@@ -63,7 +68,11 @@ class Decodes:
         if limit < 1:
             raise ValueError(f"length: {limit} is not positive.")
         capacity = _rounded(limit, _LENGTH_MULTIPLE)
-        asked = {"sources": _padded(sources, _SOURCE_MULTIPLE), "limit": np.asarray(limit, "int32")}
+        asked = {
+            "sources": _padded(sources, _SOURCE_MULTIPLE),
+            "limit": np.asarray(limit, "int32"),
+            "draw": np.asarray(draw, "int32"),
+        }
         if prompt is not None:
             asked["prompt"] = np.pad(prompt[:, :capacity], [(0, 0), (0, max(0, capacity - prompt.shape[1]))])
         first = min(_rounded(width + width // 4 + 1, _LENGTH_MULTIPLE), capacity)
@@ -105,7 +114,7 @@ class Decodes:
         features = sources if prompt is None else {**sources, "targets": prompt}
         batch = ops.shape(next(iter(features.values())))[0]
         cache = self.start(self.encode(features, training=False), features, first, search.beams)
-        state, steps = decode(search, self.step, cache, batch, length, asked["limit"], prompt)
+        state, steps = decode(search, self.step, cache, batch, length, asked["limit"], prompt, asked["draw"])
         return *search.result(state, steps), steps
 
 

@@ -29,5 +29,5 @@ class Greedy(Single):
     def __init__(self, extra_length: int = 50) -> None:
         super().__init__(extra_length)
 
-    def pick(self, logits: Tensor, position: Tensor) -> Tensor:
+    def pick(self, logits: Tensor, position: Tensor, draw: Tensor = 0) -> Tensor:
         return ops.argmax(logits, axis=-1)

@@ -23,6 +23,7 @@ def decode(
     length: int,
     limit: Any = None,
     prompt: Tensor | None = None,
+    draw: Tensor = 0,
 ) -> tuple[State, Tensor]:
     """Runs a search to its end: one loop, or one behind the other where the cache grows.
 
@@ -36,6 +37,7 @@ def decode(
         length: Final width of the ids.
         limit: Steps at most, a scalar up to `length`, which it is unless given.
         prompt: (batch, length) int32, ids that a sequence must have; 0 leaves the choice free. They cost nothing.
+        draw: Whatever the search draws is another for each.
 
     Returns:
         The search's last state and the number of steps taken.
@@ -56,7 +58,7 @@ def decode(
             now.reorder(parents)
         return position + 1, state, now.flat()
 
-    position, state = ops.cast(0, "int32"), search.begin(batch, length)
+    position, state = ops.cast(0, "int32"), search.begin(batch, length, draw)
     for room in sorted({cache.length, length}):
         cache = cache.grown(room)
         position, state, flat = ops.while_loop(goes_on, body, (position, state, cache.flat()))

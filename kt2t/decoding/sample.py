@@ -13,6 +13,8 @@ from kt2t.registry import register
 
 Tensor = Any
 _NEVER = -1.0e9
+# Between the places of two draws: 2^32 over the golden ratio, so that sequences of no length meet another draw's noise.
+_FAR = -1640531535
 
 
 @register
@@ -22,7 +24,7 @@ class Sample(Single):
         p(id) ∝ exp(logit / temperature) over the ids that `top_k` and `top_p` leave
 
     Drawing is by adding Gumbel noise and taking the largest. Every row and position has noise of its own, a function of
-    `seed` alone, so that the same call draws the same. The score stays the log-probability under the model itself.
+    `seed` and of the `draw` that `generate` is told, so that the same call draws the same. The score stays the log-probability under the model itself.
 
     Shapes:
         logits (batch, 1, vocabulary_size) → ids (batch, 1, time), scores (batch, 1) in nats
@@ -60,10 +62,11 @@ class Sample(Single):
         self.top_p = top_p
         self.seed = seed
 
-    def pick(self, logits: Tensor, position: Tensor) -> Tensor:
+    def pick(self, logits: Tensor, position: Tensor, draw: Tensor = 0) -> Tensor:
         logits = self._cut(logits / self.temperature)
         dtype = keras.backend.random_seed_dtype() if hasattr(keras.backend, "random_seed_dtype") else "uint32"
-        seed = Seed(ops.stack([ops.cast(self.seed, dtype), ops.cast(position, dtype)]))
+        place = ops.cast(position, "int32") + ops.cast(draw, "int32") * _FAR
+        seed = Seed(ops.stack([ops.cast(self.seed, dtype), ops.cast(place, dtype)]))
         uniform = keras.random.uniform(ops.shape(logits), minval=1e-20, maxval=1.0, seed=seed)
         return ops.argmax(logits - ops.log(-ops.log(uniform)), axis=-1)
 

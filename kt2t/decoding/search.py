@@ -21,8 +21,14 @@ class Search:
     beams: int = 1
     extra_length: int = 50
 
-    def begin(self, batch: Any, length: int) -> State:
-        """The state before the first step; `length` is the final width of every array of ids."""
+    def begin(self, batch: Any, length: int, draw: Tensor = 0) -> State:
+        """The state before the first step.
+
+        Args:
+            batch: Number of sources.
+            length: The final width of every array of ids.
+            draw: Whatever is random is another for each; a scalar int32.
+        """
         raise NotImplementedError
 
     def choose(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor | None]:

@@ -29,21 +29,22 @@ class Single(Search):
             raise ValueError(f"extra_length: {extra_length} is negative.")
         self.extra_length = extra_length
 
-    def pick(self, logits: Tensor, position: Tensor) -> Tensor:
-        """The next ids (batch,) int32 from logits (batch, vocabulary_size) float32."""
+    def pick(self, logits: Tensor, position: Tensor, draw: Tensor = 0) -> Tensor:
+        """The next ids (batch,) int32 from logits (batch, vocabulary_size) float32; `draw` as in `begin`."""
         raise NotImplementedError
 
-    def begin(self, batch: Any, length: int) -> State:
+    def begin(self, batch: Any, length: int, draw: Tensor = 0) -> State:
         return {
             "last": ops.zeros((batch, 1), dtype="int32"),
             "ids": ops.zeros((batch, 1, length), dtype="int32"),
             "scores": ops.zeros((batch, 1), dtype="float32"),
             "ended": ops.zeros((batch, 1), dtype="bool"),
+            "draw": ops.cast(draw, "int32"),
         }
 
     def choose(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, None]:
         logits = ops.squeeze(logits, 1)
-        picked = ops.expand_dims(ops.cast(self.pick(logits, position), "int32"), 1)
+        picked = ops.expand_dims(ops.cast(self.pick(logits, position, state["draw"]), "int32"), 1)
         gained = ops.take_along_axis(logits, picked, axis=1) - ops.logsumexp(logits, axis=1, keepdims=True)
         last = ops.where(state["ended"], PADDING, picked)
         chosen = {
@@ -51,6 +52,7 @@ class Single(Search):
             "ids": ops.slice_update(state["ids"], (0, 0, position), ops.expand_dims(last, 2)),
             "scores": state["scores"] + ops.where(state["ended"], 0.0, gained),
             "ended": ops.logical_or(state["ended"], ops.equal(last, END)),
+            "draw": state["draw"],
         }
         return chosen, None
 

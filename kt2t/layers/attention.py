@@ -128,11 +128,11 @@ class Attention(keras.layers.Layer):
         return dense
 
 
-def check_heads(num_heads: int, option: str, width: int) -> None:
-    """Raises a ValueError unless the heads divide the width that `option` says."""
+def check_heads(num_heads: int, option: str, width: int, name: str = "num_heads") -> None:
+    """Raises a ValueError unless the heads, the option `name`, divide the width that `option` says."""
     if num_heads < 1 or width % num_heads:
         fits = [str(heads) for heads in (1, 2, 4, 8, 16, 32) if width % heads == 0]
-        raise ValueError(f"num_heads: {num_heads} heads do not divide {option} {width}. Choose {_either(fits)}.")
+        raise ValueError(f"{name}: {num_heads} heads do not divide {option} {width}. Choose {_either(fits)}.")
 
 
 def _either(words: list[str]) -> str:

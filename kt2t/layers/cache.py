@@ -6,6 +6,8 @@ from typing import Any
 
 from keras import ops
 
+from kt2t.ops.beams import gather_beams
+
 Tensor = Any
 
 
@@ -123,9 +125,3 @@ class Cache:
         twin = object.__new__(Cache)
         twin.__dict__.update(self.__dict__)
         return twin
-
-
-def gather_beams(x: Tensor, parents: Tensor) -> Tensor:
-    """Rows of each source in another order: x (batch, beams, …), parents (batch, new beams) → (batch, new beams, …)."""
-    index = ops.reshape(parents, (*ops.shape(parents), *[1] * (len(x.shape) - 2)))
-    return ops.take_along_axis(x, index, axis=1)

@@ -8,7 +8,7 @@ import keras
 
 from kt2t.layers.cache import Cache
 from kt2t.layers.residual import Residual
-from kt2t.registry import fresh, register
+from kt2t.registry import build, describe, register
 
 Tensor = Any
 
@@ -44,10 +44,9 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        around = {"norm": norm, "dropout": dropout, "dtype": self.dtype_policy}
-        self.attention = Residual(fresh(attention), **around)
-        self.cross_attention = cross_attention and Residual(fresh(cross_attention), **around)
-        self.feed_forward = Residual(fresh(feed_forward), **around)
+        self.attention = self._around(attention, norm, dropout)
+        self.cross_attention = cross_attention and self._around(cross_attention, norm, dropout)
+        self.feed_forward = self._around(feed_forward, norm, dropout)
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:
         """The parts build themselves in the first call."""
@@ -76,3 +75,7 @@ class TransformerBlock(keras.layers.Layer):
         self.attention.sublayer.reserve(cache.child("attention"))
         if self.cross_attention is not None:
             self.cross_attention.sublayer.remember(memory, cache.child("cross_attention"))
+
+    def _around(self, prototype: Any, norm: Literal["pre", "post"], dropout: float) -> Residual:
+        dtype = self.dtype_policy.name
+        return Residual(build(describe(prototype), dtype=dtype), norm=norm, dropout=dropout, dtype=dtype)

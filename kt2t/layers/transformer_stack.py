@@ -14,7 +14,7 @@ from kt2t.layers.layer_norm import LayerNorm
 from kt2t.layers.sinusoidal_positions import SinusoidalPositions
 from kt2t.layers.transformer_block import TransformerBlock
 from kt2t.options import positive
-from kt2t.registry import fresh, register
+from kt2t.registry import build, describe, register
 
 Tensor = Any
 
@@ -50,9 +50,11 @@ class TransformerStack(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.positions = SinusoidalPositions(dtype=self.dtype_policy) if positions is None else fresh(positions)
+        dtype = self.dtype_policy.name
+        positions = SinusoidalPositions() if positions is None else positions
+        self.positions = build(describe(positions), dtype=dtype)
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
-        self.layers = [fresh(block) for _ in range(positive("num_layers", num_layers))]
+        self.layers = [build(describe(block), dtype=dtype) for _ in range(positive("num_layers", num_layers))]
         self.norm = LayerNorm(dtype=self.dtype_policy) if final_norm else None
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:
@@ -99,14 +101,18 @@ def stack_of(
     attention: Any = None,
     feed_forward: Any = None,
     reads_memory: bool = False,
+    dtype: str | None = None,
 ) -> TransformerStack:
     """A stack from sizes; `attention` and `feed_forward` replace the plain layers. For the options see `Transformer`.
+
+    `dtype` names the policy of every layer whose prototype does not name its own; keras's default without it.
 
     Raises:
         ValueError: Heads that do not divide a width, or a size that is not positive.
     """
     if key_dim is None:
         check_heads(num_heads, "hidden_dim", hidden_dim)
+    _check_prototype(attention, hidden_dim)
     weights = dropout if attention_dropout is None else attention_dropout
     units = dropout if activation_dropout is None else activation_dropout
     plain = Attention(num_heads, key_dim or hidden_dim, value_dim, hidden_dim, weights)
@@ -117,4 +123,14 @@ def stack_of(
         norm,
         dropout,
     )
-    return TransformerStack(block, num_layers, positions, dropout, final_norm=norm == "pre")
+    return TransformerStack(block, num_layers, positions, dropout, final_norm=norm == "pre", dtype=dtype)
+
+
+def _check_prototype(attention: Any, hidden_dim: int) -> None:
+    """Refuses here, where its name is known, what the attention itself could refuse only when it is built."""
+    if not isinstance(attention, Attention):
+        return
+    if attention.key_dim is None:
+        check_heads(attention.num_heads, "hidden_dim", hidden_dim, "attention.num_heads")
+    if attention.output_dim not in (None, hidden_dim):
+        raise ValueError(f"attention.output_dim: {attention.output_dim} is not hidden_dim {hidden_dim}. Leave it out.")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -49,7 +51,8 @@ class Model(Trainer):
         """Makes every weight, from the features alone; what stands in `input_shape` does not matter."""
         if self.built:
             return
-        self.call(self._one_row(), training=False)
+        with _plain_errors():
+            self.call(self._one_row(), training=False)
         name_layers(self)
 
     def _one_row(self) -> dict[str, Tensor]:
@@ -60,6 +63,18 @@ class Model(Trainer):
             if feature.has_segments:
                 row[f"{name}_segments"] = ops.ones(shape[:2], dtype="int32")
         return row
+
+
+@contextlib.contextmanager
+def _plain_errors() -> Iterator[None]:
+    """What a layer refuses inside is told in its own words, which begin with the option; Keras would wrap them."""
+    filtering = keras.config.is_traceback_filtering_enabled()
+    keras.config.disable_traceback_filtering()
+    try:
+        yield
+    finally:
+        if filtering:
+            keras.config.enable_traceback_filtering()
 
 
 def segments_of(features: Mapping[str, Tensor], name: str) -> Tensor:

@@ -83,6 +83,7 @@ class Transformer(InputEncoder, TextDecoder):
             "positions": positions,
             "attention": attention,
             "feed_forward": feed_forward,
+            "dtype": self.dtype_policy.name,
         }
         self.make_text(hidden_dim, tied=tie != "none")
         shared = tie == "all" and self.features["inputs"] == self.features["targets"]

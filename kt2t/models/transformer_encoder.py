@@ -84,8 +84,9 @@ class TransformerEncoder(InputEncoder):
             positions,
             attention,
             feed_forward,
+            dtype=self.dtype_policy.name,
         )
-        self.head = head(targets)
+        self.head = head(targets, dtype=self.dtype_policy)
 
     def call(self, features: Mapping[str, Tensor], training: bool | None = None) -> Tensor:
         states = self.encode(features, training=training)["states"]

@@ -81,6 +81,7 @@ class TransformerLM(TextDecoder):
             positions,
             attention,
             feed_forward,
+            dtype=self.dtype_policy.name,
         )
 
     def call(self, features: Mapping[str, Tensor], training: bool | None = None) -> Tensor:

@@ -74,10 +74,19 @@ def evaluate_model(assembly: assembling.Assembly, split: str, step: int, samples
     batches = problem.batches(split, **size, shuffle=False)
     logs = model.evaluate(batches, verbose=0, return_dict=True)
     evaluation = Evaluation(split, step, {name: float(value) for name, value in logs.items()})
-    scores = problem.scores()
-    if scores and hasattr(model, "generate"):
-        from kt2t.callbacks.scoring import decode_split
+    if not hasattr(model, "generate"):
+        return evaluation
+    from kt2t.callbacks import DecodedText
+    from kt2t.callbacks.scoring import decode_split
+    from kt2t.decoding import has_source
 
+    scores = problem.scores()
+    if not has_source(problem.features()):
+        # Only its own words make the rest of a text wrong, so there is something to read and nothing to score.
+        if samples:
+            rows = DecodedText(problem, assembly.search, samples, problem.sample(samples, split)).rows(model)
+            evaluation.samples = [{"targets": row.targets, "prediction": row.prediction} for row in rows]
+    elif scores:
         references = problem.references(split)
         decoded = dict(decode_split(model, problem, split, assembly.search))
         chosen = sorted(decoded)

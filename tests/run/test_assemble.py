@@ -66,7 +66,7 @@ def test_the_full_recipe_builds_under_every_dtype(tiny, dtype):
         ("model.attention={type: Attention, num_heads: 3}", r"command line: model.*num_heads: 3 heads do not divide"),
         ("optimizer.gradient_accumulation_steps=2", r"optimizer\.gradient_accumulation_steps"),
         ("train.seed=-1", r"train\.seed: -1 is negative"),
-        ("report.samples=0", r"report\.samples: 0 is not a positive"),
+        ("report.samples=0", r"report\.samples: 0 is not positive"),
     ],
 )
 def test_what_does_not_fit_is_told_with_its_path(tiny, override, message):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from kt2t.data.vocabularies.vocabulary import Vocabulary
+from kt2t.errors import DataError
 from kt2t.features import END
 from kt2t.registry import register
 
@@ -42,14 +43,14 @@ class Symbols(Vocabulary):
         """The ids of numbers, given as text or as they are.
 
         Raises:
-            ValueError: A symbol is no whole number below `count`.
+            DataError: A symbol is no whole number below `count`.
         """
         try:
             numbers = [int(part) for part in (text.split() if isinstance(text, str) else text)]
         except ValueError:
-            raise ValueError(f"{text!r} is not a row of whole numbers with spaces between.") from None
+            raise DataError(f"{text!r} is not a row of whole numbers with spaces between.") from None
         if numbers and not (0 <= min(numbers) and max(numbers) < self.count):
-            raise ValueError(f"{min(numbers)} to {max(numbers)}: symbols are from 0 to {self.count - 1}.")
+            raise DataError(f"{min(numbers)} to {max(numbers)}: symbols are from 0 to {self.count - 1}.")
         return [number + OFFSET for number in numbers]
 
     def decode_ids(self, ids: list[int]) -> str:

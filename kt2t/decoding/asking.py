@@ -1,0 +1,45 @@
+"""What a model is asked, out of a batch that has the answers too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+
+def has_source(fields: Iterable[str]) -> bool:
+    """Whether there is anything to answer to; with targets alone a model continues a text, and nothing is right or wrong.
+
+    Args:
+        fields: The names of features, of a problem or of a batch.
+    """
+    return any(name != "targets" and not name.endswith("_segments") for name in fields)
+
+
+def asked(features: Mapping[str, Any]) -> dict[str, Any]:
+    """The features to give to `generate`: as they are where there is a source, else the first half of each target.
+
+    `generate` takes the targets of a model without a source as the beginning of its answer, so that whole ones would
+    leave it nothing to say.
+    """
+    if has_source(features):
+        return dict(features)
+    targets = np.asarray(features["targets"])
+    real = np.asarray(features.get("targets_segments", targets)) != 0
+    first = np.cumsum(real, axis=1) <= real.sum(1, keepdims=True) // 2
+    return {"targets": targets * first, "targets_segments": (real & first).astype("int32")}
+
+
+def without_fillers(features: Mapping[str, Any], indices: np.ndarray) -> dict[str, np.ndarray]:
+    """The same shapes, with the first real row in place of each row that is no example.
+
+    A row without a source seldom ends, and a batch is decoded until all its rows have.
+
+    Args:
+        features: Arrays with as many rows as `indices`.
+        indices: (rows,), the example of each row; -1 for none.
+    """
+    indices = np.asarray(indices)
+    rows = np.where(indices >= 0, np.arange(len(indices)), np.argmax(indices >= 0))
+    return {name: np.asarray(value)[rows] for name, value in features.items()}

@@ -1,0 +1,33 @@
+"""What a model is asked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kt2t.decoding import asked, has_source, without_fillers
+
+
+def test_a_source_is_any_field_but_the_targets():
+    assert has_source(["inputs", "inputs_segments", "targets"])
+    assert has_source({"speaker": 1, "targets": 2})
+    assert not has_source(["targets", "targets_segments"])
+
+
+def test_with_a_source_nothing_changes():
+    features = {"inputs": np.array([[5, 1]]), "targets": np.array([[6, 1]])}
+    assert asked(features) == features
+
+
+def test_without_a_source_the_answer_is_begun_and_no_more():
+    features = {"targets": np.array([[5, 6, 7, 8, 1, 0], [9, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]])}
+    for given in (features, features | {"targets_segments": np.sign(features["targets"])}):
+        begun = asked(given)
+        assert begun["targets"].tolist() == [[5, 6, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0], [0] * 6]
+        assert begun["targets_segments"].tolist() == [[1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0] * 6]
+
+
+def test_rows_that_are_no_example_become_one():
+    features = {"inputs": np.array([[0, 0], [4, 1], [5, 1], [0, 0]]), "speaker": np.array([0, 1, 2, 0])}
+    found = without_fillers(features, np.array([-1, 7, 3, -1]))
+    assert found["inputs"].tolist() == [[4, 1], [4, 1], [5, 1], [4, 1]]
+    assert found["speaker"].tolist() == [1, 1, 2, 1]
