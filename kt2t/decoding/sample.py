@@ -24,7 +24,8 @@ class Sample(Single):
         p(id) ∝ exp(logit / temperature) over the ids that `top_k` and `top_p` leave
 
     Drawing is by adding Gumbel noise and taking the largest. Every row and position has noise of its own, a function of
-    `seed` and of the `draw` that `generate` is told, so that the same call draws the same. The score stays the log-probability under the model itself.
+    `seed` and of the `draw` that `generate` is told, so that the same call draws the same. The score stays the
+    log-probability under the model itself.
 
     Shapes:
         logits (batch, 1, vocabulary_size) → ids (batch, 1, time), scores (batch, 1) in nats

@@ -37,9 +37,9 @@ class InputEncoder(Model):
 
     def make_inputs(self, hidden_dim: int, embedding: Any = None) -> None:
         """Makes the embedding of the inputs, unless they use another's, and of the target space."""
-        self.inputs_embedding = embedding or embed(self.features["inputs"], hidden_dim, dtype=self.dtype_policy)
+        self.inputs_embedding = embedding or embed(self.features["inputs"], hidden_dim, dtype=self.dtype_policy.name)
         if "target_space" in self.features:
-            self.target_space_embedding = embed(self.features["target_space"], hidden_dim, dtype=self.dtype_policy)
+            self.target_space_embedding = embed(self.features["target_space"], hidden_dim, dtype=self.dtype_policy.name)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> dict[str, Tensor]:
         """The memory: `states` (batch, source, hidden_dim) and `segments` (batch, source)."""

@@ -42,8 +42,8 @@ class TextDecoder(Decodes, Model):
 
     def make_text(self, hidden_dim: int, tied: bool) -> None:
         """Makes the targets' embedding and, unless the softmax is tied to its table, the head."""
-        self.targets_embedding = embed(self.features["targets"], hidden_dim, dtype=self.dtype_policy)
-        self.head = None if tied else head(self.features["targets"], dtype=self.dtype_policy)
+        self.targets_embedding = embed(self.features["targets"], hidden_dim, dtype=self.dtype_policy.name)
+        self.head = None if tied else head(self.features["targets"], dtype=self.dtype_policy.name)
 
     def decode(
         self, features: Mapping[str, Tensor], memory: Mapping[str, Tensor] | None, training: bool | None = False

@@ -86,7 +86,7 @@ class TransformerEncoder(InputEncoder):
             feed_forward,
             dtype=self.dtype_policy.name,
         )
-        self.head = head(targets, dtype=self.dtype_policy)
+        self.head = head(targets, dtype=self.dtype_policy.name)
 
     def call(self, features: Mapping[str, Tensor], training: bool | None = None) -> Tensor:
         states = self.encode(features, training=training)["states"]

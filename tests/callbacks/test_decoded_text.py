@@ -111,6 +111,14 @@ def test_markup_in_a_text_stays_text():
     assert "[red]a[/red]" in held.getvalue()
 
 
+def test_a_model_that_does_not_generate_prints_nothing():
+    held = io.StringIO()
+    callback = DecodedText(FakeProblem(), console=Console(file=held))
+    callback.set_model(SimpleNamespace(optimizer=FakeModel.optimizer))
+    callback.on_epoch_end(0)
+    assert held.getvalue() == ""
+
+
 def test_samples_are_checked():
     with pytest.raises(ValueError, match="samples: 0 is not positive"):
         DecodedText(FakeProblem(), samples=0)

@@ -35,6 +35,9 @@ class FakeProblem:
         self._scores = scores
         self.asked = []
 
+    def features(self):
+        return {"inputs": None, "targets": None}
+
     def scores(self):
         return list(self._scores)
 
@@ -57,8 +60,13 @@ class FakeProblem:
 class FakeModel:
     stop_requested = False
 
-    def generate(self, features, search=None):
+    def __init__(self):
+        self.draws, self.seen = [], []
+
+    def generate(self, features, search=None, draw=0):
         self.search = search
+        self.draws.append(draw)
+        self.seen.append(features["inputs"])
         best = np.stack([features["inputs"], features["inputs"] * 0], 1)
         return {"ids": best, "scores": np.zeros(best.shape[:2])}
 
@@ -100,6 +108,21 @@ def test_nothing_is_decoded_where_nothing_can_be_said():
     stopping.stop_requested = True
     assert scored(FakeProblem(), stopping)[0] == {"loss": 1.0}
     assert scored(FakeProblem(), SimpleNamespace(stop_requested=False))[0] == {"loss": 1.0}
+
+
+def test_each_batch_is_a_draw_of_its_own_and_has_examples_alone():
+    model = FakeModel()
+    dict(decode_split(model, FakeProblem(), "validation", rows=2))
+    assert model.draws == [0, 1, 2, 3]
+    assert np.concatenate(model.seen).min() >= 100, "a row of padding goes on to the limit"
+
+
+def test_texts_that_answer_nothing_have_no_scores():
+    class Texts(FakeProblem):
+        def features(self):
+            return {"targets": None}
+
+    assert scored(Texts())[0] == {"loss": 1.0}
 
 
 def test_options_are_checked():

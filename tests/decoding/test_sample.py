@@ -40,6 +40,17 @@ def test_a_draw_is_a_function_of_seed_row_and_position():
         np.testing.assert_allclose((draw(1, 0) == other).mean(), expected, atol=0.02)
 
 
+def test_every_draw_is_another_function_of_the_seed():
+    search = Sample(seed=1)
+    draws = [np.asarray(search.pick(ROWS, 0, draw)) for draw in range(3)]
+    np.testing.assert_array_equal(draws[0], np.asarray(search.pick(ROWS, 0)))
+    np.testing.assert_array_equal(draws[2], np.asarray(search.pick(ROWS, 0, 2)))
+    expected = np.square([0.5, 0.25, 0.15, 0.1]).sum()
+    later = np.asarray(search.pick(ROWS, 1, 0))
+    for one, other in ((draws[0], draws[1]), (draws[1], draws[2]), (draws[1], later)):
+        np.testing.assert_allclose((one == other).mean(), expected, atol=0.02)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -61,6 +61,18 @@ def test_segments_are_ones_where_a_batch_has_none():
     assert segments_of({"inputs": ids, "inputs_segments": given}, "inputs") is given
 
 
+def test_what_a_layer_refuses_while_it_is_built_begins_with_the_option():
+    class Refusing(keras.layers.Layer):
+        def call(self, x):
+            raise ValueError("num_heads: 3 heads do not divide key_dim 16.")
+
+    model = CountingModel(FEATURES)
+    model.dense = Refusing()
+    with pytest.raises(ValueError, match="^num_heads: 3 heads do not divide key_dim 16.$"):
+        model.build()
+    assert keras.config.is_traceback_filtering_enabled()
+
+
 def test_refusals():
     with pytest.raises(ValueError, match="CountingModel does not read 'tone'; it takes inputs, targets, speaker"):
         CountingModel({**FEATURES, "tone": Label(2)})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
+from harness import numbers
 from model_harness import (
     beams_by_recomputation,
     check_learns,
@@ -121,6 +123,22 @@ def test_parts_are_handed_in():
     block = model.decoder.layers[1]
     assert block.attention.sublayer.num_heads == 4
     assert block.cross_attention.sublayer.num_heads == 2
+
+
+def test_a_saved_model_keeps_its_precision(tmp_path):
+    features = {**FEATURES, "target_space": Label(3)}
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = Transformer(features, **SIZES, tie="none", attention=Attention(4))
+        batch = {**text_batch(), "target_space": np.arange(8) % 3}
+        logits = numbers(keras.ops.cast(model(batch), "float32"))
+        model.save(tmp_path / "half.keras")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    loaded = keras.saving.load_model(tmp_path / "half.keras")
+    assert loaded.encoder.layers[0].attention.sublayer.compute_dtype == "bfloat16"
+    assert {layer.compute_dtype for layer in loaded._flatten_layers()} == {"bfloat16"}
+    np.testing.assert_array_equal(numbers(keras.ops.cast(loaded(batch), "float32")), logits)
 
 
 def test_dropout_options():

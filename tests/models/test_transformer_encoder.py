@@ -8,6 +8,7 @@ from model_harness import check_learns, check_model, text_batch
 
 from kt2t.features import Label, Tags, Text
 from kt2t.models import TransformerEncoder
+from kt2t.registry import build, describe
 
 SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2}
 
@@ -42,6 +43,12 @@ def test_it_learns_tags():
     given = batch()
     tags = (given["inputs"] % 4 + 1) * given["inputs_segments"]
     check_learns(tags_model(), given, tags, given["inputs_segments"].astype("float32"))
+
+
+@pytest.mark.parametrize("make", [label_model, tags_model])
+def test_every_layer_has_the_model_s_precision(make):
+    node = {**describe(make()), "dtype": "mixed_bfloat16"}
+    assert {layer.compute_dtype for layer in build(node)._flatten_layers()} == {"bfloat16"}
 
 
 def test_text_is_for_another_model():

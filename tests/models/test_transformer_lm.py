@@ -59,9 +59,33 @@ def test_every_search_obeys_the_prompt(search):
     assert ids.shape[2] <= 3 + search.extra_length
 
 
+def test_another_draw_is_another_text_by_the_same_graph():
+    model, prompt = random_model(), {"targets": np.zeros((2, 0), "int32")}
+    traces, compiled = [], model._compiled
+
+    def counted(function):
+        def seen(given):
+            traces.append(1)
+            return function(given)
+
+        return compiled(seen)
+
+    model._compiled = counted
+    first, again, other = (
+        model.generate(prompt, Sample(temperature=5.0), length=16, draw=draw)["ids"].tolist() for draw in (0, 0, 1)
+    )
+    assert first == again != other
+    assert len(traces) <= 2, "traced anew for a draw"
+
+
 def test_an_empty_prompt():
     ids = random_model().generate({"targets": np.zeros((2, 0), "int32")}, length=4)["ids"]
     assert ids.shape[:2] == (2, 1)
+
+
+def test_every_layer_has_the_model_s_precision():
+    model = TransformerLM(FEATURES, **SIZES, tie="none", dtype="mixed_bfloat16")
+    assert {layer.compute_dtype for layer in model._flatten_layers()} == {"bfloat16"}
 
 
 def test_with_inputs():

@@ -1,9 +1,49 @@
 import json
+from types import SimpleNamespace
 
+import keras
+import numpy as np
 import pytest
 
+from kt2t.callbacks import AttentionMaps, DecodedText, Scoring, TensorBoard
+from kt2t.data import Problem
+from kt2t.decoding import Greedy
 from kt2t.errors import DataError
-from kt2t.run.evaluate import evaluate
+from kt2t.features import Tags, Text
+from kt2t.models import TransformerEncoder, TransformerLM
+from kt2t.run.evaluate import evaluate, evaluate_model
+
+SIZES = {"num_layers": 1, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2}
+
+
+class Texts(Problem):
+    """Rows of ids, to be continued."""
+
+    def examples(self, split):
+        return [{"targets": [2 + row % 5, 3, 4, 5, 1]} for row in range(20)]
+
+    def encode(self, example):
+        return {field: np.array(ids, "int32") for field, ids in example.items()}
+
+    def features(self):
+        return {"targets": Text(8)}
+
+
+class Tagged(Texts):
+    """Each id's tag is its parity."""
+
+    def examples(self, split):
+        rows = [[2 + row % 5, 3, 4] for row in range(20)]
+        return [{"inputs": ids, "targets": [1 + one % 2 for one in ids]} for ids in rows]
+
+    def features(self):
+        return {"inputs": Text(8), "targets": Tags(2)}
+
+
+def assembly(problem, model):
+    model.compile(keras.optimizers.SGD(0.01), loss=problem.loss(), metrics=problem.metrics())
+    recipe = SimpleNamespace(train=SimpleNamespace(batch={"rows": 8}))
+    return SimpleNamespace(problem=problem, model=model, search=Greedy(extra_length=2), recipe=recipe)
 
 
 def test_metrics_scores_signatures_and_samples(tiny_run, tiny_data):
@@ -27,3 +67,32 @@ def test_any_split_of_the_problem(tiny_run, tiny_data):
     assert evaluate(tiny_run, "long", "last", tiny_data).split == "long"
     with pytest.raises(DataError, match="'test' is not a split .* There are: train, validation, long"):
         evaluate(tiny_run, "test", "last", tiny_data)
+
+
+def test_a_text_without_a_source_is_measured_and_continued_not_scored(tmp_path):
+    problem = Texts()
+    problem.prepare(tmp_path)
+    found = evaluate_model(assembly(problem, TransformerLM(problem.features(), **SIZES)), "validation", 1, samples=1)
+    assert found.metrics["perplexity"] > 1
+    assert found.scores == {} and found.signatures == {}
+    (sample,) = found.samples
+    assert set(sample) == {"targets", "prediction"}
+    assert sample["prediction"].split()[:2] == sample["targets"].split()[:2]
+    assert sample["prediction"] != sample["targets"], "it was given its answer"
+
+
+def test_a_model_that_does_not_generate_has_metrics_and_no_callback_minds(tmp_path):
+    problem = Tagged()
+    problem.prepare(tmp_path / "data")
+    made = assembly(problem, TransformerEncoder(problem.features(), **SIZES))
+    found = evaluate_model(made, "validation", 1)
+    assert 0 <= found.metrics["token_accuracy"] <= 1
+    assert found.scores == {} and found.samples == []
+    followers = [
+        Scoring(problem),
+        TensorBoard(tmp_path / "board", problem),
+        DecodedText(problem),
+        AttentionMaps(problem, tmp_path / "maps"),
+    ]
+    made.model.fit(problem.batches("train", rows=8), steps_per_epoch=2, epochs=1, verbose=0, callbacks=followers)
+    assert list((tmp_path / "maps").rglob("encoder-1.png"))

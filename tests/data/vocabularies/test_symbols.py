@@ -1,6 +1,7 @@
 import pytest
 
 from kt2t.data.vocabularies.symbols import Symbols
+from kt2t.errors import DataError
 
 
 def test_a_symbol_is_its_number_and_two():
@@ -14,7 +15,7 @@ def test_a_symbol_is_its_number_and_two():
 
 @pytest.mark.parametrize(("text", "message"), [("12", "from 0 to 11"), ("-1", "from 0 to 11"), ("a", "whole numbers")])
 def test_what_is_no_symbol_is_refused(text, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(DataError, match=message):
         Symbols(12).encode(text)
 
 
