@@ -37,9 +37,10 @@ def command(
     """Read a line an example, write the model's answer, one line each and in the same order."""
     from kt2t.run.predict import Predictor, lines_of
 
-    lines = lines_of(source.read(), getattr(source, "name", "<stdin>"))
+    name = getattr(source, "name", "<stdin>")
+    lines = lines_of(source.read(), name)
     import_keras()
     predictor = Predictor(run, checkpoint, overrides)
     with progress("predict") as told:
-        for line in predictor.lines(lines, tokens=tokens, as_json=as_json, progress=told):
+        for line in predictor.lines(lines, tokens, as_json, told, source=name):
             destination.write(line + "\n")

@@ -45,7 +45,7 @@ class Model(Trainer):
                 f"features: {type(self).__name__} does not read {strange[0]!r}; it takes {takes}. "
                 "Leave the field out of the problem's features, or choose a model that reads it."
             )
-        self.features = known
+        self.features: Mapping[str, Any] = known
 
     def build(self, input_shape: Any = None) -> None:
         """Makes every weight, from the features alone; what stands in `input_shape` does not matter."""
