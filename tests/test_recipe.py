@@ -9,7 +9,7 @@ import yaml
 
 from kt2t import marked_yaml, registry
 from kt2t.errors import Kt2tError, RecipeError
-from kt2t.recipe import Recipe
+from kt2t.recipe import Recipe, Report, Train
 from kt2t.recipe_file import load, short_names
 
 GOOD = """\
@@ -56,6 +56,21 @@ def test_each_fault_names_line_key_value_and_fix(tmp_path, before, after, line, 
         _check(tmp_path, GOOD.replace(before, after))
     assert raised.value.status == 2
     assert raised.value.line == line and raised.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Train(batch={"tokens": 1, "rows": 1}), "batch: .* should be one of"),
+        (lambda: Train(batch={"rows": 0}), r"batch\.rows: 0 is not positive"),
+        (lambda: Train(average=0), "average: 0 is not positive"),
+        (lambda: Report(every=0), "every: 0 is not positive"),
+        (lambda: Report(score_limit=0), "score_limit: 0 is not positive"),
+    ],
+)
+def test_sections_refuse_what_cannot_be(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
 def test_missing_files_are_found(tmp_path):

@@ -134,7 +134,13 @@ def _build(problem: Any, folder: Path, progress: Progress, workers: int | None) 
     held_out = None
     if "validation" not in splits:
         counted = _told(kept_examples(problem, "train", None), progress, "choosing validation examples")
-        held_out = choose_held_out(counted)
+        try:
+            held_out = choose_held_out(counted)
+        except DataError:
+            reasons = (problem.reject(example) for example in problem.examples("train"))
+            if dropped := Counter(reason for reason in reasons if reason):
+                raise _none_left(problem, "train", dropped) from None
+            raise
         splits.insert(1, "validation")
         logger.info("%s: %d training examples are held out for validation", type(problem).__name__, held_out["records"])
     problem.train_vocabularies(_TrainingText(problem, held_out, progress))
@@ -176,14 +182,17 @@ def _write_split(
             writer.write(example)
         progress(writer.count, total, split)
     if not writer.count:
-        reasons = (
-            ", ".join(f"{count} with {reason}" for reason, count in dropped.items()) or "there were none to begin with"
-        )
-        raise DataError(f"no example of {type(problem).__name__} {split} is left: {reasons}. Check its files.")
+        raise _none_left(problem, split, dropped)
     if dropped:
         reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items())
         logger.warning("%s %s: left out %s", type(problem).__name__, split, reasons)
     return {**writer.close(), "dropped": dict(dropped)}
+
+
+def _none_left(problem: Any, split: str, dropped: Mapping[str, int]) -> DataError:
+    reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items())
+    told = reasons or "there were none to begin with"
+    return DataError(f"no example of {type(problem).__name__} {split} is left: {told}. Check its files.")
 
 
 def _save_vocabularies(vocabularies: Mapping[str, Any], folder: Path) -> dict[str, Any]:

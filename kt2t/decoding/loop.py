@@ -50,7 +50,8 @@ def decode(
 
     def body(position: Tensor, state: State, flat: Any) -> tuple[Tensor, State, Any]:
         logits, now = step(state["last"], position, cache.at(position, flat))
-        logits = ops.cast(logits, "float32")
+        # A graph of relaxed shapes loses the number of rows, and the loop wants its state to keep its shape.
+        logits = ops.reshape(ops.cast(logits, "float32"), (batch, search.beams, logits.shape[-1]))
         if prompt is not None:
             logits = _obeying(prompt, logits, position)
         state, parents = search.choose(state, logits, position)

@@ -180,7 +180,8 @@ def _callbacks(folder: RunFolder, assembly: assembling.Assembly, step: int) -> t
             samples=report.samples,
         )
     )
-    found.append(callbacks.Progress(recipe.train.steps, step))
+    if step < recipe.train.steps:
+        found.append(callbacks.Progress(recipe.train.steps, step))
     return found, checkpointing
 
 

@@ -60,7 +60,7 @@ def test_the_full_recipe_builds_under_every_dtype(tiny, dtype):
     ("override", "message"),
     [
         ("optimizer={type: Noam, hidden_dim: 8}", r"optimizer\.type: 'Noam' is not an optimizer"),
-        ("report.decode={type: Search}", r"report\.decode"),
+        ("report.decode={type: Decodes}", r"report\.decode\.type: 'Decodes' is not a search"),
         ("report.best=bleuu", r"report\.best: 'bleuu' is not measured"),
         ("report.best=exact_mach", r"report\.best: .* mean 'exact_match'"),
         ("model.attention={type: Attention, num_heads: 3}", r"command line: model.*num_heads: 3 heads do not divide"),
