@@ -37,9 +37,14 @@ class HalfCopyTags(HalfCopyHalfRepeatEven):
 
 
 def trained(model: Any, problem: Any, steps: int) -> Any:
-    schedule = kt2t.training.Noam(hidden_dim=SIZES["hidden_dim"], warmup=400)
+    factors = [
+        kt2t.training.Constant(0.001),
+        kt2t.training.LinearWarmup(200),
+        kt2t.training.LinearToZero(steps, steps // 2),
+    ]
     model.build()
-    model.compile(keras.optimizers.Adam(schedule, beta_2=0.98), loss=problem.loss(), metrics_in_training=False)
+    adam = keras.optimizers.Adam(kt2t.training.Product(factors), beta_2=0.98)
+    model.compile(adam, loss=problem.loss(), metrics_in_training=False)
     model.fit(problem.batches("train", rows=128), steps_per_epoch=steps, verbose=2)
     return model
 
@@ -80,4 +85,4 @@ def main(steps: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 2000)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 4000)

@@ -39,6 +39,7 @@ def test_carriage_returns_and_byte_order_mark(tmp_path):
         (gzip.compress(b"good\n")[:-5] + b"wrong", "damaged gzip file, readable up to line"),
         (gzip.compress(b""), "is empty"),
     ],
+    ids=["empty", "latin-1", "NUL", "too long", "cut gzip", "wrong gzip", "empty gzip"],
 )
 def test_faults(tmp_path, data, message):
     with pytest.raises(DataError, match=message):
