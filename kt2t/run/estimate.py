@@ -13,7 +13,7 @@ import numpy as np
 from kt2t.recipe import Recipe
 from kt2t.run.assemble import build_model, problem_of
 
-# Share of the rate of large matrix products that a whole training step reaches (benchmarks on 2 cores: 0.5 to 0.65).
+# Share of the rate of large matrix products that a whole training step reaches (of several toolkits on 2 cores: 0.5 to 0.6).
 EFFICIENCY = 0.55
 
 
@@ -78,10 +78,11 @@ def step_flop(shapes: Mapping[str, tuple[int, ...]], tokens: int) -> float:
 
 def activations(shapes: Mapping[str, tuple[int, ...]]) -> int:
     """Numbers that the forward pass keeps for each token: the output of each matrix, and as much again around it."""
-    return 2 * sum(min(shape[-1], math.prod(shape) // shape[-1]) if "table" in path else shape[-1]
-                   for path, shape in shapes.items() if len(shape) >= 2) + 3 * max(
-        (shape[0] for path, shape in shapes.items() if "table" in path), default=0
-    )
+    tables = [shape for path, shape in shapes.items() if "table" in path]
+    looked_up = sum(min(shape[-1], math.prod(shape) // shape[-1]) for shape in tables)
+    multiplied = sum(shape[-1] for path, shape in shapes.items() if len(shape) >= 2 and "table" not in path)
+    logits = max((shape[0] for shape in tables), default=0)  # kept in float32, with their softmax
+    return 2 * (looked_up + multiplied) + 3 * logits
 
 
 def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kt2t.disk import whole_file
 from kt2t.run import assemble as assembling
-from kt2t.run.folder import write_text
 from kt2t.run.restore import restored
 
 
@@ -35,7 +35,7 @@ class Evaluation:
     def write(self, folder: Path) -> Path:
         """Keeps the figures with the run, as `evaluation-SPLIT.json`."""
         file = folder / f"evaluation-{self.split}.json"
-        write_text(file, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
+        whole_file(file, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
         return file
 
 

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kt2t import plugins
-from kt2t.disk import exclusive, name_aside, writing
-from kt2t.disk import whole_file as write_text
+from kt2t.disk import exclusive, name_aside, whole_file, writing
 from kt2t.errors import RunError
 from kt2t.recipe import FORMAT, SECTIONS, Recipe
 from kt2t.versions import versions
@@ -66,7 +65,7 @@ class RunFolder:
             return
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-            write_text(self.recipe_file, full.to_yaml())
+            whole_file(self.recipe_file, full.to_yaml())
             self.write_manifest(
                 {
                     "name": recipe.name,
@@ -96,7 +95,7 @@ class RunFolder:
     def write_manifest(self, content: Mapping[str, Any]) -> None:
         """Writes run.json with the versions of what made it."""
         whole = {"format": FORMAT, "versions": versions(), **content}
-        write_text(self.manifest_file, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+        whole_file(self.manifest_file, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
     def update(self, **content: Any) -> None:
         """Replaces some entries of run.json."""

@@ -79,9 +79,11 @@ def load_checkpoint(folder: RunFolder, assembly: assembling.Assembly, name: str 
 
 def known(folder: RunFolder) -> list[str]:
     """What `--checkpoint` may say for a run."""
-    steps = sorted(int(path.name[5:]) for path in folder.checkpoints.glob("step-*") if path.name[5:].isdigit())
+    from kt2t.training import checkpoints
+
+    steps = [path.name.removeprefix("step-") for path in checkpoints.saved(folder.checkpoints)]
     words = ["last", "average"] + (["best"] if best_step(folder) is not None else []) if steps else []
-    return [*words, *map(str, steps)]
+    return [*words, *steps]
 
 
 def best_step(folder: RunFolder) -> int | None:
@@ -95,13 +97,13 @@ def best_step(folder: RunFolder) -> int | None:
 def _averaged(folder: RunFolder, assembly: assembling.Assembly) -> int:
     from kt2t.training import checkpoints
 
-    steps = sorted(int(word) for word in known(folder) if word.isdigit())[-assembly.recipe.train.average :]
-    if not steps:
+    last = checkpoints.saved(folder.checkpoints)[-assembly.recipe.train.average :]
+    if not last:
         raise RunError(f"{str(folder.path)!r} has no checkpoints to average.")
     with tempfile.TemporaryDirectory() as aside:
-        mean = checkpoints.average([folder.checkpoints / f"step-{step}" for step in steps], Path(aside) / f"step-{steps[-1]}")
+        mean = checkpoints.average(last, Path(aside) / last[-1].name)
         checkpoints.restore(mean, assembly.model)
-    return steps[-1]
+    return checkpoints.verify(last[-1]).step
 
 
 def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kt2t.disk import whole_file, writing
 from kt2t.errors import RunError
 from kt2t.recipe import Recipe
 from kt2t.recipe_file import run_name
 from kt2t.run import assemble as assembling
 from kt2t.run.evaluate import Evaluation, evaluate_model
-from kt2t.run.folder import RunFolder, write_text, writing
+from kt2t.run.folder import RunFolder
 
 logger = logging.getLogger("kt2t")
 
@@ -56,7 +57,7 @@ def train(
         assembly = assembling.assemble(recipe, problem)
         if folder.exists:
             assembling.check_vocabularies(problem, folder.vocabularies)
-            write_text(folder.recipe_file, assembly.full.to_yaml())  # with the steps and the report of now
+            whole_file(folder.recipe_file, assembly.full.to_yaml())  # with the steps and the report of now
         else:
             assembling.save_vocabularies(problem, folder.vocabularies)
             folder.begin(recipe, assembly.full)
@@ -93,7 +94,7 @@ def _restored(folder: RunFolder, assembly: assembling.Assembly) -> int:
 
     newest = checkpoints.newest(folder.checkpoints)
     if newest is None:
-        if folder.checkpoints.is_dir() and any(folder.checkpoints.glob("step-*")):
+        if checkpoints.saved(folder.checkpoints):
             raise RunError(f"no checkpoint in {str(folder.checkpoints)!r} can be read. Train anew with --run-dir.")
         return 0
     checkpoints.restore(newest, assembly.model)

@@ -81,7 +81,7 @@ def restore(path: str | Path, model: Any) -> Manifest:
 def newest(folder: str | Path) -> Path | None:
     """The checkpoint of the highest step that is whole; a damaged one is passed over with a warning that says why."""
     recover(Path(folder))
-    for path in reversed(_steps(Path(folder))):
+    for path in reversed(saved(folder)):
         try:
             return verify(path).path
         except RunError as error:
@@ -92,10 +92,16 @@ def newest(folder: str | Path) -> Path | None:
 def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = ()) -> None:
     """Removes all checkpoints but the last `keep_last` and those of the steps in `keep`, and what dead writers left."""
     kept = {f"step-{step}" for step in keep}
-    for path in _steps(Path(folder))[: -max(keep_last, 1)]:
+    for path in saved(folder)[: -max(keep_last, 1)]:
         if path.name not in kept:
             remove_whole(path)
     clean(Path(folder))
+
+
+def saved(folder: str | Path) -> list[Path]:
+    """The checkpoints in a folder, oldest step first, whether they are whole or not."""
+    found = [path for path in Path(folder).glob("step-*") if path.is_dir() and path.name[5:].isdigit()]
+    return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def average(paths: Sequence[str | Path], destination: str | Path) -> Path:
@@ -194,11 +200,6 @@ def _matched(manifest: Manifest, file: str, variables: Mapping[str, Any]) -> lis
         raise RunError(f"{manifest.path / file} does not fit this model: {_listed(wrong)}.")
     values = _read(manifest.path / file)
     return [(variable, values[name]) for name, variable in variables.items()]
-
-
-def _steps(folder: Path) -> list[Path]:
-    found = [path for path in folder.glob("step-*") if path.is_dir() and path.name[5:].isdigit()]
-    return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def _listed(items: Sequence[str]) -> str:

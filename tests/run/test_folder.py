@@ -5,9 +5,10 @@ import sys
 
 import pytest
 
+from kt2t.disk import whole_file
 from kt2t.errors import ResourceError, RunError
 from kt2t.recipe import Recipe
-from kt2t.run.folder import RunFolder, write_text
+from kt2t.run.folder import RunFolder
 from kt2t.versions import versions
 
 
@@ -78,8 +79,8 @@ def test_what_is_no_manifest_is_refused(tmp_path):
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    write_text(tmp_path / "a", "one")
-    write_text(tmp_path / "a", "two")
+    whole_file(tmp_path / "a", "one")
+    whole_file(tmp_path / "a", "two")
     assert (tmp_path / "a").read_text() == "two" and os.listdir(tmp_path) == ["a"]
     with pytest.raises(ResourceError, match="cannot be written"):
-        write_text(tmp_path / "missing" / "a", "x")
+        whole_file(tmp_path / "missing" / "a", "x")
