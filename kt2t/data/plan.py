@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kt2t.data.shapes import Group, length_groups
+from kt2t.data.buckets import bucket_groups, geometric_buckets
+from kt2t.data.packing import PackedBatches
+from kt2t.data.shapes import PaddedBatches, length_groups
 from kt2t.errors import DataError
 
 
@@ -16,7 +18,8 @@ class BatchPlan:
     """One batch: which examples, and how long each field is made.
 
     Attributes:
-        indices: (rows,) int64, the record of each row; -1 is a row of weight zero.
+        indices: (rows,) int64, the record of each row; -1 is a row of weight zero. Packed (rows, most): the records of each
+            row, then -1.
         shape: The padded length of each field.
     """
 
@@ -32,9 +35,9 @@ class BatchPlan:
 class Plan:
     """The batches of every epoch, as a pure function of the arguments.
 
-    Examples are sorted once into a few groups of similar lengths, each with a fixed shape and number of rows; an epoch draws
-    the order within the groups and then the order of all batches. What is left of a group fills up a group of longer
-    ones, so that every example occurs exactly once an epoch. Every epoch has the same number of batches.
+    Every example occurs exactly once an epoch, and every epoch has the same number of batches. Padded: examples are sorted
+    once into a few groups of similar lengths, each with a fixed shape and number of rows; an epoch draws the order
+    within the groups and then the order of all batches. Packed: several examples share a row, see `PackedBatches`.
 
     Args:
         lengths: For each field of variable length, the length of every example in tokens.
@@ -46,16 +49,19 @@ class Plan:
             order of length, and longer examples are cut.
         max_length: In tokens, of every field.
         multiple: The rows of each batch are a multiple of this.
-        workers: How many processes share each batch; each has every `workers`-th row.
-        worker: Which of them this is, from 0.
         shapes: The most shapes that batches may have.
+        pack: In training, positions of a row that several examples share, in every field; rows = tokens // pack. Longer
+            examples are dropped.
+        bucket_step: Tensor2Tensor's shapes, with boundaries of the longest field that are so many times the one before,
+            such as 1.1; `tokens` are then divided by `multiple` before the rows of a bucket are.
 
     Raises:
-        ValueError: Not exactly one of `tokens` and `rows`, or a number out of its range.
+        ValueError: Not exactly one of `tokens` and `rows`, a number out of its range, or `pack` without `tokens` or
+            `shuffle`.
         DataError: Every example is too long, or there are none.
 
     Source: none. As Tensor2Tensor's batch_size, `tokens` counts the longest field. Departs: the shapes are fitted to the
-        lengths of all fields together, not to fixed boundaries.
+        lengths of all fields together, not to fixed boundaries, unless `bucket_step`.
     """
 
     def __init__(
@@ -68,34 +74,49 @@ class Plan:
         shuffle: bool = True,
         max_length: int | None = None,
         multiple: int = 1,
-        workers: int = 1,
-        worker: int = 0,
         shapes: int = 24,
+        pack: int | None = None,
+        bucket_step: float | None = None,
     ) -> None:
-        _check_options(lengths, count, tokens, rows, multiple, workers, worker)
+        _check_options(lengths, count, tokens, rows, multiple)
+        _check_pack(pack, tokens, shuffle)
+        if bucket_step is not None and (tokens is None or pack is not None):
+            raise ValueError(
+                f"bucket_step: {bucket_step} is for padded batches of so many tokens. Give tokens, without pack."
+            )
         self.fields = tuple(sorted(lengths))
         self.seed = seed
         self.shuffle = shuffle
         self.max_length = max_length
-        self._share = slice(worker, None, workers)
         size = len(lengths[self.fields[0]]) if self.fields else count or 0
         table = np.stack([np.asarray(lengths[field], np.int64) for field in self.fields], 1) if self.fields else None
         table = np.zeros((size, 0), np.int64) if table is None else table
-        kept = self._limit(table, tokens, multiple * workers)
+        kept = self._limit(table, pack or (tokens // multiple if tokens else None))
         longest = np.minimum(table, max_length) if max_length else table
-        self.groups = length_groups(longest, kept, tokens, rows, multiple * workers, shapes, 0.5 if shuffle else 0.25)
         self._real = int(longest[kept].sum())
         self._epoch: tuple[int, list[BatchPlan]] | None = None
-        self._layout = _batch_counts(self.groups)
+        self._batches: PackedBatches | PaddedBatches
+        if pack and tokens:
+            self._batches = PackedBatches(table, kept, tokens, pack, multiple)
+        elif bucket_step and tokens:
+            longest_of_all = max_length or int(longest[kept].max())
+            buckets = geometric_buckets(tokens // multiple, longest_of_all, step=bucket_step, multiple=multiple)
+            self._batches = PaddedBatches(bucket_groups(longest, kept, buckets, multiple))
+        else:
+            share = 0.5 if shuffle else 0.25
+            self._batches = PaddedBatches(length_groups(longest, kept, tokens, rows, multiple, shapes, share))
 
     def __len__(self) -> int:
         """The batches of an epoch."""
-        return sum(-(-count // group.rows) for group, count in zip(self.groups, self._layout, strict=True))
+        return len(self._batches)
 
     @property
     def fill(self) -> float:
-        """The share of real tokens among all positions of an epoch, rows of weight zero counted as padding."""
-        batches = self.epoch(0, whole=True)
+        """The share of real tokens among all positions of an epoch, all fields and rows of weight zero counted.
+
+        Packed, every field has as many positions: where the fields' sums differ, their mean over the largest is the most.
+        """
+        batches = self.epoch(0)
         padded = sum(batch.rows * sum(batch.shape.values()) for batch in batches)
         return self._real / padded if padded else 1.0
 
@@ -108,24 +129,13 @@ class Plan:
             latest = self._epoch = (epoch, self.epoch(epoch))
         return latest[1][place]
 
-    def epoch(self, epoch: int, whole: bool = False) -> list[BatchPlan]:
-        """The batches of an epoch in their order; with `whole` those of all workers together."""
+    def epoch(self, epoch: int) -> list[BatchPlan]:
+        """The batches of an epoch in their order."""
         chance = np.random.default_rng(np.random.SeedSequence([self.seed, epoch]))
-        share = slice(None) if whole else self._share
-        batches: list[BatchPlan] = []
-        left: list[np.ndarray] = [np.empty(0, np.int64)] * len(self.groups)
-        for number, group in enumerate(self.groups):
-            members = chance.permutation(group.members) if self.shuffle else group.members
-            members = np.concatenate([left[number], members])
-            if group.heir is not None:
-                keep = len(members) // group.rows * group.rows
-                members, rest = members[:keep], members[keep:]
-                left[group.heir] = np.concatenate([left[group.heir], rest])
-            filled = np.full(-(-len(members) // group.rows) * group.rows, -1, np.int64)
-            filled[: len(members)] = members
-            shape = dict(zip(self.fields, group.shape, strict=True))
-            batches += [BatchPlan(rows[share], shape) for rows in filled.reshape(-1, group.rows)]
-        return [batches[place] for place in chance.permutation(len(batches))] if self.shuffle else batches
+        return [
+            BatchPlan(indices, dict(zip(self.fields, shape, strict=True)))
+            for indices, shape in self._batches.epoch(chance if self.shuffle else None)
+        ]
 
     def story(self) -> str:
         """What became of examples that are too long, in words."""
@@ -133,11 +143,18 @@ class Plan:
             return f"{self.dropped} of {self.count} examples are longer than {self.limit} tokens and are left out"
         return f"{self.cut} of {self.count} examples are longer than {self.limit} tokens and are cut"
 
-    def _limit(self, table: np.ndarray, tokens: int | None, multiple: int) -> np.ndarray:
-        """Which examples take part; counts those that are dropped or cut."""
-        limits = [
-            limit for limit in (self.max_length, tokens // multiple if tokens and self.shuffle else None) if limit
-        ]
+    def packed(self) -> str:
+        """How full the rows are, in words."""
+        found = self.epoch(0)
+        rows = sum(int((batch.indices >= 0).any(-1).sum()) for batch in found)
+        length = max(found[0].shape.values())
+        return (
+            f"{self.count - self.dropped} examples in {rows} rows of {length} positions, {self.fill:.1%} of them filled"
+        )
+
+    def _limit(self, table: np.ndarray, room: int | None) -> np.ndarray:
+        """Which examples take part, in training only those that fit the `room`; counts those that are dropped or cut."""
+        limits = [limit for limit in (self.max_length, room if self.shuffle else None) if limit]
         self.count, self.dropped, self.cut = len(table), 0, 0
         self.limit = min(limits, default=None)
         everything = np.arange(len(table))
@@ -154,20 +171,9 @@ class Plan:
             shortest = int(table.max(1).min())
             raise DataError(
                 f"all {self.count} examples are longer than {self.limit} tokens; the shortest has {shortest}. "
-                "Raise max_length or the tokens of a batch."
+                "Raise max_length, pack or the tokens of a batch."
             )
         return everything[~long]
-
-
-def _batch_counts(groups: list[Group]) -> list[int]:
-    """How many examples each group has in an epoch, what it inherits included and what it hands on not."""
-    counts = [len(group.members) for group in groups]
-    for number, group in enumerate(groups):
-        if group.heir is not None:
-            rest = counts[number] % group.rows
-            counts[number] -= rest
-            counts[group.heir] += rest
-    return counts
 
 
 def _check_options(
@@ -176,21 +182,30 @@ def _check_options(
     tokens: int | None,
     rows: int | None,
     multiple: int,
-    workers: int,
-    worker: int,
 ) -> None:
     if (tokens is None) == (rows is None):
         raise ValueError(f"tokens: {tokens} together with rows {rows}. Give exactly one of them.")
-    for name, value in {"tokens": tokens, "rows": rows, "multiple": multiple, "workers": workers}.items():
+    for name, value in {"tokens": tokens, "rows": rows, "multiple": multiple}.items():
         if value is not None and value < 1:
             raise ValueError(f"{name}: {value} is not positive.")
-    if not 0 <= worker < workers:
-        raise ValueError(f"worker: {worker} is not one of {workers}, counted from 0.")
     if not lengths and count is None:
         raise ValueError("count: without lengths the number of examples must be given.")
     if not lengths and tokens is not None:
         raise ValueError(f"tokens: {tokens}, but no field has a length. Give rows instead.")
-    if rows is not None and rows < multiple * workers:
-        raise ValueError(f"rows: {rows} is fewer than the {multiple * workers} that every batch must be a multiple of.")
+    if rows is not None and rows < multiple:
+        raise ValueError(f"rows: {rows} is fewer than the {multiple} that every batch must be a multiple of.")
     if len({len(values) for values in lengths.values()}) > 1:
         raise ValueError("lengths: the fields have different numbers of examples.")
+
+
+def _check_pack(pack: int | None, tokens: int | None, shuffle: bool) -> None:
+    if pack is None:
+        return
+    if pack < 1:
+        raise ValueError(f"pack: {pack} is not positive.")
+    if tokens is None:
+        raise ValueError(f"pack: {pack} positions a row, but no tokens. Give tokens instead of rows.")
+    if pack > tokens:
+        raise ValueError(f"pack: {pack} positions a row are more than the {tokens} tokens of a batch.")
+    if not shuffle:
+        raise ValueError(f"pack: {pack}, but only training is packed. Leave it out.")

@@ -22,7 +22,7 @@ import numpy as np
 
 from kt2t.data.checks import checked_arrays
 from kt2t.data.location import exclusive, folder_for, source_notes
-from kt2t.data.prepared import FORMAT, MANIFEST
+from kt2t.data.prepared import FORMAT, MANIFEST, seal
 from kt2t.data.records import RecordWriter, layout_of
 from kt2t.disk import clean, whole_folder, writing
 from kt2t.errors import DataError
@@ -145,40 +145,41 @@ def _build(problem: Any, folder: Path, progress: Progress, workers: int | None) 
         logger.info("%s: %d training examples are held out for validation", type(problem).__name__, held_out["records"])
     problem.train_vocabularies(_TrainingText(problem, held_out, progress))
     vocabularies = _save_vocabularies(problem.vocabularies(), folder)
-    features = problem.features()
+    features, stored = problem.features(), problem.stored()
     notes = {}
     for split in splits:
-        notes[split] = _write_split(problem, split, folder, features, held_out, progress, workers)
+        notes[split] = _write_split(problem, split, folder, stored, held_out, progress, workers)
     manifest = {
         "format": FORMAT,
         "problem": describe(problem, full=True),
         "sources": sources,
-        "fields": layout_of(features),
+        "fields": layout_of(stored),
         "features": describe(features, full=True),
         "vocabularies": vocabularies,
         "held_out": held_out,
         "splits": notes,
     }
-    (folder / MANIFEST).write_text(
-        json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8"
-    )
+    manifest = json.loads(json.dumps(manifest, default=str))  # the seal is of what a reader will see
+    text = json.dumps({**manifest, "seal": seal(manifest)}, indent=1, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def _write_split(
     problem: Any,
     split: str,
     folder: Path,
-    features: Mapping[str, Any],
+    stored: Mapping[str, Any],
     held_out: Mapping[str, Any] | None,
     progress: Progress,
     workers: int | None,
 ) -> dict[str, Any]:
     dropped: Counter[str] = Counter()
     total = held_out["records"] if held_out is not None and split == "validation" else None
-    writer = RecordWriter(folder, split, layout_of(features))
+    writer = RecordWriter(folder, split, layout_of(stored))
+    counts: Counter[str] = Counter()
     raw = kept_examples(problem, split, held_out, dropped)
-    for chunk in _in_order(problem.encode_all, _chunks(raw), workers or os.cpu_count() or 1):
-        for example in checked_arrays(chunk, features, f"{split} example", writer.count):
+    for chunk in _chunks(problem.cut(split, _encoded(problem, raw, counts, workers or os.cpu_count() or 1))):
+        for example in checked_arrays(chunk, stored, f"{split} example", writer.count):
             writer.write(example)
         progress(writer.count, total, split)
     if not writer.count:
@@ -186,7 +187,21 @@ def _write_split(
     if dropped:
         reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items())
         logger.warning("%s %s: left out %s", type(problem).__name__, split, reasons)
-    return {**writer.close(), "dropped": dict(dropped)}
+    return {**writer.close(), "dropped": dict(dropped), "counts": dict(counts)}
+
+
+def _encoded(
+    problem: Any, raw: Iterator[Example], counts: Counter[str], workers: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """The encoded examples of a split in their order; adds up what the problem counts."""
+
+    def encode(chunk: Sequence[Example]) -> tuple[list[dict[str, np.ndarray]], dict[str, int]]:
+        arrays = problem.encode_all(chunk)
+        return arrays, problem.counted(chunk, arrays)
+
+    for arrays, counted in _in_order(encode, _chunks(raw), workers):
+        counts.update(counted)
+        yield from arrays
 
 
 def _none_left(problem: Any, split: str, dropped: Mapping[str, int]) -> DataError:
@@ -225,7 +240,8 @@ def _in_order(function: Callable[[Any], Any], items: Iterable[Any], workers: int
                 future.cancel()
 
 
-def _chunks(examples: Iterator[Example]) -> Iterator[Sequence[Example]]:
+def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    examples = iter(examples)
     while chunk := list(itertools.islice(examples, CHUNK)):
         yield chunk
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -40,7 +41,7 @@ class Problem:
 
     # Options that change how records are used, not what stands in them.
     training_options = frozenset({"loss", "max_length"})
-    # What `score` gives beyond the scores themselves.
+    # What `score` or `figures` gives beyond the scores themselves.
     further_scores: tuple[str, ...] = ()
 
     def __init__(self, loss: Any = None, max_length: int | None = None) -> None:
@@ -74,6 +75,32 @@ class Problem:
     def encode_all(self, examples: Sequence[Mapping[str, Any]]) -> list[dict[str, np.ndarray]]:
         """Many raw examples as arrays; worth overriding where many at once are cheaper."""
         return [self.encode(example) for example in examples]
+
+    def stored(self) -> dict[str, Feature]:
+        """What stands in a record: the features, and what else `seen` needs.
+
+        A field `given`, one whole number, says how many targets at the start of a row are there to be read only: their
+        weight is zero.
+        """
+        return self.features()
+
+    def cut(self, split: str, examples: Iterable[dict[str, np.ndarray]]) -> Iterable[dict[str, np.ndarray]]:
+        """Encoded examples as records, in their order; one each unless a problem cuts or joins them."""
+        return examples
+
+    def counted(self, examples: Sequence[Mapping[str, Any]], encoded: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """What to count over the raw and the encoded examples of a split; the sums stand in its manifest."""
+        return {}
+
+    def planned_lengths(self, split: str, lengths: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """The lengths of the records of a split as `seen` leaves them."""
+        return lengths
+
+    def seen(
+        self, split: str, examples: list[dict[str, np.ndarray]], seed: int, epoch: int | None
+    ) -> list[dict[str, np.ndarray]]:
+        """What an epoch sees of records, a function of these arguments alone; `epoch` is None where nothing is random."""
+        return examples
 
     def reject(self, example: Mapping[str, Any]) -> str | None:
         """Why a raw example is left out (`empty inputs`), or None to keep it."""
@@ -168,9 +195,9 @@ class Problem:
         shuffle: bool | None = None,
         max_length: int | None = None,
         multiple: int = 1,
-        workers: int = 1,
-        worker: int = 0,
         shapes: int = 24,
+        pack: int | None = None,
+        bucket_step: float | None = None,
     ) -> Batches:
         """The batches of a split: endless and shuffled for `train`, each example once, in order of length, otherwise.
 
@@ -182,22 +209,27 @@ class Problem:
             shuffle: Says otherwise whether to shuffle and repeat.
             max_length: In place of the problem's own.
             multiple: The rows of each batch are a multiple of this; missing ones are rows of weight zero.
-            workers: How many processes share each batch.
-            worker: Which of them this is, from 0.
             shapes: The most shapes that batches may have; more of them have less padding.
+            pack: In training, rows of so many positions for every field, which several examples share; tokens // pack rows
+                a batch.
+            bucket_step: The shapes of Tensor2Tensor's batches instead, by its length_bucket_step, which is usually 1.1.
 
         Raises:
             DataError: No such split, or nothing is left of it.
+            ValueError: Options that do not go together, or a field that cannot be packed.
         """
+        from kt2t.data.packing import check_packable
         from kt2t.data.plan import Plan
         from kt2t.data.reader import Batches
 
         training = split == "train" if shuffle is None else shuffle
+        if pack is not None:
+            check_packable(self.features())
         records = self.prepared.records(split)
         if tokens is None and rows is None:
             tokens, rows = (4096, None) if records.lengths else (None, 32)
         plan = Plan(
-            records.lengths,
+            self.planned_lengths(split, records.lengths),
             count=len(records),
             tokens=tokens,
             rows=rows,
@@ -205,13 +237,16 @@ class Problem:
             shuffle=training,
             max_length=max_length or self.max_length,
             multiple=multiple,
-            workers=workers,
-            worker=worker,
             shapes=shapes,
+            pack=pack,
+            bucket_step=bucket_step,
         )
+        if pack is not None:
+            logger.info("%s %s: %s", type(self).__name__, split, plan.packed())
         if plan.dropped or plan.cut:
             logger.warning("%s %s: %s", type(self).__name__, split, plan.story())
-        return Batches(records, plan, self.features(), start=start, repeat=training)
+        seen = functools.partial(self.seen, split, seed=seed)
+        return Batches(records, plan, self.features(), start=start, repeat=training, seen=seen)
 
     def sample(self, n: int, split: str = "validation", offset: int = 0) -> dict[str, np.ndarray]:
         """The features and targets of `n` examples in the order of the records, as one batch."""
@@ -219,6 +254,7 @@ class Problem:
 
         records = self.prepared.records(split)
         examples = records.read(np.arange(offset, min(offset + n, len(records))))
+        examples = self.seen(split, examples, seed=0, epoch=None)
         features, targets, _ = collate(examples, self.features(), max_length=self.max_length)
         return {**features, "targets": targets}
 
@@ -273,6 +309,10 @@ class Problem:
         for score in self.scores():
             results.update(score(list(predictions), expected))
         return results
+
+    def figures(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
+        """Further figures that follow from the metrics of a whole split, each with the signature that tells how."""
+        return {}
 
     def decode(self, field: str, ids: Iterable[int]) -> str:
         """The text that the ids of a field stand for, up to the end of the sequence."""

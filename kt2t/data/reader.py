@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import atexit
+import faulthandler
 import functools
 import queue
+import sys
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kt2t.data.plan import Plan
 from kt2t.data.records import Arrays, Records
+from kt2t.errors import StalledError
 from kt2t.features import Feature, Text
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
+PATIENCE = 600.0  # seconds that the next batch is waited for
 
 
 class Batches:
@@ -34,6 +38,9 @@ class Batches:
         start: The step of the first batch.
         repeat: Whether to go on for ever.
         depth: How many batches are read ahead.
+        workers: Processes that share each batch.
+        worker: Which of them this is, from 0.
+        seen: `(examples, epoch) → examples`, what an epoch makes of the records; `epoch` is None where every one is the same.
     """
 
     def __init__(
@@ -44,6 +51,9 @@ class Batches:
         start: int = 0,
         repeat: bool = True,
         depth: int = 8,
+        seen: Callable[..., list[Arrays]] | None = None,
+        workers: int = 1,
+        worker: int = 0,
     ) -> None:
         if start < 0:
             raise ValueError(f"start: {start} is negative.")
@@ -53,6 +63,8 @@ class Batches:
         self.start = start
         self.repeat = repeat
         self.depth = depth
+        self.seen = seen
+        self.workers, self.worker = workers, worker
         self.failure: Exception | None = None
 
     def __len__(self) -> int:
@@ -67,7 +79,7 @@ class Batches:
         end = functools.partial(_end, ready, stop, thread)
         atexit.register(end)
         try:
-            while (item := ready.get()) is not None:
+            while (item := _taken(ready)) is not None:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
@@ -76,16 +88,24 @@ class Batches:
             atexit.unregister(end)
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step."""
+        """The batch of a step; with several workers the rows of this one."""
         plan = self.plan.batch(step)
-        real = plan.indices >= 0
-        found = iter(self.records.read(plan.indices[real]))
-        examples = [next(found) if is_real else None for is_real in real]
-        return collate(examples, self.features, plan.shape)
+        indices = self._mine(plan.indices)
+        real = indices >= 0
+        arrays = self.records.read(indices[real])
+        if self.seen is not None:
+            arrays = self.seen(arrays, epoch=step // len(self.plan) if self.plan.shuffle else None)
+        found = iter(arrays)
+        rows = [[next(found) for _ in range(count)] for count in real.reshape(len(real), -1).sum(1)]
+        return collate(rows, self.features, plan.shape)
 
     def at(self, start: int) -> Batches:
         """The same batches from another step on."""
-        return Batches(self.records, self.plan, self.features, start, self.repeat, self.depth)
+        return self._with(start=start)
+
+    def shared(self, workers: int, worker: int) -> Batches:
+        """The rows of one of several workers, as many for each; rows of weight zero fill up what is missing."""
+        return self._with(workers=workers, worker=worker)
 
     def signature(self) -> tuple[dict[str, Any], Any, Any]:
         """Shape (None where it varies) and dtype of every array of a batch, in a batch's structure."""
@@ -136,6 +156,15 @@ class Batches:
         dataset.feed = feed
         return dataset
 
+    def _with(self, **changed: Any) -> Batches:
+        names = ("records", "plan", "features", "start", "repeat", "depth", "seen", "workers", "worker")
+        return Batches(**{**{name: getattr(self, name) for name in names}, **changed})
+
+    def _mine(self, indices: np.ndarray) -> np.ndarray:
+        missing = -len(indices) % self.workers
+        filled = np.concatenate([indices, np.full((missing, *indices.shape[1:]), -1, indices.dtype)])
+        return filled[self.worker :: self.workers]
+
     def _steps(self) -> Iterator[int]:
         step = self.start
         while self.repeat or step < len(self.plan):
@@ -173,29 +202,35 @@ class _Feed:
 
 
 def collate(
-    examples: Sequence[Arrays | None],
+    examples: Sequence[Arrays | Sequence[Arrays] | None],
     features: Mapping[str, Feature],
     shape: Mapping[str, int] | None = None,
     max_length: int | None = None,
 ) -> Batch:
     """Pads examples to one batch, with segments and weights.
 
+    The examples of a packed row follow each other in every field, under the same segment numbers, which count from 1.
+
     Args:
-        examples: The arrays of each row; None for a row of weight zero.
+        examples: The arrays of each row; several of a packed row, none or None for a row of weight zero.
         features: What the fields are.
         shape: The padded length of each field of variable length; the longest example's without it. What is longer is cut.
         max_length: The most for lengths that are not given.
 
     Returns:
-        Features, targets and sample weights. Text targets stand among the features as well, with their segments.
+        Features, targets and sample weights. Text targets stand among the features as well, with their segments. The first
+        `given` targets of an example that has such a number weigh nothing.
     """
     batch: dict[str, np.ndarray] = {}
     targets = weight = np.ones(len(examples), np.float32)
+    rows = [[] if row is None else [row] if isinstance(row, Mapping) else row for row in examples]
     for field, feature in features.items():
         length = (shape or {}).get(field) if feature.has_segments else None
-        values, segments = _stacked([e and e[field] for e in examples], feature, length, max_length)
+        values, segments = _stacked([[e[field] for e in row] for row in rows], feature, length, max_length)
         if field == "targets":
-            targets, weight = values, segments.astype(np.float32)
+            targets, weight = values, (segments > 0).astype(np.float32)
+            for place, row in enumerate(rows):
+                _unweigh_given(weight[place], row)
         if field != "targets" or isinstance(feature, Text):
             batch[field] = values
             if feature.has_segments:
@@ -203,26 +238,36 @@ def collate(
     return batch, targets, weight
 
 
+def _unweigh_given(weight: np.ndarray, row: Sequence[Arrays]) -> None:
+    begin = 0
+    for example in row:
+        if "given" in example:
+            weight[begin : begin + int(example["given"])] = 0
+        begin += np.size(example["targets"])
+
+
 def _stacked(
-    rows: Sequence[Any], feature: Feature, length: int | None, max_length: int | None
+    rows: Sequence[Sequence[Any]], feature: Feature, length: int | None, max_length: int | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The padded values, and 1 where they are real: per position where lengths vary, else per row."""
+    """The padded values, and which part of the row is real there, from 1: per position where lengths vary, else per row."""
     if not feature.has_segments:
         stacked = np.zeros((len(rows), *(size or 0 for size in feature.shape)), feature.dtype)
         real = np.zeros(len(rows), np.int32)
         for place, row in enumerate(rows):
-            if row is not None:
-                stacked[place], real[place] = row, 1
+            if row:
+                stacked[place], real[place] = row[0], 1
         return stacked, real
     if length is None:
-        length = max([1, *(len(row) for row in rows if row is not None)])
+        length = max([1, *(sum(map(len, row)) for row in rows)])
         length = min(length, max_length or length)
     stacked = np.zeros((len(rows), length, *(size or 0 for size in feature.shape[1:])), feature.dtype)
     real = np.zeros((len(rows), length), np.int32)
     for place, row in enumerate(rows):
-        if row is not None:
-            size = min(len(row), length)
-            stacked[place, :size], real[place, :size] = row[:size], 1
+        begin = 0
+        for number, part in enumerate(row, 1):
+            end = min(begin + len(part), length)
+            stacked[place, begin:end], real[place, begin:end] = part[: end - begin], number
+            begin = end
     return stacked, real
 
 
@@ -235,6 +280,18 @@ def _offered(ready: queue.Queue[Any], item: Any, stop: threading.Event) -> bool:
         except queue.Full:
             continue
     return False
+
+
+def _taken(ready: queue.Queue[Any]) -> Any:
+    """The next of a queue, or an end of the waiting with the stack of every thread, which shows what it waits for."""
+    try:
+        return ready.get(timeout=PATIENCE)
+    except queue.Empty:
+        faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)
+        return StalledError(
+            f"no batch came for {PATIENCE:g} seconds; the thread 'kt2t reader' waits where its stack, above, ends. See "
+            "whether the disk or the network of the prepared data answers, then start again: training continues."
+        )
 
 
 def _end(ready: queue.Queue[Any], stop: threading.Event, thread: threading.Thread) -> None:

@@ -1,4 +1,4 @@
-"""Groups of examples of similar lengths: few shapes, little padding."""
+"""Batches of examples of similar lengths, one a row: few shapes, little padding."""
 
 from __future__ import annotations
 
@@ -24,6 +24,43 @@ class Group:
     rows: int
     members: np.ndarray
     heir: int | None = field(default=None)
+
+
+class PaddedBatches:
+    """Batches of the examples of one group each, with the shape of the group; every epoch has the same number of batches.
+
+    What is left of a group fills up a group of longer examples; empty rows fill what is left then.
+
+    Args:
+        groups: See `length_groups`.
+    """
+
+    def __init__(self, groups: list[Group]) -> None:
+        self.groups = groups
+        self._counts = _batch_counts(groups)
+
+    def __len__(self) -> int:
+        """The batches of an epoch."""
+        return sum(-(-count // group.rows) for group, count in zip(self.groups, self._counts, strict=True))
+
+    def epoch(self, chance: np.random.Generator | None) -> list[tuple[np.ndarray, tuple[int, ...]]]:
+        """The batches of an epoch: the example of each row (rows,), -1 where there is none, and the shape.
+
+        Without `chance` in order of length.
+        """
+        batches: list[tuple[np.ndarray, tuple[int, ...]]] = []
+        left: list[np.ndarray] = [np.empty(0, np.int64)] * len(self.groups)
+        for number, group in enumerate(self.groups):
+            members = group.members if chance is None else chance.permutation(group.members)
+            members = np.concatenate([left[number], members])
+            if group.heir is not None:
+                keep = len(members) // group.rows * group.rows
+                members, rest = members[:keep], members[keep:]
+                left[group.heir] = np.concatenate([left[group.heir], rest])
+            filled = np.full(-(-len(members) // group.rows) * group.rows, -1, np.int64)
+            filled[: len(members)] = members
+            batches += [(rows, group.shape) for rows in filled.reshape(-1, group.rows)]
+        return batches if chance is None else [batches[place] for place in chance.permutation(len(batches))]
 
 
 def length_groups(
@@ -121,7 +158,11 @@ def _ordered(
         rows = int(budget.rows_for(shape.max(initial=0)[None])[0])
         enough = -(-len(members) // budget.multiple) * budget.multiple
         groups.append(Group(tuple(max(int(size), 1) for size in shape), min(rows, enough), members))
-    groups.sort(key=lambda group: (sum(group.shape), group.shape))
+    return with_heirs(sorted(groups, key=lambda group: (sum(group.shape), group.shape)))
+
+
+def with_heirs(groups: list[Group]) -> list[Group]:
+    """The same groups, each with the first later one as heir that is at least as long in every field."""
     for place, group in enumerate(groups):
         heirs = (later for later in range(place + 1, len(groups)) if _covers(groups[later].shape, group.shape))
         group.heir = next(heirs, None)
@@ -130,3 +171,14 @@ def _ordered(
 
 def _covers(larger: tuple[int, ...], smaller: tuple[int, ...]) -> bool:
     return all(a >= b for a, b in zip(larger, smaller, strict=True))
+
+
+def _batch_counts(groups: list[Group]) -> list[int]:
+    """How many examples each group has in an epoch, what it inherits included and what it hands on not."""
+    counts = [len(group.members) for group in groups]
+    for number, group in enumerate(groups):
+        if group.heir is not None:
+            rest = counts[number] % group.rows
+            counts[number] -= rest
+            counts[group.heir] += rest
+    return counts

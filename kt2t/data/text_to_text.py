@@ -9,8 +9,10 @@ import numpy as np
 
 from kt2t.data.problem import Example, Problem
 from kt2t.errors import DataError
-from kt2t.features import END, Feature, Text
+from kt2t.features import END, Feature, Label, Text
 from kt2t.registry import build, register
+
+TARGET_SPACES = 32  # as in Tensor2Tensor
 
 
 @register
@@ -27,9 +29,12 @@ class TextToText(Problem):
         target_vocabulary: Of the targets, likewise.
         loss: See `Problem`.
         max_length: See `Problem`.
+        target_space: A number from 0 to 31 for what the targets are, the same in every example: a model that reads
+            `target_space` learns a vector for it.
 
     Raises:
-        ValueError: A vocabulary for both sides together with one for a single side, or only one side's.
+        ValueError: A vocabulary for both sides together with one for a single side, or only one side's; `target_space` is
+            out of range.
     """
 
     def __init__(
@@ -40,8 +45,12 @@ class TextToText(Problem):
         target_vocabulary: Any = None,
         loss: Any = None,
         max_length: int | None = None,
+        target_space: int | None = None,
     ) -> None:
         super().__init__(loss=loss, max_length=max_length)
+        if target_space is not None and not 0 <= target_space < TARGET_SPACES:
+            raise ValueError(f"target_space: {target_space} is not from 0 to {TARGET_SPACES - 1}.")
+        self.target_space = target_space
         self.path = path
         self._vocabularies = _per_field(vocabulary, source_vocabulary, target_vocabulary)
 
@@ -71,6 +80,9 @@ class TextToText(Problem):
             ids = vocabulary.encode_all([examples[number][field] for number in rows], threads=1)
             for number, of_one in zip(rows, ids, strict=True):
                 encoded[number][field] = np.append(of_one, END).astype(np.int32)
+        if self.target_space is not None:
+            for example in encoded:
+                example["target_space"] = np.asarray(self.target_space, np.int32)
         return encoded
 
     def features(self) -> dict[str, Feature]:
@@ -87,10 +99,10 @@ class TextToText(Problem):
     def _features_with(self, size: Callable[[Any], int]) -> dict[str, Feature]:
         shared = self._vocabularies["inputs"] is self._vocabularies["targets"]
         words = {"inputs": None if shared else "source", "targets": None if shared else "target"}
-        return {
-            field: Text(size(vocabulary), vocabulary=words[field])
-            for field, vocabulary in self.vocabularies().items()
+        features: dict[str, Feature] = {
+            field: Text(size(vocabulary), vocabulary=words[field]) for field, vocabulary in self.vocabularies().items()
         }
+        return features if self.target_space is None else {**features, "target_space": Label(TARGET_SPACES)}
 
     def fields(self) -> tuple[str, ...]:
         """The fields of an example: both, or `("targets",)` alone."""

@@ -3,6 +3,7 @@
 from kt2t.registry import exports
 
 TABLE = {
+    "EditDistance": "edit_distance",
     "Perplexity": "perplexity",
     "SequenceAccuracy": "sequence_accuracy",
     "TokenAccuracy": "token_accuracy",

@@ -1,4 +1,4 @@
-"""The share of rows that are predicted right as a whole."""
+"""The share of sequences that are predicted right as a whole."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kt2t.ops.segments import shown, sums
 from kt2t.registry import register
 
 Tensor = Any
@@ -14,9 +15,10 @@ Tensor = Any
 
 @register
 class SequenceAccuracy(keras.metrics.Mean):
-    """The share of rows whose likeliest id is right at every position that has weight.
+    """The share of sequences whose likeliest id is right at every position that has weight.
 
-    A row without any weight is not counted; a packed row counts as one.
+    A sequence without any weight is not counted. A sequence is a row, or, where `ops.segments.showing` is open with the
+    segments of packed rows, one segment; padding is none.
 
     Shapes:
         y_true (batch, …) integer, y_pred (batch, …, V) logits, sample_weight (batch, …) or None
@@ -31,7 +33,13 @@ class SequenceAccuracy(keras.metrics.Mean):
         right = ops.equal(ops.cast(y_true, "int32"), ops.cast(ops.argmax(y_pred, axis=-1), "int32"))
         weight = ops.ones_like(right) if sample_weight is None else sample_weight
         counts = ops.broadcast_to(ops.greater(ops.cast(weight, "float32"), 0), ops.shape(right))
-        positions = tuple(range(1, len(right.shape)))
-        row_right = ops.all(ops.logical_or(right, ops.logical_not(counts)), axis=positions)
-        row_counts = ops.any(counts, axis=positions)
-        super().update_state(ops.cast(row_right, "float32"), ops.cast(row_counts, "float32"))
+        wrong = ops.logical_and(counts, ops.logical_not(right))
+        counted, missed = (self._by_sequence(ops.cast(one, "float32")) for one in (counts, wrong))
+        super().update_state(ops.cast(ops.equal(missed, 0), "float32"), ops.cast(ops.greater(counted, 0), "float32"))
+
+    def _by_sequence(self, x: Tensor) -> Tensor:
+        segments = shown()
+        if segments is None or len(x.shape) != 2:
+            return ops.sum(x, axis=tuple(range(1, len(x.shape))))
+        # Flat: `Mean` averages weights over further axes before it adds them up.
+        return ops.reshape(sums(x * ops.cast(ops.greater(segments, 0), x.dtype), segments), (-1,))

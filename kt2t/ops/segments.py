@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 from keras import ops
 
 Tensor = Any
+_shown: ContextVar[Tensor | None] = ContextVar("kt2t_segments", default=None)
+
+
+@contextlib.contextmanager
+def showing(segments: Tensor | None) -> Iterator[None]:
+    """Lets a metric see the segments of the targets, which Keras does not hand to it.
+
+    Shapes:
+        segments (batch, time), or None where a row is one example
+    """
+    token = _shown.set(segments)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+
+
+def of_targets(features: Any) -> Tensor | None:
+    """The segments of the targets among the features of a batch: tags share those of the inputs; None where there are none.
+
+    Args:
+        features: What a model is called with.
+    """
+    if not isinstance(features, Mapping):
+        return None
+    return features.get("targets_segments", features.get("inputs_segments"))
+
+
+def shown() -> Tensor | None:
+    """The segments that are being shown, or None."""
+    return _shown.get()
 
 
 def starts(segments: Tensor) -> Tensor:
@@ -19,23 +53,40 @@ def starts(segments: Tensor) -> Tensor:
     return ops.not_equal(segments, before)
 
 
-def shift_right(x: Tensor, segments: Tensor | None = None) -> Tensor:
+def sums(x: Tensor, segments: Tensor) -> Tensor:
+    """The sum over each run of equal segments, in order; 0 after the last run.
+
+    Shapes:
+        x (batch, time), segments (batch, time) → (batch, time), of which place k is of the run k
+    """
+    batch, time = ops.shape(segments)
+    run = ops.cumsum(ops.cast(starts(segments), "int32"), axis=1) - 1
+    place = run + time * ops.expand_dims(ops.arange(batch, dtype="int32"), 1)
+    found = ops.segment_sum(ops.reshape(x, (-1,)), ops.reshape(place, (-1,)), num_segments=batch * time)
+    return ops.reshape(found, (batch, time))
+
+
+def shift_right(x: Tensor, segments: Tensor | None = None, first: Tensor | None = None) -> Tensor:
     """Moves everything one position later, so that a decoder sees only what came before.
 
     The first position of every segment gets zeros, which is how a sequence starts: there is no start token.
 
     Shapes:
-        x (batch, time) or (batch, time, dim), segments (batch, time) → as x
+        x (batch, time) or (batch, time, …), segments (batch, time), first (batch or 1, 1) or (batch or 1, 1, …) → as x
 
     Args:
         x: Ids or hidden states.
         segments: Without them a row is one segment.
+        first: What starts every segment, in place of zeros.
     """
     rest = [[0, 0]] * (len(x.shape) - 2)
     shifted = ops.pad(x[:, :-1], [[0, 0], [1, 0], *rest])
     if segments is None:
-        return shifted
-    inside = ops.logical_not(starts(segments))
+        if first is None:
+            return shifted
+        inside = ops.expand_dims(ops.greater(ops.arange(ops.shape(x)[1]), 0), 0)
+    else:
+        inside = ops.logical_not(starts(segments))
     if rest:
         inside = ops.expand_dims(inside, tuple(range(2, len(x.shape))))
-    return ops.where(inside, shifted, ops.zeros_like(shifted))
+    return ops.where(inside, shifted, ops.zeros_like(shifted) if first is None else ops.cast(first, shifted.dtype))

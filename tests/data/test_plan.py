@@ -85,15 +85,6 @@ def test_too_long_ones_are_dropped_in_training_and_cut_in_evaluation():
         Plan(values, rows=2, max_length=2)
 
 
-def test_workers_share_each_batch():
-    parts = [Plan(lengths(), tokens=800, workers=3, worker=worker) for worker in range(3)]
-    whole = parts[0].epoch(1, whole=True)
-    for step, together in enumerate(whole):
-        shares = [part.epoch(1)[step] for part in parts]
-        assert len({(share.rows, *share.shape.values()) for share in shares}) == 1
-        assert sorted(np.concatenate([share.indices for share in shares])) == sorted(together.indices)
-
-
 def test_rows_without_lengths():
     plan = Plan({}, count=10, rows=4)
     assert len(plan) == 3 and sum((batch.indices >= 0).sum() for batch in plan.epoch(0)) == 10
@@ -106,7 +97,6 @@ def test_rows_without_lengths():
         ({"tokens": 5, "rows": 5}, "exactly one"),
         ({"rows": 0}, "rows: 0 is not positive"),
         ({"rows": 3, "multiple": 4}, "rows: 3 is fewer than the 4"),
-        ({"rows": 3, "worker": 1}, "worker: 1 is not one of 1"),
     ],
 )
 def test_options_that_cannot_be(options, message):

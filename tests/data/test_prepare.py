@@ -13,8 +13,10 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from kt2t.data.language.running_text import Given
 from kt2t.data.location import exclusive, folder_for
 from kt2t.data.prepare import choose_held_out, kept_examples, prepare_folder, text_hash
 from kt2t.data.prepared import Prepared
@@ -23,6 +25,7 @@ from kt2t.data.translation.parallel_text import ParallelText
 from kt2t.data.vocabularies.characters import Characters
 from kt2t.data.vocabularies.words import Words
 from kt2t.errors import DataError, ResourceError
+from kt2t.registry import register
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -215,3 +218,35 @@ def test_kept_examples_is_the_order_of_the_records(tmp_path):
     raw = list(kept_examples(one, "train", prepared.manifest["held_out"]))
     found = prepared.records("train").read(range(len(raw)))
     assert [one.decode("inputs", example["inputs"]) for example in found] == [line["inputs"] for line in raw]
+
+
+@register
+class Halved(ParallelText):
+    """Cuts every pair in two records and counts characters."""
+
+    def cut(self, split, examples):
+        for example in examples:
+            half = len(example["targets"]) // 2
+            for part in (slice(0, half), slice(half, None)):
+                yield {"inputs": example["inputs"], "targets": example["targets"][part], "given": np.int32(part.start)}
+
+    def counted(self, examples, encoded):
+        assert len(examples) == len(encoded)
+        return {"characters": sum(len(example["targets"]) for example in examples)}
+
+    def stored(self):
+        return {**self.features(), "given": Given()}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_problem_may_cut_its_examples_and_count_them(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr("kt2t.data.prepare.CHUNK", 7)
+    made = Halved(train_files=tsv(tmp_path / "train.tsv", 50), validation_files=tsv(tmp_path / "v.tsv", 3))
+    made.use(prepare_folder(made, tmp_path / "data", workers=workers))
+    pairs = made.references("train")
+    note = made.prepared.manifest["splits"]["train"]
+    assert note["records"] == 2 * len(pairs)
+    assert note["counts"] == {"characters": sum(len(pair["targets"]) for pair in pairs)}
+    first, second = made.prepared.records("train").read([4, 5])
+    assert made.decode("targets", np.concatenate([first["targets"], second["targets"]])) == pairs[2]["targets"]
+    assert int(first["given"]) == 0 and int(second["given"]) == len(first["targets"])

@@ -21,6 +21,7 @@ from kt2t.features import Image, Label, Tags, Text
 from kt2t.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
+FIELDS = ("inputs", "targets")
 
 
 @pytest.fixture
@@ -58,6 +59,19 @@ def test_collate_pads_segments_and_weighs():
     assert weight.dtype == np.float32 and targets.dtype == np.int32
 
 
+def test_collate_of_packed_rows():
+    one, other = {"inputs": [5, 1], "targets": [7, 8, 1]}, {"inputs": [6, 6, 1], "targets": [9, 1], "given": 1}
+    one, other = ({field: np.array(ids) for field, ids in row.items()} for row in (one, other))
+    fields = {"inputs": Text(10), "targets": Text(10)}
+    features, targets, weight = collate([[one, other], [], [other]], fields, {"inputs": 6, "targets": 6})
+    assert features["inputs"].tolist() == [[5, 1, 6, 6, 1, 0], [0] * 6, [6, 6, 1, 0, 0, 0]]
+    assert features["inputs_segments"].tolist() == [[1, 1, 2, 2, 2, 0], [0] * 6, [1, 1, 1, 0, 0, 0]]
+    assert targets.tolist() == features["targets"].tolist() == [[7, 8, 1, 9, 1, 0], [0] * 6, [9, 1, 0, 0, 0, 0]]
+    assert features["targets_segments"].tolist() == [[1, 1, 1, 2, 2, 0], [0] * 6, [1, 1, 0, 0, 0, 0]]
+    assert weight.tolist() == [[1, 1, 1, 0, 1, 0], [0] * 6, [0, 1, 0, 0, 0, 0]]
+    assert collate([[one, other]], fields)[1].shape == (1, 5)
+
+
 def test_collate_of_labels_tags_and_pictures():
     rows = [{"inputs": np.ones((2, 2, 3)), "targets": np.array(3)}, None]
     features, targets, weight = collate(rows, {"inputs": Image(2, 2), "targets": Label(5)})
@@ -73,6 +87,22 @@ def test_a_pass_has_every_example_once(problem):
     found = [problem.decode("inputs", row) for features, *_ in batches for row in features["inputs"] if row.any()]
     assert len(list(batches)) == len(batches)
     assert sorted(found) == sorted(line["inputs"] for line in problem.references("train"))
+
+
+def test_a_packed_pass_has_every_example_once(problem):
+    batches = problem.batches("train", tokens=256, pack=64, seed=4)
+    pairs = []
+    for step in range(len(batches)):
+        features, _, _ = batches.batch(step)
+        assert features["inputs"].shape == features["targets"].shape == (4, 64)
+        for row in range(4):
+            for number in range(1, features["inputs_segments"][row].max() + 1):
+                ids = [features[field][row][features[f"{field}_segments"][row] == number] for field in FIELDS]
+                pairs.append(tuple(map(problem.decode, FIELDS, ids)))
+    assert sorted(pairs) == sorted(tuple(line[field] for field in FIELDS) for line in problem.references("train"))
+    assert same(next(iter(problem.batches("train", tokens=256, pack=64, seed=4, start=9))), batches.batch(9))
+    with pytest.raises(ValueError, match="only training is packed"):
+        problem.batches("validation", tokens=256, pack=64)
 
 
 def test_training_goes_on_for_ever_and_from_any_step(problem):
@@ -184,3 +214,50 @@ def test_it_is_much_faster_than_a_model(problem):
         features, *_ = next(iterator)
         tokens += sum(int(array.sum()) for name, array in features.items() if name.endswith("_segments"))
     assert tokens / 0.5 > 50_000
+
+
+def test_given_targets_weigh_nothing_also_in_a_packed_row():
+    rows = [
+        {"targets": np.array([7, 8, 9]), "given": np.int32(2)},
+        [{"targets": np.array([5, 6]), "given": np.int32(1)}, {"targets": np.array([3, 4]), "given": np.int32(0)}],
+        None,
+    ]
+    features, targets, weight = collate(rows, {"targets": Text(10)}, {"targets": 5})
+    assert weight.tolist() == [[0, 0, 1, 0, 0], [0, 1, 1, 1, 0], [0] * 5]
+    assert targets.tolist() == [[7, 8, 9, 0, 0], [5, 6, 3, 4, 0], [0] * 5]
+    assert set(features) == {"targets", "targets_segments"}, "a model never sees it"
+
+
+def test_what_an_epoch_sees_is_a_function_of_the_epoch(problem):
+    asked = []
+
+    def seen(examples, epoch):
+        asked.append(epoch)
+        return [{**example, "targets": example["targets"][::-1]} for example in examples]
+
+    plain = problem.batches("train", rows=8)
+    made = problem.batches("train", rows=8)
+    made.seen = seen
+    one, other = plain.batch(0), made.at(3).batch(0)
+    for row, turned in zip(one[1], other[1], strict=True):
+        assert row[row > 0].tolist()[::-1] == turned[turned > 0].tolist()
+    made.batch(len(made))
+    assert asked == [0, 1]
+    made.plan.shuffle = False
+    made.batch(len(made))
+    assert asked[2:] == [None]
+
+
+@pytest.mark.parametrize("options", [{"tokens": 200}, {"tokens": 256, "pack": 64}])
+def test_workers_share_each_batch(problem, options):
+    whole = problem.batches("train", **options)
+    shares = [whole.shared(3, worker) for worker in range(3)]
+    for step in range(12):
+        features, targets, weight = whole.batch(step)
+        parts = [share.batch(step) for share in shares]
+        assert len({part[1].shape for part in parts}) == 1
+        rows = [np.concatenate([part[0]["inputs"], part[1], part[2]], 1).tolist() for part in parts]
+        wanted = np.concatenate([features["inputs"], targets, weight], 1).tolist()
+        missing = [[0] * len(wanted[0])] * (-len(wanted) % 3)
+        assert sorted(sum(rows, [])) == sorted([*wanted, *missing])
+        assert shares[1].at(step).worker == 1

@@ -53,6 +53,23 @@ def test_padded_accuracy_is_tensor2tensors(golden):
     assert float(metric.result()) == pytest.approx((right * weight).sum() / weight.sum(), rel=1e-6)
 
 
+@pytest.mark.parametrize("top", [2, 5, 99])
+def test_the_right_id_may_be_among_the_likeliest(top):
+    random = np.random.default_rng(5)
+    ids, logits = random.integers(0, 7, size=(4, 6)), random.normal(size=(4, 6, 7)).astype("float32")
+    weight = (random.random((4, 6)) > 0.3).astype("float32")
+    higher = (logits > np.take_along_axis(logits, ids[..., None], axis=-1)).sum(-1)
+    metric = TokenAccuracy(top=top)
+    metric.update_state(ids, logits, weight)
+    assert float(metric.result()) == pytest.approx(((higher < top) * weight).sum() / weight.sum())
+    assert describe(metric) == {"type": "TokenAccuracy", "top": top}
+
+
+def test_a_top_that_is_not_positive_is_refused():
+    with pytest.raises(ValueError, match="top: 0"):
+        TokenAccuracy(top=0)
+
+
 def test_the_node_builds_it_again():
     assert describe(build(describe(TokenAccuracy()))) == {"type": "TokenAccuracy"}
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(TokenAccuracy("tokens")))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kt2t.ops.segments import shift_right, starts
+from kt2t.ops.segments import shift_right, showing, shown, starts, sums
 
 SEGMENTS = np.array([[1, 1, 1, 2, 2, 0], [1, 2, 2, 3, 0, 0]], "int32")
 
@@ -32,10 +32,43 @@ def test_ids_stay_ids():
     np.testing.assert_array_equal(ops.convert_to_numpy(shifted), [[0, 5, 6]])
 
 
-def test_without_segments_a_row_is_one(golden):
-    z = golden("layer_shift_right")
-    np.testing.assert_array_equal(ops.convert_to_numpy(shift_right(z["in/x"])), z["out/y"])
+def test_without_segments_a_row_is_one():
+    x = np.arange(12.0).reshape(2, 3, 2)
+    np.testing.assert_array_equal(ops.convert_to_numpy(shift_right(x)), shifted_by_loop(x, np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("segments", [None, SEGMENTS])
+def test_another_start_stands_where_zeros_would(segments):
+    x = np.random.default_rng(1).integers(1, 9, size=(2, 6, 3)).astype("float32")
+    first = -np.ones((1, 1, 3), "float32")
+    wanted = shifted_by_loop(x, np.ones((2, 6)) if segments is None else segments)
+    wanted = np.where(wanted == 0, first, wanted)
+    np.testing.assert_array_equal(ops.convert_to_numpy(shift_right(x, segments, first)), wanted)
 
 
 def test_starts_marks_the_first_of_every_run():
     np.testing.assert_array_equal(ops.convert_to_numpy(starts(SEGMENTS)), [[1, 0, 0, 1, 0, 1], [1, 1, 0, 1, 1, 0]])
+
+
+def test_sums_by_run():
+    x = np.array([[1, 2, 3, 4, 5, 6], [1, 0, 0, 2, 7, 7]], "float32")
+    found = ops.convert_to_numpy(sums(x, SEGMENTS))
+    np.testing.assert_array_equal(found, [[6, 9, 6, 0, 0, 0], [1, 0, 2, 14, 0, 0]])
+
+
+def test_segments_are_shown_inside_only():
+    assert shown() is None
+    with showing(SEGMENTS):
+        assert shown() is SEGMENTS
+        with showing(None):
+            assert shown() is None
+        assert shown() is SEGMENTS
+    assert shown() is None
+
+
+def test_tags_share_the_segments_of_the_inputs():
+    from kt2t.ops.segments import of_targets
+
+    assert of_targets({"inputs": 0, "inputs_segments": 1}) == 1
+    assert of_targets({"inputs": 0, "inputs_segments": 1, "targets_segments": 2}) == 2
+    assert of_targets({"inputs": 0}) is None and of_targets(3) is None
