@@ -1,0 +1,203 @@
+"""Text to be continued: documents cut into windows, for language models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from kt2t.data.language.text_figures import bits_per_byte, word_perplexity
+from kt2t.data.language.windows import evaluation_windows, training_windows, window_at
+from kt2t.data.problem import Example
+from kt2t.data.sources.texts import all_lines, whole_text
+from kt2t.data.text_to_text import TextToText
+from kt2t.errors import DataError
+from kt2t.features import Feature
+from kt2t.registry import register
+
+Arrays = dict[str, np.ndarray]
+
+
+class Given(Feature):
+    """How many targets at the start of a record are context: one whole number, of weight zero each."""
+
+
+@register
+class RunningText(TextToText):
+    """Base of the problems of language models: text files, cut into windows of `length` tokens. A subclass has `files`.
+
+    Training: every epoch cuts the text from another place on, so that a token has a different context each time; the epoch
+    and the seed decide which. Evaluation: windows overlap, each `stride` tokens on, and what stood in the window before is
+    context of weight zero. So every token counts once, with at least `length` - `stride` tokens before it (in a document's
+    first window, with all there are). A figure depends on this context, so the signature of each tells it.
+
+    Without validation files, the last part of the training text is held out: characters are counted, not examples, and
+    the text is cut in two at one place (of documents, whole ones go to the side on which they begin).
+
+    Shapes:
+        targets: up to `length` tokens
+
+    Args:
+        path: A file or folder of the subclass's own.
+        length: Of a window, in tokens.
+        stride: Tokens that each further window of evaluation adds; half of `length` unless given.
+        documents: What keeps its windows to itself and closes with an end: nothing (`one` text, without any end), each of the
+            `files`, or each of the `lines`.
+        held_out: Share of the training text that is for validation, where no validation files are named.
+        vocabulary: Bytes by default.
+        loss: See `Problem`.
+
+    Raises:
+        ValueError: An option out of its range.
+    """
+
+    # Longer than a window is nothing, and what a window is decides the records.
+    training_options = frozenset({"loss"})
+    further_scores = ("word_perplexity", "bits_per_byte")
+
+    def __init__(
+        self,
+        path: str | None = None,
+        length: int = 256,
+        stride: int | None = None,
+        documents: Literal["one", "files", "lines"] = "one",
+        held_out: float = 0.1,
+        vocabulary: Any = None,
+        loss: Any = None,
+    ) -> None:
+        if length < 2:
+            raise ValueError(f"length: {length} leaves nothing to predict from. Take at least 2 tokens.")
+        if stride is not None and not 1 <= stride <= length:
+            raise ValueError(f"stride: {stride} is not between 1 and the length {length}: tokens would be left out.")
+        if documents not in ("one", "files", "lines"):
+            raise ValueError(f"documents: {documents!r} is not known. Choose one, files or lines.")
+        if not 0 < held_out < 1:
+            raise ValueError(f"held_out: {held_out} is no share. Give a number between 0 and 1.")
+        super().__init__(path=path, vocabulary=vocabulary, loss=loss)
+        self.length = length
+        self.stride = stride or max(1, length // 2)
+        self.documents = documents
+        self.held_out = held_out
+
+    def files(self) -> dict[str, list[Path]]:
+        """The text files of each split, in their order."""
+        raise NotImplementedError(f"{type(self).__name__} must define files().")
+
+    def fields(self) -> tuple[str, ...]:
+        return ("targets",)
+
+    def splits(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("train", "validation", *self.files())))
+
+    def source_files(self) -> list[Path]:
+        return list(dict.fromkeys(file for files in self.files().values() for file in files))
+
+    def examples(self, split: str) -> Iterator[Example]:
+        files = self.files()
+        if split not in self.splits():
+            raise DataError(
+                f"{split!r} is not a split of {type(self).__name__}. There are: {', '.join(self.splits())}."
+            )
+        texts = self._texts(files.get(split, files["train"]))
+        if "validation" not in files and split in ("train", "validation"):
+            texts = self._share(texts, self._texts(files["train"]), split)
+        blank = True
+        for text in texts:
+            blank = blank and not text.strip()
+            yield {"targets": text}
+        if blank:
+            names = ", ".join(f"'{file}'" for file in files.get(split, files["train"])[:3])
+            way_out = "Check the files." if split in files else "Name files for validation, or raise held_out."
+            raise DataError(
+                f"there is no text for {split} in {names}: nothing, or white space alone. {way_out}", path="problem"
+            )
+
+    def reject(self, example: Mapping[str, Any]) -> str | None:
+        return None if self.documents == "one" else super().reject(example)
+
+    def encode_all(self, examples: Sequence[Mapping[str, Any]]) -> list[Arrays]:
+        encoded = super().encode_all(examples)
+        if self.documents == "one":
+            return [{"targets": example["targets"][:-1]} for example in encoded]
+        return encoded
+
+    def stored(self) -> dict[str, Feature]:
+        return {**self.features(), "given": Given()}
+
+    def cut(self, split: str, examples: Iterable[Arrays]) -> Iterator[Arrays]:
+        rows = (example["targets"] for example in examples)
+        texts: Iterable[Iterable[np.ndarray]] = [rows] if self.documents == "one" else ([row] for row in rows)
+        for text in texts:
+            if split == "train":
+                for record in training_windows(text, self.length):
+                    yield {"targets": record, "given": np.array(0, np.int32)}
+            else:
+                for window, given in evaluation_windows(text, self.length, self.stride):
+                    yield {"targets": window, "given": np.array(given, np.int32)}
+
+    def counted(self, examples: Sequence[Mapping[str, Any]], encoded: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        ends = len(examples) if self.documents == "lines" else 0
+        texts = [example["targets"] for example in examples]
+        return {
+            "tokens": sum(len(example["targets"]) for example in encoded),
+            "words": sum(len(text.split()) + text.count("\n") for text in texts) + ends,
+            "bytes": sum(len(text.encode()) for text in texts) + ends,
+        }
+
+    def planned_lengths(self, split: str, lengths: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        return {field: np.minimum(sizes, self.length) for field, sizes in lengths.items()}
+
+    def seen(self, split: str, examples: list[Arrays], seed: int, epoch: int | None) -> list[Arrays]:
+        if split != "train":
+            return examples
+        chance = np.random.SeedSequence([seed, epoch or 0]).generate_state(1)[0]
+        phase = 0 if epoch is None else int(chance) % self.length
+        return [{**example, "targets": window_at(example["targets"], self.length, phase)} for example in examples]
+
+    def metrics(self) -> list[Any]:
+        from kt2t.metrics import Perplexity, TokenAccuracy
+
+        return [TokenAccuracy(), Perplexity()]
+
+    def scores(self) -> list[Any]:
+        return []
+
+    def figures(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
+        counts = self.prepared.manifest["splits"][split].get("counts")
+        perplexity = metrics.get("perplexity", 0.0)
+        if not counts or not 0 < perplexity < math.inf:
+            return {}
+        nats = math.log(perplexity) * counts["tokens"]
+        found = {"word_perplexity": (word_perplexity(nats, counts["words"]), self._signature("words", split))}
+        if self._vocabularies["targets"].lossless:  # else part of the text is not predicted at all
+            found["bits_per_byte"] = (bits_per_byte(nats, counts["bytes"]), self._signature("bytes", split))
+        return found
+
+    def decode(self, field: str, ids: Iterable[int]) -> str:
+        text = super().decode(field, ids)
+        return text.replace("\n ", "\n") if self._vocabularies["targets"].begins_with_space else text
+
+    def _signature(self, unit: str, split: str) -> str:
+        count = self.prepared.manifest["splits"][split]["counts"][unit]
+        context = 0 if split == "train" else self.length - self.stride
+        return f"{unit}:{count}|context:{context} to {self.length - 1} tokens|documents:{self.documents}"
+
+    def _texts(self, files: Sequence[Path]) -> Iterator[str]:
+        if self.documents == "files":
+            return map(whole_text, files)
+        texts = all_lines(files)
+        return texts if self.documents == "one" else (text[:-1] for text in texts)
+
+    def _share(self, texts: Iterator[str], again: Iterable[str], split: str) -> Iterator[str]:
+        """The part of the training text that belongs to a split; `again` are the same texts, to be measured."""
+        left = int(sum(map(len, again)) * (1 - self.held_out))
+        for text in texts:
+            if self.documents != "one":
+                if (left > 0) == (split == "train"):
+                    yield text
+            elif part := text[: max(0, left)] if split == "train" else text[max(0, left) :]:
+                yield part
+            left -= len(text)

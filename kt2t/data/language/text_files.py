@@ -1,0 +1,52 @@
+"""Your own text, without code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kt2t.data.language.running_text import RunningText
+from kt2t.data.sources.texts import text_files
+from kt2t.registry import register
+
+
+@register
+class TextFiles(RunningText):
+    """Language modelling on your own text files and folders; each file may be gzip.
+
+    Further options are those of `RunningText`. Of `path` and `train_files` one is given; they mean the same.
+
+    Args:
+        path: A text file, or a folder of them.
+        train_files: Text files and folders, in the order in which they are read.
+        validation_files: Likewise; without them the last part of the training text (`held_out`) is for validation.
+        test_files: Likewise; makes a split `test`.
+        pattern: Which files of a folder are taken, by name without `.gz`.
+
+    Raises:
+        ValueError: Both or none of `path` and `train_files`.
+    """
+
+    def __init__(
+        self,
+        path: str | None = None,
+        train_files: list[str] | str | None = None,
+        validation_files: list[str] | str | None = None,
+        test_files: list[str] | str | None = None,
+        pattern: str = "*.txt",
+        **common: Any,
+    ) -> None:
+        if (path is None) == (train_files is None):
+            raise ValueError(f"train_files: {train_files!r} with path {path!r}. Give exactly one of the two.")
+        super().__init__(path=path, **common)
+        given = {"train": train_files or path, "validation": validation_files, "test": test_files}
+        self._files = {split: [files] if isinstance(files, str) else files for split, files in given.items() if files}
+        self._path_option = "path" if path else "train_files"
+        self.pattern = pattern
+
+    def files(self) -> dict[str, list[Path]]:
+        options = {split: self._path_option if split == "train" else f"{split}_files" for split in self._files}
+        return {
+            split: text_files(places, self.pattern, f"problem.{options[split]}")
+            for split, places in self._files.items()
+        }

@@ -1,0 +1,65 @@
+"""Text files and folders of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from kt2t.data.sources.lines import lines
+from kt2t.errors import DataError
+
+
+def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str | None = None) -> list[Path]:
+    """The files among these places, and of each folder those below it whose name fits; folders in order of their paths.
+
+    Args:
+        places: Files, of any name, and folders.
+        pattern: What a file of a folder is called, `*` for anything; a `.gz` behind it does not matter. Hidden ones are
+            left out.
+        option: Of the recipe, for errors.
+
+    Raises:
+        DataError: A place does not exist, or a folder has no such file.
+    """
+    found: list[Path] = []
+    for place in places:
+        path = Path(place).expanduser()
+        if path.is_file():
+            found.append(path)
+            continue
+        if not path.is_dir():
+            raise DataError(f"'{place}' does not exist.", path=option)
+        below = sorted(file for file in path.rglob("*") if _fits(file, path, pattern))
+        if not below:
+            raise DataError(
+                f"'{place}' has no text files: no name below it fits {pattern!r}. Name the files, or another pattern.",
+                path=option,
+            )
+        found += below
+    return found
+
+
+def whole_text(path: Path) -> str:
+    """A text file as one text, line feeds as ends of lines, the last line's included.
+
+    Raises:
+        DataError: See `lines`.
+    """
+    return "".join(line + "\n" for line in lines(path))
+
+
+def all_lines(paths: Sequence[Path]) -> Iterator[str]:
+    """The lines of several files one after the other, each with a line feed.
+
+    Raises:
+        DataError: See `lines`.
+    """
+    for path in paths:
+        for line in lines(path):
+            yield line + "\n"
+
+
+def _fits(file: Path, root: Path, pattern: str) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
+    return not hidden and fnmatch(file.name.removesuffix(".gz"), pattern) and file.is_file()

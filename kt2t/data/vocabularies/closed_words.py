@@ -1,0 +1,93 @@
+"""Text as words of a closed list, as the Penn Treebank and WikiText are told in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from kt2t.data.vocabularies.vocabulary import Vocabulary, tally
+from kt2t.errors import DataError
+from kt2t.features import END
+from kt2t.registry import register
+
+FILE = "closed_words.txt"
+UNKNOWN, LINE_END = END + 1, END + 2
+FIRST = LINE_END + 1
+_WORDS = re.compile(r"\n|[^\s]+")
+
+
+@register
+class ClosedWords(Vocabulary):
+    """One id for each known word, one for all others, and one for the end of a line.
+
+    Words are what white space parts. Decoding puts one space between them, so spaces and unknown words are lost: figures
+    of two models can be compared only where both have the same list. For text that must come back take `Words`.
+
+    The ids: 0 padding, 1 end, 2 any unknown word, 3 the end of a line (`<eos>` elsewhere), from 4 on the words, the most
+    frequent first.
+
+    Shapes:
+        text of n words and m line ends → n + m ids
+
+    Args:
+        size: The largest number of ids; None for all words.
+        least_count: Words that occur less often in the training text are unknown.
+        unknown: How an unknown word is written; the word itself, where the text has it, has the same id.
+
+    Raises:
+        ValueError: A number leaves no room for words, or `unknown` is not one word.
+
+    Source: Mikolov et al. 2010 (the Penn Treebank's 10,000 words); Merity et al. 2017 (WikiText).
+    """
+
+    lossless = False
+
+    def __init__(self, size: int | None = None, least_count: int = 1, unknown: str = "<unk>") -> None:
+        if size is not None and size <= FIRST:
+            raise ValueError(f"size: {size} leaves no room for words beside {FIRST} reserved ids. Take more.")
+        if least_count < 1:
+            raise ValueError(f"least_count: {least_count} is not positive.")
+        if not unknown or unknown.split() != [unknown]:
+            raise ValueError(f"unknown: {unknown!r} is not one word. A word is not empty and has no space in it.")
+        self.requested_size = size or 10_000
+        self._most = size
+        self.least_count = least_count
+        self.unknown = unknown
+        self._take([])
+
+    @property
+    def trained(self) -> bool:  # type: ignore[override]
+        return bool(self._words)
+
+    @property
+    def size(self) -> int:
+        self.require_training()
+        return FIRST + len(self._words)
+
+    def train(self, texts: Iterable[str]) -> None:
+        counts = tally(texts, str.split, "ClosedWords")
+        words = [word for word, count in counts.items() if count >= self.least_count and word != self.unknown]
+        if not words:
+            raise DataError(f"no word occurs {self.least_count} times in the training texts. Lower least_count.")
+        self._take(words[: self._most and self._most - FIRST])
+
+    def encode(self, text: str) -> list[int]:
+        self.require_training()
+        known = self._ids
+        return [known.get(word, UNKNOWN) for word in _WORDS.findall(text)]
+
+    def decode_ids(self, ids: list[int]) -> str:
+        self.require_training()
+        shown = {UNKNOWN: self.unknown, LINE_END: "\n"}
+        text = " ".join(shown.get(number) or self._words[number - FIRST] for number in ids)
+        return text.replace(" \n", "\n").replace("\n ", "\n")
+
+    def contents(self) -> dict[str, bytes]:
+        return {FILE: "\n".join(self._words).encode()}
+
+    def restore(self, contents: Mapping[str, bytes]) -> None:
+        self._take(contents[FILE].decode().split("\n"))
+
+    def _take(self, words: list[str]) -> None:
+        self._words = words
+        self._ids = {"\n": LINE_END, **{word: FIRST + place for place, word in enumerate(words)}}
