@@ -3,67 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 
 import numpy as np
 
+from kt2t.layers import LayerNorm, LearnedPositions, NoamNorm
 from kt2t.ops.paths import attribute_paths
+from kt2t.tensor2tensor import hparams as upstream
+from kt2t.tensor2tensor import variables
+from kt2t.tensor2tensor.variables import path_of
 
-_LEAVES = {
-    "layer_norm_scale": "scale",
-    "layer_norm_bias": "shift",
-    "q/kernel": "query.kernel",
-    "k/kernel": "key.kernel",
-    "v/kernel": "value.kernel",
-    "output_transform/kernel": "output_projection.kernel",
-    "conv1/kernel": "widen.kernel",
-    "conv1/bias": "widen.bias",
-    "conv2/kernel": "narrow.kernel",
-    "conv2/bias": "narrow.bias",
-}
-_SUBLAYERS = {"self_attention": "attention", "encdec_attention": "cross_attention", "ffn": "feed_forward"}
-_TABLES = {
-    "shared": "targets_embedding.table",
-    "input_emb": "inputs_embedding.table",
-    "target_emb": "targets_embedding.table",
-    "softmax": "head.table",
-}
-
-
-def path_of(name: str) -> str:
-    """Our attribute path of an upstream variable."""
-    inside = re.search(r"body/(?:\w+/)*?(encoder|decoder)/(?:layer_(\d+)/(\w+)/)?(.*)$", name)
-    if inside:
-        stack, level, sublayer, leaf = inside.groups()
-        if level is None:
-            return f"{stack}.norm.{_LEAVES[leaf.rpartition('/')[2]]}"
-        within = f"{stack}.layers.{level}.{_SUBLAYERS[sublayer]}"
-        leaf = leaf.removeprefix("multihead_attention/")
-        if "layer_norm" in leaf:
-            return f"{within}.norm.{_LEAVES[leaf.rpartition('/')[2]]}"
-        return f"{within}.sublayer.{_LEAVES[leaf]}"
-    if "target_space_embedding" in name:
-        return "target_space_embedding.table"
-    table = re.search(r"symbol_modality_\w+/(\w+)/weights_\d+$", name)
-    if table:
-        return _TABLES[table.group(1)]
-    if "class_label_modality" in name:
-        return f"head.dense.{name.rpartition('/')[2]}"
-    raise KeyError(name)
+__all__ = ["assign", "flat_ids", "gathered", "path_of", "sizes"]
 
 
 def gathered(numbers: np.lib.npyio.NpzFile, kind: str) -> dict[str, np.ndarray]:
     """All arrays of one kind (`var`, `grad`) by our paths; shards of a table become one."""
-    parts: dict[str, list[np.ndarray]] = {}
     names = [name for name in numbers.files if name.startswith(f"{kind}/")]
-    for name in sorted(names, key=_in_order):
-        parts.setdefault(path_of(name), []).append(numbers[name])
-    return {path: np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for path, arrays in parts.items()}
-
-
-def _in_order(name: str) -> list:
-    """Shard 10 comes after shard 9."""
-    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", name)]
+    rows = (json.loads(str(numbers["meta"])).get("problem") or {}).get("vocab_size", {})
+    source_size = rows.get("inputs") if rows.get("inputs") != rows.get("targets") else None
+    return variables.gathered({name: numbers[name] for name in names}, source_size)
 
 
 def assign(model, numbers: np.lib.npyio.NpzFile) -> None:
@@ -77,19 +34,21 @@ def assign(model, numbers: np.lib.npyio.NpzFile) -> None:
 
 def sizes(numbers: np.lib.npyio.NpzFile) -> dict:
     """Our options for an upstream case, from its own hparams."""
-    hparams = json.loads(str(numbers["meta"]))["hparams"]
-    layers = hparams["num_hidden_layers"]
+    hparams = {**_norms_by_variables(numbers), **json.loads(str(numbers["meta"]))["hparams"]}
+    learned = hparams.get("pos") == "emb"
+    norm = {"layer": LayerNorm, "noam": NoamNorm}[hparams.get("norm_type") or "layer"]
     return {
-        "num_layers": layers,
-        "hidden_dim": hparams["hidden_size"],
-        "intermediate_dim": hparams["filter_size"],
-        "num_heads": hparams["num_heads"],
-        "key_dim": hparams.get("attention_key_channels") or None,
-        "value_dim": hparams.get("attention_value_channels") or None,
-        "norm": "post" if hparams.get("layer_postprocess_sequence") == "dan" else "pre",
-        "encoder_layers": hparams.get("num_encoder_layers") or None,
-        "decoder_layers": hparams.get("num_decoder_layers") or None,
+        **upstream.sizes(hparams),
+        "positions": LearnedPositions(upstream.max_length(hparams)) if learned else None,
+        "normalization": norm(hparams.get("norm_epsilon") or 1e-6),
     }
+
+
+def _norms_by_variables(numbers: np.lib.npyio.NpzFile) -> dict:
+    """Where the norms stand, for a file that tells only of its hparams' set: pre-norm stacks end in one."""
+    last = any("/decoder/layer_prepostprocess/" in name for name in numbers.files)
+    before, behind = ("n", "da") if last else ("none", "dan")
+    return {"layer_preprocess_sequence": before, "layer_postprocess_sequence": behind}
 
 
 def flat_ids(numbers: np.lib.npyio.NpzFile, field: str) -> np.ndarray:

@@ -17,7 +17,7 @@ class ParallelText(Translation):
     Without validation files, 1 % of the pairs (at most 2,000) is held out, chosen by a hash of their text.
 
     Args:
-        train_files: Two text files (source, target), or one `.tsv` or `.jsonl`.
+        train_files: Two text files (source, target), or one `.tsv` or `.jsonl`; None for a model that is not trained.
         validation_files: Likewise.
         test_files: Likewise; makes a split `test`.
         source_key: What JSON lines call the source.
@@ -27,6 +27,7 @@ class ParallelText(Translation):
         target_vocabulary: Of the target, likewise.
         loss: See `Problem`.
         max_length: See `Problem`.
+        target_space: See `TextToText`.
 
     Raises:
         ValueError: Vocabularies that contradict each other, or not one or two files for a split.
@@ -34,7 +35,7 @@ class ParallelText(Translation):
 
     def __init__(
         self,
-        train_files: list[str] | str,
+        train_files: list[str] | str | None,
         validation_files: list[str] | str | None = None,
         test_files: list[str] | str | None = None,
         source_key: str = "inputs",
@@ -44,6 +45,7 @@ class ParallelText(Translation):
         target_vocabulary: Any = None,
         loss: Any = None,
         max_length: int | None = None,
+        target_space: int | None = None,
     ) -> None:
         super().__init__(
             vocabulary=vocabulary,
@@ -51,6 +53,7 @@ class ParallelText(Translation):
             target_vocabulary=target_vocabulary,
             loss=loss,
             max_length=max_length,
+            target_space=target_space,
         )
         self._files: dict[str, list[str]] = {}
         given = {"train": train_files, "validation": validation_files, "test": test_files}
@@ -69,6 +72,10 @@ class ParallelText(Translation):
         return self._keys
 
     def files(self) -> dict[str, list[Path]]:
+        if not self._files:
+            raise DataError(
+                "there are none. Give two parallel text files, or one .tsv or .jsonl.", path="problem.train_files"
+            )
         found = {split: [Path(file).expanduser() for file in files] for split, files in self._files.items()}
         for split, files in found.items():
             for file in files:

@@ -5,6 +5,8 @@ from kt2t.registry import exports
 TABLE = {
     "Bytes": "bytes",
     "Characters": "characters",
+    "ClosedWords": "closed_words",
+    "SubwordTextEncoder": "subword_text_encoder",
     "Subwords": "subwords",
     "Symbols": "symbols",
     "Words": "words",

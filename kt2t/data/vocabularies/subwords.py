@@ -13,7 +13,7 @@ import numpy as np
 
 from kt2t.data.vocabularies.bytes import BYTES
 from kt2t.data.vocabularies.vocabulary import Vocabulary
-from kt2t.errors import DataError
+from kt2t.errors import DataError, ResourceError
 from kt2t.registry import register
 
 FILE = "subwords.model"
@@ -59,6 +59,8 @@ class Subwords(Vocabulary):
 
     Source: Kudo and Richardson 2018 (sentencepiece).
     """
+
+    begins_with_space = True
 
     def __init__(
         self,
@@ -141,6 +143,21 @@ class Subwords(Vocabulary):
         self.require_training()
         text = self._processor.decode(ids) if ids else ""
         return _ESCAPED.sub(lambda found: _ORIGINALS[found[0]], text.removeprefix(" "))
+
+    def in_graph(self) -> Any:
+        """The same text to the same ids and back as TensorFlow operations: an `InGraphSubwords`, to serve strings with.
+
+        Raises:
+            ResourceError: There is no tensorflow-text, as on Windows.
+        """
+        try:
+            from kt2t.data.vocabularies.in_graph import InGraphSubwords
+        except ModuleNotFoundError as error:
+            raise ResourceError(
+                f"Subwords cannot be part of a graph: there is no {error.name} here. Install tensorflow-text, which "
+                "there is for Linux and macOS; elsewhere encode and decode outside of the graph."
+            ) from error
+        return InGraphSubwords(self.contents()[FILE])
 
     def pieces(self) -> list[str]:
         """Every piece by its id, a space written as U+2581."""

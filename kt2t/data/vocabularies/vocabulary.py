@@ -30,6 +30,8 @@ class Vocabulary:
 
     trained = True
     requested_size = 512  # where options name none
+    lossless = True  # whether every text comes back
+    begins_with_space = False  # whether every encoded text does, so that of texts put together each has one more
 
     @property
     def expected_size(self) -> int:
@@ -158,6 +160,8 @@ def _note(path: Path) -> dict[str, Any]:
         note = json.loads(path.read_text(encoding="utf-8"))
         if note["format"] != FORMAT:
             raise DataError(f"{str(path)!r} has format {note['format']}; this kt2t reads {FORMAT}.")
+        if elsewhere := [name for name in note["files"] if Path(name).name != name]:
+            raise DataError(f"{str(path)!r} names a file elsewhere: {elsewhere[0]!r}. Prepare the problem again.")
         return {key: note[key] for key in ("vocabulary", "size", "fingerprint", "files")}
     except FileNotFoundError:
         raise DataError(f"{str(path)!r} does not exist. Prepare the problem to make it.") from None
@@ -170,6 +174,8 @@ def _note(path: Path) -> dict[str, Any]:
 
 
 def _checked(path: Path, expected: str) -> bytes:
+    if path.exists() and not path.is_file():
+        raise DataError(f"{str(path)!r} is not a file. Prepare the problem again.")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -32,3 +32,18 @@ def test_faults(tmp_path):
         (tmp_path / "x.tsv").write_text("a\tb\n")
         missing = [str(tmp_path / "nowhere.en"), str(tmp_path / "nowhere.de")]
         ParallelText(train_files=str(tmp_path / "x.tsv"), validation_files=missing).splits()
+
+
+def test_without_files_there_are_features_and_no_examples():
+    problem = ParallelText(train_files=None)
+    assert set(problem.features()) == {"inputs", "targets"}
+    with pytest.raises(DataError, match="problem.train_files: there are none. Give two parallel text files"):
+        problem.splits()
+
+
+def test_files_for_evaluation_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    (tmp_path / "pairs.tsv").write_text("a\tb\nc\td\n")
+    problem = ParallelText(train_files=None, validation_files=str(tmp_path / "pairs.tsv"))
+    problem.prepare()
+    assert problem.prepared.splits == ("validation",) and len(problem.references("validation")) == 2

@@ -1,0 +1,50 @@
+"""`kt2t import-t2t`: a run out of Tensor2Tensor's checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kt2t.cli.console import json_option, overrides_argument, progress, result, say
+from kt2t.cli.quiet import import_keras
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("import-t2t", short_help="Make a run of Tensor2Tensor's checkpoint.")
+@click.argument("checkpoint", type=_PATH)
+@click.option("--hparams", required=True, type=_PATH, help="The hparams.json beside the checkpoint.")
+@click.option(
+    "--vocabulary",
+    "vocabularies",
+    multiple=True,
+    type=_PATH,
+    help="The .subwords file; twice, source first, where each side has its own.",
+)
+@click.option("--problem", required=True, help="What Tensor2Tensor calls it, such as translate_ende_wmt32k.")
+@click.option("--run-dir", required=True, type=_PATH, help="The run to make, a new folder.")
+@overrides_argument
+@json_option
+def command(
+    checkpoint: Path,
+    hparams: Path,
+    vocabularies: tuple[Path, ...],
+    problem: str,
+    run_dir: Path,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Make a run of CHECKPOINT, a Transformer's folder or one of its checkpoints (model.ckpt-1000).
+
+    `kt2t predict` uses it at once. To train on, or to evaluate, it needs texts: problem.train_files=pairs.tsv, and
+    problem.validation_files=… or problem.test_files=….
+    """
+    import_keras()
+    with progress("import"):
+        from kt2t.run.import_t2t import import_run
+
+        step = import_run(checkpoint, hparams, vocabularies, problem, run_dir, overrides)
+    result({"folder": str(run_dir), "step": step}, as_json, lambda _: click.echo(run_dir))
+    say(f"use:      kt2t predict {run_dir} < lines")
+    say(f"train on: kt2t train {run_dir / 'recipe.yaml'} --run-dir {run_dir}")

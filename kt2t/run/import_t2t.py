@@ -1,0 +1,188 @@
+"""A run out of what Tensor2Tensor wrote: a checkpoint, its hparams and its vocabulary."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kt2t.disk import whole_folder
+from kt2t.errors import DataError, RunError
+from kt2t.features import Text
+from kt2t.recipe import Recipe
+from kt2t.recipe_file import recipe_of
+from kt2t.run import assemble as assembling
+from kt2t.run.folder import RunFolder
+from kt2t.tensor2tensor import checkpoint as upstream
+from kt2t.tensor2tensor import hparams, problems, supported
+from kt2t.tensor2tensor.variables import name_of
+
+logger = logging.getLogger("kt2t")
+VOCABULARIES = {"vocabulary": "inputs", "source_vocabulary": "inputs", "target_vocabulary": "targets"}
+
+
+def import_run(
+    checkpoint: Path,
+    hparams_file: Path,
+    vocabularies: Sequence[Path],
+    problem: str,
+    run_dir: Path,
+    overrides: Sequence[str] = (),
+) -> int:
+    """Makes a run that `predict`, `evaluate` and `train` go on from; all of it or nothing.
+
+    Args:
+        checkpoint: The folder of checkpoints, of which the newest is taken, or one of them.
+        hparams_file: The `hparams.json` beside it.
+        vocabularies: The `.subwords` file of both sides, or the source's and the target's.
+        problem: What Tensor2Tensor calls it.
+        run_dir: A new folder.
+        overrides: `key=value` for the run's recipe, such as `problem.train_files=pairs.tsv`.
+
+    Returns:
+        The step of the checkpoint.
+
+    Raises:
+        Kt2tError: Something is missing, damaged, does not fit or has no counterpart here; nothing is written then.
+    """
+    _require_new(run_dir)
+    recipe = _recipe(
+        supported.read(hparams_file), problems.problem(problem, [str(file) for file in vocabularies]), overrides
+    )
+    given = assembling.problem_of(recipe)
+    found = upstream.read(checkpoint, _source_size(given.features()))
+    _check_vocabularies(given, found)
+    _choose_target_space(recipe, found)
+    given = assembling.problem_of(recipe)
+    assembly = assembling.assemble(recipe, given)
+    _assign(assembly.model, found)
+    with_own = _with_own_vocabularies(assembly.full, run_dir.absolute())
+    whole_folder(run_dir, lambda aside: _write(RunFolder(aside), assembly, with_own, found.step))
+    return found.step
+
+
+def _require_new(run_dir: Path) -> None:
+    if run_dir.exists() and not (run_dir.is_dir() and not any(run_dir.iterdir())):
+        raise RunError(f"{str(run_dir)!r} exists and is not empty. Choose another folder with --run-dir.")
+
+
+def _recipe(options: Mapping[str, Any], problem: dict[str, Any], overrides: Sequence[str]) -> Recipe:
+    problem |= {"loss": hparams.loss(options), "max_length": hparams.max_length(options)}
+    nodes = {
+        "problem": problem,
+        "model": hparams.model(options),
+        "optimizer": hparams.optimizer(options),
+        "train": hparams.train(options),
+        "report": hparams.report(),
+    }
+    recipe = recipe_of(nodes, overrides)
+    recipe.check()
+    return recipe
+
+
+def _source_size(features: Mapping[str, Any]) -> int | None:
+    """Rows of the inputs' own table, None where both sides share one.
+
+    Raises:
+        DataError: Two vocabularies of one size: Tensor2Tensor gives them one table, which ours does not.
+    """
+    source, target = features["inputs"], features["targets"]
+    if source == target:
+        return None
+    if source.vocabulary_size == target.vocabulary_size:
+        raise DataError(
+            f"both vocabularies have {source.vocabulary_size} entries, and Tensor2Tensor gives them one table. "
+            "Importing that needs two vocabularies over one table."
+        )
+    return int(source.vocabulary_size)
+
+
+def _check_vocabularies(problem: Any, found: upstream.Checkpoint) -> None:
+    tables = {"inputs": ("inputs_embedding.table",), "targets": ("targets_embedding.table", "head.table")}
+    for field, paths in tables.items():
+        feature = problem.features()[field]
+        for path in paths:
+            rows = len(found.weights[path]) if path in found.weights else None
+            if isinstance(feature, Text) and rows not in (None, feature.vocabulary_size):
+                raise DataError(
+                    f"the vocabulary of the {field} has {feature.vocabulary_size} entries, and the table in "
+                    f"{str(found.path)!r} has {rows} rows. Give the vocabulary that the model was trained with."
+                )
+
+
+def _choose_target_space(recipe: Recipe, found: upstream.Checkpoint) -> None:
+    """Says which of the target spaces the model was trained for, if it has them and nobody said."""
+    node = recipe.nodes["problem"]
+    if "target_space_embedding.table" not in found.weights or node.get("target_space") is not None:
+        return
+    node["target_space"] = 0 if found.target_space is None else found.target_space
+    if found.target_space is None:
+        logger.warning(
+            "%s does not tell which target space it was trained for; 0 is taken, as the newer Tensor2Tensor does. "
+            "problem.target_space=N says otherwise.",
+            found.path,
+        )
+
+
+def _assign(model: Any, found: upstream.Checkpoint) -> None:
+    """Gives a model the weights of a checkpoint, and its optimizer the state and the step.
+
+    Raises:
+        RunError: They are not the same weights; those that are missing, too many or of another shape are named.
+    """
+    from kt2t.ops.paths import attribute_paths
+    from kt2t.training.checkpoints import assign
+    from kt2t.training.slots import slots
+
+    weights = attribute_paths(model)
+    state = slots(model.optimizer, weights)
+    _check_fit(weights, found.weights, found.path)
+    for path, value in found.weights.items():
+        assign(weights[path], value)
+    is_adam = f"momentums/{next(iter(weights))}" in state and f"velocities/{next(iter(weights))}" in state
+    if is_adam and (found.momentums or found.velocities):
+        for slot, values in {"momentums": found.momentums, "velocities": found.velocities}.items():
+            _check_fit(weights, values, found.path, f" (of Adam's {slot})")
+            for path, value in values.items():
+                assign(state[f"{slot}/{path}"], value)
+    else:
+        logger.warning("the state of the optimizer is not taken over: it begins anew, at step %d.", found.step)
+    assign(model.optimizer.iterations, np.asarray(found.step))
+
+
+def _check_fit(weights: Mapping[str, Any], values: Mapping[str, np.ndarray], place: Path, what: str = "") -> None:
+    wrong = [f"{name_of(path)}{what} is missing" for path in weights if path not in values]
+    wrong += [f"{name_of(path)}{what} is more than the hparams say" for path in values if path not in weights]
+    for path, weight in weights.items():
+        if path in values and tuple(weight.shape) != values[path].shape:
+            shapes = f"{list(values[path].shape)}, the hparams say {list(weight.shape)}"
+            wrong.append(f"{name_of(path)}{what} has shape {shapes}")
+    if wrong:
+        raise RunError(f"{str(place)!r} does not fit its hparams: {upstream.listed(wrong)}.")
+
+
+def _with_own_vocabularies(full: Recipe, run_dir: Path) -> Recipe:
+    """The recipe with the vocabularies at their place in the run, which thus needs nothing beside it."""
+    from kt2t.data.vocabularies.subword_text_encoder import FILE
+
+    nodes = copy.deepcopy(full.nodes)
+    for option, field in VOCABULARIES.items():
+        vocabulary = nodes["problem"].get(option)
+        if vocabulary and vocabulary.get("path"):
+            vocabulary["path"] = str(RunFolder(run_dir).vocabularies / field / FILE)
+    found = Recipe(**nodes)
+    found.name = run_dir.name
+    return found
+
+
+def _write(folder: RunFolder, assembly: assembling.Assembly, recipe: Recipe, step: int) -> None:
+    from kt2t.training import checkpoints
+
+    assembling.save_vocabularies(assembly.problem, folder.vocabularies)
+    checkpoints.save(folder.checkpoints, assembly.model, step, recipe=recipe.nodes)
+    folder.begin(recipe, recipe)
+    folder.update(step=step)

@@ -1,0 +1,111 @@
+"""Tensor2Tensor's hparams as sections of a recipe; `supported` tells which can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kt2t.tensor2tensor.learning_rates import schedule
+
+Hparams = Mapping[str, Any]
+Node = dict[str, Any]
+
+NORMS = {("n", "da"): "pre", ("none", "dan"): "post", ("", "dan"): "post"}
+ADAM = ("adam", "Adam", "true_adam", "TrueAdam")
+ADAFACTOR = ("adafactor", "Adafactor")
+POSITIONS = ("timing", "emb")
+NORM_TYPES = {"layer": "LayerNorm", "l2": "L2Norm", "noam": "NoamNorm"}
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+def sizes(hparams: Hparams) -> Node:
+    """The options that decide a Transformer's weights and what it computes of them; None where ours is the default."""
+    return {
+        "num_layers": hparams["num_hidden_layers"],
+        "hidden_dim": hparams["hidden_size"],
+        "intermediate_dim": hparams["filter_size"],
+        "num_heads": hparams["num_heads"],
+        "key_dim": hparams.get("attention_key_channels") or None,
+        "value_dim": hparams.get("attention_value_channels") or None,
+        "norm": NORMS[norms(hparams)],
+        "encoder_layers": hparams.get("num_encoder_layers") or None,
+        "decoder_layers": hparams.get("num_decoder_layers") or None,
+        "positions": _positions(hparams),
+        "normalization": _normalization(hparams),
+    }
+
+
+def norms(hparams: Hparams) -> tuple[str, str]:
+    """What is done before a sublayer and after it: n for a norm, d for dropout, a for the residual sum."""
+    return hparams.get("layer_preprocess_sequence", "none"), hparams.get("layer_postprocess_sequence", "dan")
+
+
+def model(hparams: Hparams) -> Node:
+    """The node of the model."""
+    return {
+        "type": "Transformer",
+        **{option: value for option, value in sizes(hparams).items() if value is not None},
+        "dropout": float(hparams.get("layer_prepostprocess_dropout", 0.1)),
+        "attention_dropout": float(hparams.get("attention_dropout", 0.0)),
+        "activation_dropout": float(hparams.get("relu_dropout", 0.0)),
+        "tie": "all" if hparams.get("shared_embedding_and_softmax_weights") else "none",
+    }
+
+
+def optimizer(hparams: Hparams) -> Node:
+    """The node of the optimizer, with its schedule."""
+    node: Node
+    if hparams.get("optimizer", "adam") in ADAFACTOR:
+        node = {
+            "type": "Adafactor",
+            "learning_rate": schedule(hparams),
+            "relative_step": False,
+            "beta_2_decay": -float(hparams.get("optimizer_adafactor_memory_exponent", 0.8)),
+            "clip_threshold": float(hparams.get("optimizer_adafactor_clipping_threshold", 1.0)),
+        }
+    else:
+        node = {
+            "type": "Adam",
+            "learning_rate": schedule(hparams),
+            "beta_1": float(hparams.get("optimizer_adam_beta1", 0.9)),
+            "beta_2": float(hparams.get("optimizer_adam_beta2", 0.999)),
+            "epsilon": float(hparams.get("optimizer_adam_epsilon", 1e-6)),
+        }
+    if hparams.get("clip_grad_norm"):
+        node["global_clipnorm"] = float(hparams["clip_grad_norm"])
+    return node
+
+
+def loss(hparams: Hparams) -> Node:
+    """The node of the problem's loss."""
+    return {"type": "CrossEntropy", "label_smoothing": float(hparams.get("label_smoothing", 0.0))}
+
+
+def train(hparams: Hparams) -> Node:
+    """The options of `train`; where a file does not say how many steps, as many as Tensor2Tensor's trainer makes."""
+    measure = "rows" if hparams.get("use_fixed_batch_size") else "tokens"
+    return {
+        "steps": int(hparams.get("train_steps") or 250_000),
+        "batch": {measure: int(hparams.get("batch_size", 4096))},
+        "dtype": PRECISIONS[hparams.get("activation_dtype", "float32")],
+    }
+
+
+def report() -> Node:
+    """The options of `report`: Tensor2Tensor's steps between evaluations, and its search."""
+    search = {"type": "Beam", "beams": 4, "length_penalty": 0.6, "extra_length": 100}
+    return {"every": 1000, "decode": search}
+
+
+def max_length(hparams: Hparams) -> int:
+    """The longest example that is trained on, in tokens."""
+    return int(hparams.get("max_length") or hparams.get("batch_size", 4096))
+
+
+def _positions(hparams: Hparams) -> Node | None:
+    return {"type": "LearnedPositions", "max_length": max_length(hparams)} if hparams.get("pos") == "emb" else None
+
+
+def _normalization(hparams: Hparams) -> Node | None:
+    kind, epsilon = NORM_TYPES[hparams.get("norm_type", "layer")], float(hparams.get("norm_epsilon", 1e-6))
+    return None if (kind, epsilon) == ("LayerNorm", 1e-6) else {"type": kind, "epsilon": epsilon}

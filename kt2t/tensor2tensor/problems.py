@@ -1,0 +1,69 @@
+"""Tensor2Tensor's problems by name, as nodes of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kt2t.errors import RecipeError
+
+Node = dict[str, Any]
+
+# Pairs of texts, by the beginning of their names.
+TEXT_TO_TEXT = (
+    "dialog_", "paraphrase_", "parsing_", "sentence_compression_", "style_transfer_", "summarize_", "text2text_",
+    "translate_", "wsj_parsing",
+)  # fmt: skip
+# Others whose name a user may well give, and what importing them would need.
+OTHERS = {
+    "algorithmic_": "the vocabulary of symbols that it computes itself",
+    "languagemodel_": "a model without inputs",
+    "image_": "pictures as inputs or targets",
+    "img2img_": "pictures as inputs and targets",
+    "librispeech": "sound as inputs",
+    "common_voice": "sound as inputs",
+    "timit": "sound as inputs",
+    "sentiment_": "labels as targets",
+    "multi_problem": "several problems in one",
+}
+OWN = "text2text_tmpdir"
+
+
+def problem(name: str, vocabularies: Sequence[str]) -> Node:
+    """The node of a problem of pairs of texts, without its files.
+
+    Args:
+        name: As Tensor2Tensor registers it, `_rev` and `_packed` included.
+        vocabularies: The `.subwords` file of both sides, or those of the source and of the target; none for characters.
+
+    Raises:
+        RecipeError: The problem is not of this kind, or needs other vocabularies.
+    """
+    if not name.startswith(TEXT_TO_TEXT):
+        needs = next((what for prefix, what in OTHERS.items() if name.startswith(prefix)), None)
+        because = f"importing it needs {needs}" if needs else "kt2t knows none of that name"
+        raise RecipeError(
+            f"{name!r}: {because}. Give --problem {OWN} if its inputs and targets are texts in subwords.",
+            path="--problem",
+        )
+    node: Node = {"type": "ParallelText", "train_files": None}
+    if "_bpe" in name:
+        raise RecipeError(
+            f"{name!r}: its vocabulary is a list of BPE tokens; importing it needs that kind.", path="--problem"
+        )
+    if "_characters" in name:
+        if vocabularies:
+            raise RecipeError(
+                f"{name!r} is of characters, and has no .subwords file. Leave it out.", path="--vocabulary"
+            )
+        return {**node, "vocabulary": {"type": "Bytes"}}
+    encoders = [{"type": "SubwordTextEncoder", "path": file} for file in vocabularies]
+    if len(encoders) == 1:
+        return {**node, "vocabulary": encoders[0]}
+    if len(encoders) == 2:
+        return {**node, "source_vocabulary": encoders[0], "target_vocabulary": encoders[1]}
+    raise RecipeError(
+        f"{len(encoders)} files for {name!r}. Give the .subwords file of both sides, or first the source's, then the "
+        "target's.",
+        path="--vocabulary",
+    )

@@ -1,0 +1,119 @@
+"""Tensor2Tensor's variables by our attribute paths, and back, for the Transformer family.
+
+    transformer/body/encoder/layer_0/self_attention/multihead_attention/q/kernel
+    encoder.layers.0.attention.sublayer.query.kernel
+
+To import another model is to add its names here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+SUBLAYERS = {"self_attention": "attention", "encdec_attention": "cross_attention", "ffn": "feed_forward"}
+NORMS = {"scale": "scale", "bias": "shift"}
+LEAVES = {
+    "multihead_attention/q/kernel": "query.kernel",
+    "multihead_attention/k/kernel": "key.kernel",
+    "multihead_attention/v/kernel": "value.kernel",
+    "multihead_attention/output_transform/kernel": "output_projection.kernel",
+    "conv1/kernel": "widen.kernel",
+    "conv1/bias": "widen.bias",
+    "conv2/kernel": "narrow.kernel",
+    "conv2/bias": "narrow.bias",
+}
+WHOLE = {
+    "target_space_embedding/kernel": "target_space_embedding.table",
+    "inputs_positional_embedding": "encoder.positions.table",
+    "targets_positional_embedding": "decoder.positions.table",
+}
+# `shared` is the inputs' table too, where both sides have one vocabulary.
+TABLES = {
+    "shared": "targets_embedding.table",
+    "input_emb": "inputs_embedding.table",
+    "target_emb": "targets_embedding.table",
+    "softmax": "head.table",
+}
+
+_IN_STACK = re.compile(r"/(encoder|decoder)/(?:layer_(\d+)/(\w+)/)?(.*)$")
+_NORM = re.compile(r"layer_(?:prepostprocess|preprocess|postprocess)/(?:layer_norm|l2_norm)/\w+_norm_(scale|bias)$")
+_TABLE = re.compile(r"symbol_modality_(\d+)_\d+/(\w+)/weights_\d+$")
+_OURS = re.compile(r"(encoder|decoder)\.(?:layers\.(\d+)\.(\w+)\.)?(norm|sublayer)\.(.*)$")
+
+
+def path_of(name: str, source_size: int | None = None) -> str:
+    """Our attribute path of an upstream variable.
+
+    Args:
+        name: With its scopes, such as `transformer/body/…`.
+        source_size: Rows of the inputs' own table, where inputs and targets each have a vocabulary.
+
+    Raises:
+        KeyError: No part of ours belongs to this name.
+    """
+    if found := _IN_STACK.search(name):
+        return _path_in_stack(name, *found.groups())
+    if found := _TABLE.search(name):
+        rows, table = found.groups()
+        return "inputs_embedding.table" if table == "shared" and int(rows) == source_size else TABLES[table]
+    if "class_label_modality" in name:
+        return f"head.dense.{name.rpartition('/')[2]}"
+    for whole, path in WHOLE.items():
+        if name.endswith(f"/{whole}"):
+            return path
+    raise KeyError(name)
+
+
+def name_of(path: str) -> str:
+    """What upstream calls one of our weights, without the scopes around it; a table as if it were one shard.
+
+    Raises:
+        KeyError: No upstream variable belongs to this path.
+    """
+    back = {ours: name for table in (LEAVES, WHOLE, TABLES) for name, ours in table.items()}
+    found = _OURS.match(path)
+    if not found:
+        return back[path]
+    stack, level, sublayer, part, leaf = found.groups()
+    within = f"{stack}/"
+    if level is not None:
+        within += f"layer_{level}/{_keys(SUBLAYERS)[sublayer]}/"
+    return within + (
+        back[leaf] if part == "sublayer" else f"layer_prepostprocess/layer_norm/layer_norm_{_keys(NORMS)[leaf]}"
+    )
+
+
+def gathered(variables: Mapping[str, np.ndarray], source_size: int | None = None) -> dict[str, np.ndarray]:
+    """Upstream's arrays by our paths; the shards of a table become one.
+
+    Raises:
+        KeyError: As `path_of`.
+    """
+    parts: dict[str, list[np.ndarray]] = {}
+    for name in sorted(variables, key=_in_order):
+        parts.setdefault(path_of(name, source_size), []).append(variables[name])
+    return {path: np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for path, arrays in parts.items()}
+
+
+def _path_in_stack(name: str, stack: str, level: str | None, sublayer: str | None, leaf: str) -> str:
+    norm = _NORM.match(leaf)
+    if level is None:
+        if norm is None:
+            raise KeyError(name)
+        return f"{stack}.norm.{NORMS[norm[1]]}"
+    if sublayer not in SUBLAYERS or (norm is None and leaf not in LEAVES):
+        raise KeyError(name)
+    within = f"{stack}.layers.{level}.{SUBLAYERS[sublayer]}"
+    return f"{within}.sublayer.{LEAVES[leaf]}" if norm is None else f"{within}.norm.{NORMS[norm[1]]}"
+
+
+def _keys(table: Mapping[str, str]) -> dict[str, str]:
+    return {value: key for key, value in table.items()}
+
+
+def _in_order(name: str) -> list[int | str]:
+    """Shard 10 comes after shard 9."""
+    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", name)]
