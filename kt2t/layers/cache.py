@@ -20,22 +20,28 @@ class Cache:
     * `memory`: of a source, shared by its beams, written once (`remember`), never moved.
     * `history`: one row for each position and beam of a source (`reserve`, `append`). It is never moved either: that a
       beam continues another is recorded in `ancestry`, which says whose rows a beam may see, so that reordering moves a
-      few booleans instead of every key and value.
+      few booleans instead of every key and value. The rows of a `prefix` come first, before the loop.
     * `state`: one row for each beam (`write`), gathered when beams are reordered; what recurrent layers keep.
 
     Args:
         length: In positions, of the longest output or of as much of it as there is room for at first (`grown`).
         beams: Hypotheses of one source.
         batch: Number of sources; a number or a scalar tensor.
+        prefix: (batch, rows) boolean, True = real: what stands in front of the output in one sequence with it. The first
+            `append` writes its rows, which all beams see.
     """
 
-    def __init__(self, batch: Any, length: int, beams: int = 1) -> None:
+    def __init__(self, batch: Any, length: int, beams: int = 1, prefix: Tensor | None = None) -> None:
         self.length = length
         self.beams = beams
         self.position: Tensor = 0
         self._batch = batch
+        self._prefix_rows: Any = 0 if prefix is None else ops.shape(prefix)[1]
+        self._row: Tensor = 0
         self._prefix = ""
         self._entries: dict[str, Tensor] = {}
+        if prefix is not None:
+            self._entries["prefix"] = prefix
         if beams > 1:
             self._entries["ancestry"] = ops.zeros((batch, beams, length * beams), dtype="bool")
 
@@ -50,15 +56,15 @@ class Cache:
         self._entries[f"memory/{self._prefix}{name}"] = value
 
     def reserve(self, name: str, heads: int, depth: int, dtype: str) -> None:
-        """Makes room for one row a position and beam: (batch, heads, length · beams, depth)."""
-        shape = (self._batch, heads, self.length * self.beams, depth)
+        """Makes room for one row a position and beam, those of a prefix first: (batch, heads, rows, depth)."""
+        shape = (self._batch, heads, self._prefix_rows + self.length * self.beams, depth)
         self._entries[f"history/{self._prefix}{name}"] = ops.zeros(shape, dtype=dtype)
 
     def append(self, name: str, value: Tensor) -> Tensor:
         """Writes this step's rows (batch, heads, beams, depth) and gives the whole history."""
         key = f"history/{self._prefix}{name}"
         entry = self._entries[key]
-        start = (0, 0, ops.cast(self.position, "int32") * self.beams, 0)
+        start = (0, 0, ops.cast(self._row, "int32"), 0)
         self._entries[key] = ops.slice_update(entry, start, ops.cast(value, entry.dtype))
         return self._entries[key]
 
@@ -77,12 +83,33 @@ class Cache:
         """Whether the source's memory has an entry of that name."""
         return f"memory/{self._prefix}{name}" in self._entries
 
+    def place(self) -> Tensor:
+        """The position of this step's row in its sequence, that of a prefix included: (batch or 1, 1) int32."""
+        position = ops.reshape(ops.cast(self.position, "int32"), (1, 1))
+        if "prefix" not in self._entries:
+            return position
+        return position + ops.sum(ops.cast(self._entries["prefix"], "int32"), axis=1, keepdims=True)
+
+    def among_all(self, mask: Tensor) -> Tensor:
+        """A mask (batch or 1, query, prefix rows) as one over the whole history, of whose further rows nobody sees any."""
+        return ops.pad(mask, [[0, 0], [0, 0], [0, self.length * self.beams]], constant_values=False)
+
     def visible(self) -> Tensor:
-        """Which rows of a history each beam may see: those of its own ancestors, and this step's own.
+        """Which rows of a history each beam may see: the prefix, those of its own ancestors, and this step's own.
 
         Shapes:
-            → (batch or 1, beams, length · beams) boolean
+            → (batch or 1, beams, prefix rows + length · beams) boolean
         """
+        own = self._own()
+        if "prefix" not in self._entries:
+            return own
+        prefix = ops.expand_dims(self._entries["prefix"], 1)
+        shape = (ops.shape(prefix)[0], self.beams)
+        wide = [ops.broadcast_to(mask, (*shape, ops.shape(mask)[2])) for mask in (prefix, own)]
+        return ops.concatenate(wide, axis=2)
+
+    def _own(self) -> Tensor:
+        """`visible` without the prefix."""
         slots = ops.expand_dims(ops.arange(self.length * self.beams, dtype="int32"), (0, 1))
         now = ops.cast(self.position, "int32") * self.beams
         if self.beams == 1:
@@ -94,7 +121,7 @@ class Cache:
         """Makes each beam the continuation of another: `parents` (batch, beams) int32, a beam of the same source."""
         if self.beams == 1:
             return
-        self._entries["ancestry"] = gather_beams(self.visible(), parents)
+        self._entries["ancestry"] = gather_beams(self._own(), parents)
         for key, value in self._entries.items():
             if key.startswith("state/"):
                 self._entries[key] = gather_beams(value, parents)
@@ -119,6 +146,7 @@ class Cache:
         """The handle for one step of a loop, over that step's tensors."""
         step = self._twin()
         step.position, step._entries = position, dict(flat)
+        step._row = self._prefix_rows + position * self.beams
         return step
 
     def _twin(self) -> Cache:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import ops
 
 from kt2t.layers.dropout import Dropout
 from kt2t.options import positive
@@ -20,7 +21,7 @@ class FeedForward(keras.layers.Layer):
         y = W2 · dropout(f(W1 · x + b1)) + b2
 
     Shapes:
-        x (batch, time, hidden_dim) → (batch, time, hidden_dim)
+        x (batch, time, hidden_dim), real (batch, time) boolean or None → (batch, time, hidden_dim), 0 where not real
 
     Args:
         intermediate_dim: Width between the two projections.
@@ -50,5 +51,6 @@ class FeedForward(keras.layers.Layer):
         self.widen.build(input_shape)
         self.narrow.build((*input_shape[:-1], self.intermediate_dim))
 
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        return self.narrow(self.dropout(self.widen(x), training=training))
+    def call(self, x: Tensor, real: Tensor | None = None, training: bool | None = None) -> Tensor:
+        y = self.narrow(self.dropout(self.widen(x), training=training))
+        return y if real is None else y * ops.cast(ops.expand_dims(real, -1), y.dtype)

@@ -9,7 +9,7 @@ import keras
 
 from kt2t.layers.dropout import Dropout
 from kt2t.layers.layer_norm import LayerNorm
-from kt2t.registry import register
+from kt2t.registry import build, describe, register
 
 Tensor = Any
 
@@ -31,6 +31,7 @@ class Residual(keras.layers.Layer):
         sublayer: Any layer that keeps the shape of its first argument.
         norm: Whether the norm stands before the sublayer or behind the sum.
         dropout: Probability of zeroing an element of the sublayer's output, in training only.
+        normalization: Prototype of the norm; `LayerNorm` unless given.
 
     Raises:
         ValueError: `norm` is neither.
@@ -39,13 +40,18 @@ class Residual(keras.layers.Layer):
     """
 
     def __init__(
-        self, sublayer: Any, norm: Literal["pre", "post"] = "pre", dropout: float = 0.0, **kwargs: Any
+        self,
+        sublayer: Any,
+        norm: Literal["pre", "post"] = "pre",
+        dropout: float = 0.0,
+        normalization: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if norm not in ("pre", "post"):
             raise ValueError(f"norm: {norm!r} is neither pre nor post.")
         self.is_pre = norm == "pre"
-        self.norm = LayerNorm(dtype=self.dtype_policy)
+        self.norm = norm_like(normalization, self.dtype_policy.name)
         self.sublayer = sublayer
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
 
@@ -64,6 +70,11 @@ class Residual(keras.layers.Layer):
         y = self.sublayer(self.norm(x) if self.is_pre else x, *args, **kwargs)
         y = x + self.dropout(y, training=training)
         return y if self.is_pre else self.norm(y)
+
+
+def norm_like(prototype: Any, dtype: str) -> Any:
+    """A new norm like the prototype, with its own precision if it names one; a `LayerNorm` without a prototype."""
+    return build(describe(LayerNorm() if prototype is None else prototype), dtype=dtype)
 
 
 @dataclasses.dataclass(frozen=True)

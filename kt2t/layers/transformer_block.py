@@ -19,7 +19,8 @@ class TransformerBlock(keras.layers.Layer):
 
     Shapes:
         x (batch, time, hidden_dim), memory (batch, source, any dim), mask (batch or 1, time or 1, time),
-        memory_mask (batch or 1, time or 1, source) → (batch, time, hidden_dim)
+        memory_mask (batch or 1, time or 1, source), real (batch, time) boolean: where the feed-forward network adds
+        anything, everywhere unless given → (batch, time, hidden_dim)
 
     Args:
         attention: Prototype of the self attention.
@@ -27,6 +28,7 @@ class TransformerBlock(keras.layers.Layer):
         cross_attention: Prototype of the attention to the memory; None for a block without a memory.
         norm: Where the norm of every residual connection stands.
         dropout: Probability of zeroing an element of a sublayer's output, in training only.
+        normalization: Prototype of the norms; `LayerNorm` unless given.
 
     Raises:
         ValueError: `norm` is neither pre nor post.
@@ -41,12 +43,14 @@ class TransformerBlock(keras.layers.Layer):
         cross_attention: Any = None,
         norm: Literal["pre", "post"] = "pre",
         dropout: float = 0.0,
+        normalization: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.attention = self._around(attention, norm, dropout)
-        self.cross_attention = cross_attention and self._around(cross_attention, norm, dropout)
-        self.feed_forward = self._around(feed_forward, norm, dropout)
+        wiring = {"norm": norm, "dropout": dropout, "normalization": normalization, "dtype": self.dtype_policy.name}
+        self.attention = self._around(attention, wiring)
+        self.cross_attention = cross_attention and self._around(cross_attention, wiring)
+        self.feed_forward = self._around(feed_forward, wiring)
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:
         """The parts build themselves in the first call."""
@@ -58,13 +62,15 @@ class TransformerBlock(keras.layers.Layer):
         mask: Tensor | None = None,
         memory_mask: Tensor | None = None,
         cache: Cache | None = None,
+        real: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
         x = self.attention(x, mask=mask, cache=cache and cache.child("attention"), training=training)
         if self.cross_attention is not None:
             below = cache and cache.child("cross_attention")
             x = self.cross_attention(x, memory=memory, mask=memory_mask, cache=below, training=training)
-        return self.feed_forward(x, training=training)
+        where = {} if real is None else {"real": real}
+        return self.feed_forward(x, training=training, **where)
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
         """None: masks are arguments here, and nothing is attached to tensors."""
@@ -76,6 +82,5 @@ class TransformerBlock(keras.layers.Layer):
         if self.cross_attention is not None:
             self.cross_attention.sublayer.remember(memory, cache.child("cross_attention"))
 
-    def _around(self, prototype: Any, norm: Literal["pre", "post"], dropout: float) -> Residual:
-        dtype = self.dtype_policy.name
-        return Residual(build(describe(prototype), dtype=dtype), norm=norm, dropout=dropout, dtype=dtype)
+    def _around(self, prototype: Any, wiring: dict[str, Any]) -> Residual:
+        return Residual(build(describe(prototype), dtype=self.dtype_policy.name), **wiring)

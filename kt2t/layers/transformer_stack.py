@@ -10,7 +10,8 @@ from kt2t.layers.attention import Attention, check_heads
 from kt2t.layers.cache import Cache
 from kt2t.layers.dropout import Dropout
 from kt2t.layers.feed_forward import FeedForward
-from kt2t.layers.layer_norm import LayerNorm
+from kt2t.layers.recomputation import is_worthwhile, recomputed
+from kt2t.layers.residual import norm_like
 from kt2t.layers.sinusoidal_positions import SinusoidalPositions
 from kt2t.layers.transformer_block import TransformerBlock
 from kt2t.options import positive
@@ -33,6 +34,9 @@ class TransformerStack(keras.layers.Layer):
         positions: Prototype of the layer that tells positions; sinusoids unless given.
         dropout: Probability of zeroing an element of what enters the first block, in training only.
         final_norm: Whether a norm follows the last block.
+        recompute: Whether training computes what is inside each block again on the way back instead of keeping it: less
+            memory, one more pass forward. It needs an open root of `kt2t.ops.randomness`, as every trainer's step has.
+        normalization: Prototype of the final norm; `LayerNorm` unless given.
 
     Raises:
         ValueError: `num_layers` is not positive.
@@ -47,6 +51,8 @@ class TransformerStack(keras.layers.Layer):
         positions: Any = None,
         dropout: float = 0.0,
         final_norm: bool = True,
+        recompute: bool = False,
+        normalization: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -55,7 +61,8 @@ class TransformerStack(keras.layers.Layer):
         self.positions = build(describe(positions), dtype=dtype)
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
         self.layers = [build(describe(block), dtype=dtype) for _ in range(positive("num_layers", num_layers))]
-        self.norm = LayerNorm(dtype=self.dtype_policy) if final_norm else None
+        self.norm = norm_like(normalization, dtype) if final_norm else None
+        self.recompute = recompute
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:
         """The parts build themselves in the first call."""
@@ -68,12 +75,18 @@ class TransformerStack(keras.layers.Layer):
         mask: Tensor | None = None,
         memory_mask: Tensor | None = None,
         cache: Cache | None = None,
+        real: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
         x = self.dropout(self.positions(x, positions), training=training)
-        for level, block in enumerate(self.layers):
-            below = cache and cache.child(level)
-            x = block(x, memory=memory, mask=mask, memory_mask=memory_mask, cache=below, training=training)
+        options = {"mask": mask, "memory_mask": memory_mask, "real": real, "training": training}
+        if self.recompute and is_worthwhile(training, cache):
+            for block in self.layers:
+                x, losses = recomputed(block, x, memory, **options)
+                self.add_loss(losses)
+        else:
+            for level, block in enumerate(self.layers):
+                x = block(x, memory=memory, cache=cache and cache.child(level), **options)
         return x if self.norm is None else self.norm(x)
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
@@ -101,6 +114,8 @@ def stack_of(
     attention: Any = None,
     feed_forward: Any = None,
     reads_memory: bool = False,
+    recompute: bool = False,
+    normalization: Any = None,
     dtype: str | None = None,
 ) -> TransformerStack:
     """A stack from sizes; `attention` and `feed_forward` replace the plain layers. For the options see `Transformer`.
@@ -122,8 +137,18 @@ def stack_of(
         plain if reads_memory else None,
         norm,
         dropout,
+        normalization,
     )
-    return TransformerStack(block, num_layers, positions, dropout, final_norm=norm == "pre", dtype=dtype)
+    return TransformerStack(
+        block,
+        num_layers,
+        positions,
+        dropout,
+        final_norm=norm == "pre",
+        recompute=recompute,
+        normalization=normalization,
+        dtype=dtype,
+    )
 
 
 def _check_prototype(attention: Any, hidden_dim: int) -> None:

@@ -19,7 +19,8 @@ Tensor = Any
 class InputEncoder(Model):
     """A model that reads `inputs` with its `encoder`, and a `target_space` if there is one, added at every position.
 
-    A subclass makes `self.encoder` and calls `make_inputs`.
+    A subclass makes `self.encoder` and calls `make_inputs`. With `reads_padding` a row is one example, whose padding has
+    positions and states of its own: nothing real sees them, and feed-forward networks leave them as they are.
 
     Raises:
         ValueError: There are no inputs.
@@ -27,6 +28,7 @@ class InputEncoder(Model):
 
     reads = frozenset({"target_space"})
     encoder: TransformerStack
+    reads_padding = False
 
     def __init__(self, features: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(features, **kwargs)
@@ -47,6 +49,9 @@ class InputEncoder(Model):
         x = self.inputs_embedding(features["inputs"])
         if "target_space" in self.features:
             x = x + ops.expand_dims(self.target_space_embedding(features["target_space"]), 1)
-        mask = masks.same_segment(segments, segments)
-        states = self.encoder(x, positions=positions(segments), mask=mask, training=training)
+        if self.reads_padding:
+            how = {"mask": masks.padding(segments), "real": ops.greater(segments, 0)}
+        else:
+            how = {"mask": masks.same_segment(segments, segments), "positions": positions(segments)}
+        states = self.encoder(x, **how, training=training)
         return {"states": states, "segments": segments}

@@ -22,7 +22,8 @@ class Model(Trainer):
     """A model of kt2t: built from features, trained by `compile` and `fit`.
 
     A subclass makes its layers in the constructor, says in `reads` which fields it takes besides `inputs` and
-    `targets`, and has `call(features, training=None)`, which returns logits.
+    `targets`, and has `call(features, training=None)`, which returns logits. `takes_packed_rows` says whether examples
+    that share a row are to it as examples in rows of their own.
 
     Args:
         features: The problem's fields by name, as `problem.features()` gives them.
@@ -32,6 +33,7 @@ class Model(Trainer):
     """
 
     reads: frozenset[str] = frozenset()
+    takes_packed_rows = True
 
     def __init__(self, features: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -77,7 +77,7 @@ class TextDecoder(Decodes, Model):
         """One position: ids (batch, beams) → logits (batch, beams, vocabulary_size)."""
         hidden = self.decoder(
             self.targets_embedding(ids),
-            positions=ops.reshape(position, (1, 1)),
+            positions=cache.place(),
             mask=cache.visible(),
             memory_mask=cache.read("mask") if cache.holds("mask") else None,
             cache=cache.child("decoder"),

@@ -41,6 +41,9 @@ class Transformer(InputEncoder, TextDecoder):
         positions: Prototype of the layer that tells positions; sinusoids unless given.
         attention: Prototype of the self attention, in place of the plain one.
         feed_forward: Prototype of the feed-forward network, in place of the plain one.
+        recompute: Whether training computes what is inside each block again on the way back instead of keeping it: less
+            memory, more work, the same numbers.
+        normalization: Prototype of every norm, such as `L2Norm()`; `LayerNorm` unless given.
 
     Raises:
         ValueError: No inputs, targets that are not Text, or heads that do not divide a width.
@@ -67,6 +70,8 @@ class Transformer(InputEncoder, TextDecoder):
         positions: Any = None,
         attention: Any = None,
         feed_forward: Any = None,
+        recompute: bool = False,
+        normalization: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(features, **kwargs)
@@ -83,6 +88,8 @@ class Transformer(InputEncoder, TextDecoder):
             "positions": positions,
             "attention": attention,
             "feed_forward": feed_forward,
+            "recompute": recompute,
+            "normalization": normalization,
             "dtype": self.dtype_policy.name,
         }
         self.make_text(hidden_dim, tied=tie != "none")

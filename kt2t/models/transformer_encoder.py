@@ -39,12 +39,17 @@ class TransformerEncoder(InputEncoder):
         positions: Prototype of the layer that tells positions; sinusoids unless given.
         attention: Prototype of the self attention, in place of the plain one.
         feed_forward: Prototype of the feed-forward network, in place of the plain one.
+        recompute: Whether training computes what is inside each block again on the way back instead of keeping it: less
+            memory, more work, the same numbers.
+        normalization: Prototype of every norm, such as `L2Norm()`; `LayerNorm` unless given.
+        include_padding: Whether padding has states of its own that take part in a label's mean, as in Tensor2Tensor: for
+            weights that were trained so. What is predicted then depends on how wide a batch is padded.
 
     Raises:
         ValueError: No inputs, targets that are Text, or heads that do not divide a width.
 
     Source: Tensor2Tensor's transformer_encoder. Departs: a label is read from the mean over real positions, not over
-    padding.
+    padding, unless `include_padding`.
     """
 
     def __init__(
@@ -63,6 +68,9 @@ class TransformerEncoder(InputEncoder):
         positions: Any = None,
         attention: Any = None,
         feed_forward: Any = None,
+        recompute: bool = False,
+        normalization: Any = None,
+        include_padding: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(features, **kwargs)
@@ -84,9 +92,14 @@ class TransformerEncoder(InputEncoder):
             positions,
             attention,
             feed_forward,
+            recompute=recompute,
+            normalization=normalization,
             dtype=self.dtype_policy.name,
         )
-        self.head = head(targets, dtype=self.dtype_policy.name)
+        pooling = {"include_padding": include_padding} if isinstance(targets, Label) else {}
+        self.head = head(targets, dtype=self.dtype_policy.name, **pooling)
+        self.reads_padding = include_padding
+        self.takes_packed_rows = not include_padding
 
     def call(self, features: Mapping[str, Tensor], training: bool | None = None) -> Tensor:
         states = self.encode(features, training=training)["states"]

@@ -8,21 +8,25 @@ from typing import Any, Literal
 import numpy as np
 
 from kt2t.layers.transformer_stack import stack_of
-from kt2t.models.text_decoder import TextDecoder
+from kt2t.models.prefix_decoder import PrefixDecoder
 from kt2t.registry import register
 
 Tensor = Any
 
 
 @register
-class TransformerLM(TextDecoder):
-    """Predicts each token of a text from those before it. `generate` continues the batch's `targets` as a prompt.
+class TransformerLM(PrefixDecoder):
+    """Predicts each token of a text from those before it, inputs included if there are any.
+
+    Without inputs `generate` continues the batch's `targets` as a prompt; with inputs, which stand in front of the targets
+    in one sequence, it answers to them.
 
     Shapes:
-        targets (batch, time) int32, with `_segments` → logits (batch, time, vocabulary_size)
+        targets (batch, time) and, if they are a field, inputs (batch, source) int32, each with `_segments` → logits
+        (batch, time, vocabulary_size)
 
     Args:
-        features: `targets` of kind Text.
+        features: `targets` of kind Text, and `inputs` of any kind with a length that `embed` reads, if there are.
         num_layers: Blocks.
         hidden_dim: Width of the states between the layers.
         intermediate_dim: Width inside the feed-forward networks.
@@ -31,17 +35,24 @@ class TransformerLM(TextDecoder):
         attention_dropout: Probability of zeroing an attention weight; `dropout` unless given.
         activation_dropout: Probability of zeroing an inner unit of a feed-forward network; `dropout` unless given.
         norm: pre, or post.
-        tie: all and output: the softmax shares the embedding's table; none: two tables.
+        tie: all: the softmax shares the embedding's table, and inputs of the same vocabulary do too; output: the softmax
+            does; none: a table for each.
         key_dim: Width of queries and keys, all heads together; `hidden_dim` unless given.
         value_dim: Width of values, all heads together; `key_dim` unless given.
         positions: Prototype of the layer that tells positions; sinusoids unless given.
         attention: Prototype of the self attention, in place of the plain one.
         feed_forward: Prototype of the feed-forward network, in place of the plain one.
+        recompute: Whether training computes what is inside each block again on the way back instead of keeping it: less
+            memory, more work, the same numbers.
+        normalization: Prototype of every norm, such as `L2Norm()`; `LayerNorm` unless given.
+        prefix: How inputs see each other: causal, each those before it; full, each all of them, which asks for rows of
+            one example, not packed ones.
 
     Raises:
-        ValueError: There are inputs, targets are not Text, or heads do not divide a width.
+        ValueError: Targets that are not Text, inputs without a length, or heads that do not divide a width.
 
-    Source: Tensor2Tensor's transformer_base without inputs; Radford et al. 2018 made the form known.
+    Source: Tensor2Tensor's transformer_base without inputs, and its transformer_prepend with them; Radford et al. 2018 made
+    the form known.
     """
 
     def __init__(
@@ -61,12 +72,14 @@ class TransformerLM(TextDecoder):
         positions: Any = None,
         attention: Any = None,
         feed_forward: Any = None,
+        recompute: bool = False,
+        normalization: Any = None,
+        prefix: Literal["causal", "full"] = "causal",
         **kwargs: Any,
     ) -> None:
         super().__init__(features, **kwargs)
-        if "inputs" in self.features:
-            raise ValueError("features: TransformerLM has no encoder that would read 'inputs'. Use Transformer.")
         self.make_text(hidden_dim, tied=tie != "none")
+        self.make_inputs(hidden_dim, prefix, shared=tie == "all")
         self.decoder = stack_of(
             num_layers,
             hidden_dim,
@@ -81,16 +94,16 @@ class TransformerLM(TextDecoder):
             positions,
             attention,
             feed_forward,
+            recompute=recompute,
+            normalization=normalization,
             dtype=self.dtype_policy.name,
         )
 
     def call(self, features: Mapping[str, Tensor], training: bool | None = None) -> Tensor:
-        return self.decode(features, None, training=training)
+        return self.decode(features, self.encode(features, training=training), training=training)
 
-    def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> None:
-        """There is nothing to encode."""
-        return None
-
-    def prompt(self, features: Mapping[str, np.ndarray]) -> np.ndarray:
+    def prompt(self, features: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        if "inputs" in self.features:
+            return None
         ids = features["targets"]
         return ids * (features["targets_segments"] > 0) if "targets_segments" in features else ids

@@ -84,5 +84,25 @@ def grid_sinusoids(
     return _widened(signal, spare)
 
 
+def proximity(query_length: Any, key_length: Any = None, offset: Any = 0) -> Tensor:
+    """What to add to the logits of an attention that prefers what is near, float32.
+
+        -log(1 + |query - key|)
+
+    Args:
+        query_length: In positions; a number or a scalar tensor.
+        key_length: The same as the queries' unless given.
+        offset: Position of the first query among the keys.
+
+    Shapes:
+        → (1, query, key)
+
+    Source: Tensor2Tensor's proximity bias.
+    """
+    queries = ops.expand_dims(ops.arange(query_length, dtype="int32") + ops.cast(offset, "int32"), (0, 2))
+    keys = ops.expand_dims(ops.arange(query_length if key_length is None else key_length, dtype="int32"), (0, 1))
+    return -ops.log1p(ops.cast(ops.abs(queries - keys), "float32"))
+
+
 def _widened(signal: Tensor, spare: int) -> Tensor:
     return ops.pad(signal, [[0, 0]] * (len(signal.shape) - 1) + [[0, spare]]) if spare else signal

@@ -119,7 +119,11 @@ def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function that draws the same each time it runs, as recomputation on the way back must.
 
     It keeps the root that is open now, and how often each layer has drawn in it; with no root open it is `function`
-    itself.
+    itself. On TensorFlow a draw waits for the first argument, if there is one: else the graph would draw everything at
+    its beginning, and keep what the first run drew for the second.
+
+    Args:
+        function: Of tensors, the first of them floating, or of nothing.
     """
     current = _open.get()
     if current is None:
@@ -128,7 +132,8 @@ def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def again(*args: Any, **kwargs: Any) -> Any:
-        here = _Root(current.seed, current.place, Counter(before))
+        place = _behind(args[0], current.place) if args else current.place
+        here = _Root(current.seed, place, Counter(before))
         token = _open.set(here)
         try:
             return function(*args, **kwargs)
@@ -137,6 +142,20 @@ def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
             current.calls |= here.calls
 
     return again
+
+
+def is_open() -> bool:
+    """Whether there is a root, so that what is drawn is a function of the step."""
+    return _open.get() is not None
+
+
+def _behind(x: Tensor, place: Tensor) -> Tensor:
+    """`place`, not to be had before `x`. JAX does this by itself, for all that a recomputation reads."""
+    if keras.backend.backend() != "tensorflow":
+        return place
+    first = ops.sum(ops.reshape(x, (-1,))[:1])
+    never = ops.logical_and(ops.isnan(first), ops.isfinite(first))  # nothing a graph optimizer knows to be false
+    return place + ops.cast(never, place.dtype)
 
 
 def _dtype() -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
+import pytest
 from keras import ops
 
 from kt2t.decoding.beam import Beam
@@ -35,14 +34,23 @@ def _options(name: str) -> tuple[float, bool]:
     return float(name.partition("alpha")[2].partition("_")[0]), not name.endswith("full")
 
 
-def test_a_table_of_next_words(golden):
-    numbers = golden("util_beam_search")
-    cases = json.loads(str(numbers["meta"]))["cases"]
-    wanted = [name for name in numbers.files if name.startswith("out/ids_")]
+def has_tables(meta):
+    """beam search over tables"""
+    return "in/table_0" in meta["arrays"]
+
+
+def has_states(meta):
+    """beam search with a state"""
+    return {"in/E", "in/W", "in/O", "in/h0"} <= set(meta["arrays"])
+
+
+@pytest.mark.cases.with_args(has_tables)
+def test_a_table_of_next_words(case, meta):
+    wanted = [name for name in case.files if name.startswith("out/ids_")]
     assert wanted
     for name in wanted:
-        case = name.removeprefix("out/ids_").partition("_")[0]
-        sizes, table = cases[f"case_{case}"], numbers[f"in/table_{case}"]
+        number = name.removeprefix("out/ids_").partition("_")[0]
+        sizes, table = meta["cases"][f"case_{number}"], case[f"in/table_{number}"]
         penalty, early = _options(name)
         search = Beam(sizes["beam"], penalty, early_stopping=early)
 
@@ -51,25 +59,23 @@ def test_a_table_of_next_words(golden):
 
         length = sizes["decode_length"]
         state, steps = decode(search, step, Cache(len(table), length, search.beams), len(table), length)
-        _compare(search, state, steps, numbers[name], numbers[name.replace("ids_", "scores_")])
+        _compare(search, state, steps, case[name], case[name.replace("ids_", "scores_")])
 
 
-def test_a_state_that_follows_its_beam(golden):
-    numbers = golden("util_beam_search_state")
-    sizes = json.loads(str(numbers["meta"]))["hparams"]
-    words, recur, out = numbers["in/E"], numbers["in/W"], numbers["in/O"]
+@pytest.mark.cases.with_args(has_states)
+def test_a_state_that_follows_its_beam(case, meta):
+    sizes = meta["hparams"]
+    words, recur, out = case["in/E"], case["in/W"], case["in/O"]
 
     def step(ids, position, cache):
         hidden = ops.tanh(ops.matmul(cache.read("hidden"), recur) + ops.take(words, ids, axis=0))
         cache.write("hidden", hidden)
         return ops.matmul(hidden, out), cache
 
-    for name in [name for name in numbers.files if name.startswith("out/ids_")]:
+    for name in [name for name in case.files if name.startswith("out/ids_")]:
         penalty, _ = _options(name)
         search = Beam(sizes["beam"], penalty)
         cache = Cache(sizes["batch"], sizes["decode_length"], search.beams)
-        cache.write("hidden", ops.repeat(ops.expand_dims(numbers["in/h0"], 1), search.beams, axis=1))
+        cache.write("hidden", ops.repeat(ops.expand_dims(case["in/h0"], 1), search.beams, axis=1))
         state, steps = decode(search, step, cache, sizes["batch"], sizes["decode_length"])
-        _compare(search, state, steps, numbers[name], numbers[name.replace("ids_", "scores_")])
-
-
+        _compare(search, state, steps, case[name], case[name.replace("ids_", "scores_")])

@@ -21,14 +21,47 @@ from kt2t.models.transformer_lm import TransformerLM
 from kt2t.ops.paths import attribute_paths
 from kt2t.ops.segments import shift_right
 
-SEQUENCES = [
-    "transformer_base",
-    "transformer_base_train",
-    "transformer_base_unshared",
-    "transformer_base_v1_postnorm",
-    "transformer_lm",
-    "transformer_packed",
-]
+PREFIXES = {"prepend_inputs_masked_attention": "causal", "prepend_inputs_full_attention": "full"}
+
+
+def is_plain(meta):
+    """a Transformer of plain attention and feed-forward networks"""
+    plain = {
+        "self_attention_type": "dot_product",
+        "ffn_layer": "dense_relu_dense",
+        "multiply_embedding_mode": "sqrt_depth",
+        "max_relative_position": 0,
+        "proximity_bias": False,
+        "hard_attention_k": 0,
+    }
+    options = meta.get("hparams", {})
+    return (
+        meta.get("model") in ("transformer", "transformer_encoder")
+        and not {"known_defect", "shim", "upstream_patch"} & set(meta)
+        and all((options.get(name) or value) == value for name, value in plain.items())
+        and options.get("pos") in (None, "timing", "emb")
+        and options.get("norm_type") in (None, "layer", "noam")
+        and set((meta.get("problem") or {"modality": {}})["modality"].values()) <= {"symbol", "class_label"}
+    )
+
+
+def writes_text(meta):
+    """a Transformer that writes text"""
+    return is_plain(meta) and meta["model"] == "transformer" and "out/logits" in meta["arrays"]
+
+
+def labels_text(meta):
+    """a Transformer's encoder that labels texts"""
+    return is_plain(meta) and meta["model"] == "transformer_encoder" and "out/logits" in meta["arrays"]
+
+
+def decodes(meta):
+    """what a Transformer decoded"""
+    return is_plain(meta) and any(name.startswith("out/outputs_") for name in meta["arrays"])
+
+
+def _options(case):
+    return json.loads(str(case["meta"]))["hparams"]
 
 
 def _vocabulary_sizes(numbers):
@@ -38,60 +71,82 @@ def _vocabulary_sizes(numbers):
     return len(given.get("inputs_embedding.table", targets)), len(targets)
 
 
-def _model(numbers):
-    options = sizes(numbers)
-    inputs, targets = _vocabulary_sizes(numbers)
-    if "in/inputs" not in numbers.files:
-        del options["encoder_layers"], options["decoder_layers"]
-        model = TransformerLM({"targets": Text(targets)}, **options)
-    else:
-        features = {"inputs": Text(inputs), "targets": Text(targets), "target_space": Label(32)}
-        separate = any("softmax/weights" in name for name in numbers.files)
+def _model(case):
+    options = sizes(case)
+    inputs, targets = _vocabulary_sizes(case)
+    prefix = PREFIXES.get(_options(case).get("prepend_mode"))
+    if "in/inputs" in case.files:
+        features = {"inputs": Text(inputs), "targets": Text(targets), "target_space": Label(_spaces(case))}
+        separate = any("softmax/weights" in name for name in case.files)
         model = Transformer(features, tie="none" if separate else "all", **options)
+    else:
+        options["num_layers"] = options.pop("decoder_layers") or options["num_layers"]
+        del options["encoder_layers"]
+        features = {"inputs": Text(targets)} if prefix else {}
+        model = TransformerLM({**features, "targets": Text(targets)}, prefix=prefix or "causal", **options)
     model.build()
-    assign(model, numbers)
+    assign(model, case)
     return model
+
+
+def _spaces(case):
+    """Rows of the table of target spaces."""
+    return len(gathered(case, "var")["target_space_embedding.table"])
 
 
 @pytest.fixture(autouse=True)
 def _shifts_as_upstream(request, monkeypatch):
     """Upstream's first position of a later segment reads the token before it; ours reads the zero vector."""
-    if "transformer_packed" in request.node.name:
+    if "case" in request.fixturenames and "in/targets_segmentation" in request.getfixturevalue("case").files:
         monkeypatch.setattr(text_decoder, "shift_right", lambda x, segments: shift_right(x))
 
 
-def _batch(numbers):
+def _batch(case):
+    """The features, and where in upstream's sequence each position of the targets stands."""
+    if _options(case).get("prepend_mode") in PREFIXES:
+        return _apart(flat_ids(case, "targets"))
     batch = {}
     for field in ("inputs", "targets"):
-        if f"in/{field}" in numbers.files:
-            batch[field] = flat_ids(numbers, field)
+        if f"in/{field}" in case.files:
+            batch[field] = flat_ids(case, field)
             packed = f"in/{field}_segmentation"
-            batch[f"{field}_segments"] = (
-                numbers[packed] if packed in numbers.files else (batch[field] != 0).astype("int32")
-            )
-    rows = len(next(iter(batch.values())))
-    batch["target_space"] = np.full((rows,), numbers["in/target_space_id"], "int32")
-    return batch
+            batch[f"{field}_segments"] = case[packed] if packed in case.files else (batch[field] != 0).astype("int32")
+    rows, length = batch["targets" if "targets" in batch else "inputs"].shape
+    batch["target_space"] = np.full((rows,), case["in/target_space_id"], "int32")
+    return batch, np.broadcast_to(np.arange(length), (rows, length))
 
 
-@pytest.mark.parametrize("case", SEQUENCES)
-def test_logits(golden, case):
-    numbers = golden(case)
-    batch, wanted = _batch(numbers), numbers["out/logits"][:, :, 0, 0]
-    found = ops.convert_to_numpy(_model(numbers)(batch, training=False))
+def _apart(together):
+    """Inputs, a zero and targets in one row, as two fields, each padded behind."""
+    rows, length = together.shape
+    zero = (together == 0).argmax(axis=1)[:, None]
+    index = np.arange(length)[None]
+    batch = {"inputs": together[:, : zero.max()] * (index < zero)[:, : zero.max()]}
+    where = np.minimum(zero + 1 + index[:, : length - zero.min() - 1], length)
+    batch["targets"] = np.take_along_axis(np.pad(together, [(0, 0), (0, 1)]), where, axis=1)
+    segments = {f"{field}_segments": (ids != 0).astype("int32") for field, ids in batch.items()}
+    return {**batch, **segments}, np.minimum(where, length - 1)
+
+
+@pytest.mark.cases.with_args(writes_text)
+def test_logits(case):
+    batch, where = _batch(case)
+    wanted = np.take_along_axis(case["out/logits"][:, :, 0, 0], where[:, :, None], axis=1)
+    found = ops.convert_to_numpy(_model(case)(batch, training=False))
     read = batch["targets_segments"] > 0  # what stands at padding nobody reads, and there we do not follow upstream
     np.testing.assert_allclose(found[read], wanted[read], atol=2e-5 * np.abs(wanted).max(), rtol=0)
 
 
-def _gradients(model, batch, loss):
+def _gradients(model, batch, targets, weight, smoothing):
     """Of Σ w·l / Σ w, by attribute path, and the loss itself."""
+    for layer in model._flatten_layers():
+        if hasattr(layer, "rate"):
+            layer.rate = 0.0
     weights = attribute_paths(model)
-    per_element = CrossEntropy(label_smoothing=loss)
+    per_element = CrossEntropy(label_smoothing=smoothing)
 
     def mean_loss():
         logits = model(batch, training=True)
-        targets = batch["targets"]
-        weight = ops.cast(batch["targets_segments"] > 0, "float32")
         return ops.sum(per_element.call(targets, logits) * weight) / ops.sum(weight)
 
     if keras.backend.backend() == "jax":
@@ -116,43 +171,53 @@ def _gradients(model, batch, loss):
     return float(value), {path: np.asarray(found[id(weight)]) for path, weight in weights.items()}
 
 
-@pytest.mark.parametrize("case", SEQUENCES)
-def test_loss_and_gradients(golden, case):
-    numbers = golden(case)
-    meta = json.loads(str(numbers["meta"]))
-    model = _model(numbers)
-    for layer in model._flatten_layers():
-        if hasattr(layer, "rate"):
-            layer.rate = 0.0
-    smoothing = meta["hparams"].get("label_smoothing", 0.1 if case.endswith("_train") else 0.0)
-    loss, gradients = _gradients(model, _batch(numbers), smoothing if case.endswith("_train") else 0.0)
-    np.testing.assert_allclose(loss, numbers["out/loss_training"], rtol=1e-5)
-    wanted = gathered(numbers, "grad")
-    if not wanted:
-        pytest.skip(f"{case} has no gradients upstream")
-    assert sorted(wanted) == sorted(gradients)
+def _check_loss(case, model, batch, targets, weight):
+    options = json.loads(str(case["meta"]))
+    smoothing = options["hparams"].get("label_smoothing", 0.0) if options["mode"] == "train" else 0.0
+    loss, gradients = _gradients(model, batch, targets, weight, smoothing)
+    np.testing.assert_allclose(loss, case["out/loss_training"], rtol=1e-5)
+    wanted = gathered(case, "grad")
+    assert not wanted or sorted(wanted) == sorted(gradients)
     for path, gradient in wanted.items():
-        np.testing.assert_allclose(
-            gradients[path], gradient, atol=2e-4 * max(np.abs(gradient).max(), 1e-6), rtol=0, err_msg=path
-        )
+        limit = 2e-4 * max(np.abs(gradient).max(), 1e-6)
+        np.testing.assert_allclose(gradients[path], gradient, atol=limit, rtol=0, err_msg=path)
 
 
-def test_label_logits(golden):
-    numbers = golden("transformer_encoder_cls")
-    options = {k: v for k, v in sizes(numbers).items() if k not in ("encoder_layers", "decoder_layers")}
-    inputs, classes = _vocabulary_sizes(numbers)
-    features = {"inputs": Text(inputs), "targets": Label(classes), "target_space": Label(32)}
-    model = TransformerEncoder(features, **options)
+@pytest.mark.cases.with_args(writes_text)
+def test_loss_and_gradients(case):
+    batch, _ = _batch(case)
+    weight = (batch["targets_segments"] > 0).astype("float32")
+    _check_loss(case, _model(case), batch, batch["targets"], weight)
+
+
+def _labeller(case):
+    options = sizes(case)
+    options["num_layers"] = options.pop("encoder_layers") or options["num_layers"]
+    del options["decoder_layers"]
+    inputs, classes = _vocabulary_sizes(case)
+    features = {"inputs": Text(inputs), "targets": Label(classes), "target_space": Label(_spaces(case))}
+    model = TransformerEncoder(features, include_padding=True, **options)
     model.build()
-    assign(model, numbers)
-    batch = {"inputs": flat_ids(numbers, "inputs")}
+    assign(model, case)
+    batch = {"inputs": flat_ids(case, "inputs")}
     batch["inputs_segments"] = (batch["inputs"] != 0).astype("int32")
-    batch["target_space"] = np.full((len(batch["inputs"]),), numbers["in/target_space_id"], "int32")
-    full = batch["inputs_segments"].all(axis=1)  # upstream's mean reads what its encoder leaves at padding
-    assert full.any()
-    wanted = numbers["out/logits"][full, 0, 0, 0]
-    found = ops.convert_to_numpy(model(batch, training=False))[full]
+    batch["target_space"] = np.full((len(batch["inputs"]),), case["in/target_space_id"], "int32")
+    return model, batch
+
+
+@pytest.mark.cases.with_args(labels_text)
+def test_label_logits(case):
+    model, batch = _labeller(case)
+    wanted = case["out/logits"][:, 0, 0, 0]
+    found = ops.convert_to_numpy(model(batch, training=False))
     np.testing.assert_allclose(found, wanted, atol=2e-5 * np.abs(wanted).max(), rtol=0)
+
+
+@pytest.mark.cases.with_args(labels_text)
+def test_label_loss_and_gradients(case):
+    model, batch = _labeller(case)
+    labels = case["in/targets"].reshape(-1)
+    _check_loss(case, model, batch, labels, np.ones(len(labels), "float32"))
 
 
 def _up_to_end(ids):
@@ -160,17 +225,18 @@ def _up_to_end(ids):
     return ids[: ids.index(END) + 1] if END in ids else ids
 
 
-def test_decoding(golden):
-    numbers = golden("decode_transformer_base")
-    model = _model(numbers)
-    batch = {"inputs": flat_ids(numbers, "inputs")}
+@pytest.mark.cases.with_args(decodes)
+def test_decoding(case, meta):
+    model = _model(case)
+    batch = {"inputs": flat_ids(case, "inputs")}
     batch["inputs_segments"] = (batch["inputs"] != 0).astype("int32")
-    batch["target_space"] = np.full((len(batch["inputs"]),), numbers["in/target_space_id"], "int32")
-    length = numbers["out/outputs_greedy"].shape[1]
-    for name in [name for name in numbers.files if name.startswith("out/outputs_")]:
-        wanted = numbers[name]
-        scores = numbers[name.replace("outputs", "scores")]
-        search = _search_of(name, wanted)
+    batch["target_space"] = np.full((len(batch["inputs"]),), case["in/target_space_id"], "int32")
+    for name, options in meta["decode"].items():
+        if f"out/outputs_{name}" not in case.files:
+            continue
+        wanted, scores = case[f"out/outputs_{name}"], case[f"out/scores_{name}"]
+        length = batch["inputs"].shape[1] + options["decode_length"]
+        search = _search(options)
         found = model.generate(batch, search, length=length)
         wanted = wanted.reshape(len(wanted), -1, wanted.shape[-1])
         scores = scores.reshape(wanted.shape[:2])
@@ -185,10 +251,8 @@ def test_decoding(golden):
                 np.testing.assert_allclose(found["scores"][row, place], score, atol=1e-4, err_msg=name)
 
 
-def _search_of(name, wanted):
-    if "greedy" in name:
+def _search(options):
+    if options["beam_size"] == 1:
         return Greedy()
-    beams, penalty = name.partition("beam")[2].split("_")[:2]
-    penalty = float(f"{penalty[1]}.{penalty[2:] or 0}")
-    n_best = wanted.shape[1] if wanted.ndim == 3 else 1
-    return Beam(int(beams), penalty, n_best, early_stopping=n_best == 1)
+    n_best = options["top_beams"]
+    return Beam(options["beam_size"], options["alpha"], n_best, early_stopping=n_best == 1)

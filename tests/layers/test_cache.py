@@ -64,3 +64,32 @@ def test_gathering_beams():
     x = np.arange(12).reshape(2, 3, 2)
     found = numbers(gather_beams(x, np.array([[2, 2], [0, 1]], "int32")))
     np.testing.assert_array_equal(found, [[[4, 5], [4, 5]], [[6, 7], [8, 9]]])
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_prefix_is_written_first_and_every_beam_sees_what_is_real_of_it(beams):
+    random = np.random.default_rng(1)
+    prefix = np.array([[True, True, False], [True, False, False]])
+    cache = Cache(2, 2, beams, prefix=prefix)
+    cache.reserve("rows", 1, 1, "float32")
+    front = random.normal(size=(2, 1, 3, 1)).astype("float32")
+    assert numbers(cache.append("rows", front)).shape == (2, 1, 3 + 2 * beams, 1)
+    assert numbers(cache.among_all(np.ones((1, 3, 3), bool))).tolist() == [[[True] * 3 + [False] * 2 * beams] * 3]
+    written = []
+    for position in range(4):
+        if position == cache.length:
+            cache = cache.grown(5)
+        cache = cache.at(position, cache.flat())
+        assert numbers(cache.place()).tolist() == [[2 + position], [1 + position]]
+        new = random.normal(size=(2, 1, beams, 1)).astype("float32")
+        written.append(new[:, 0, :, 0])
+        whole, seen = numbers(cache.append("rows", new)), numbers(cache.visible())
+        for source in range(2):
+            for beam in range(beams):
+                wanted = [*front[source, 0, prefix[source], 0], *[step[source, beam] for step in written]]
+                np.testing.assert_array_equal(whole[source, 0, seen[source, beam], 0], wanted)
+        cache.reorder(np.broadcast_to(np.arange(beams, dtype="int32"), (2, beams)))
+
+
+def test_without_a_prefix_the_place_is_the_position():
+    assert numbers(Cache(3, 4).at(2, {}).place()).tolist() == [[2]]

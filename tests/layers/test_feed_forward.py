@@ -43,3 +43,8 @@ def test_wrong_options_are_refused():
         FeedForward(0)
     with pytest.raises(ValueError, match="activation: Keras has no 'rely'"):
         FeedForward(4, activation="rely")
+
+
+def test_what_is_not_real_gets_nothing():
+    layer, real = FeedForward(6), np.array([[True, False, True], [False, False, True]])
+    np.testing.assert_allclose(numbers(layer(X, real=real)), numbers(layer(X)) * real[..., None], atol=1e-6)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from harness import check_layer, numbers
 
-from kt2t.layers import FeedForward, Residual
+from kt2t.layers import FeedForward, NoamNorm, Residual
 from kt2t.ops import randomness
 from kt2t.registry import register
 
@@ -88,3 +88,10 @@ def test_dropout_falls_on_the_sublayers_output_alone():
 def test_a_norm_of_another_name_is_refused():
     with pytest.raises(ValueError, match="norm: 'both' is neither pre nor post"):
         Residual(FeedForward(4), norm="both")
+
+
+def test_another_norm_may_be_handed_in():
+    layer = Residual(FeedForward(4), "post", normalization=NoamNorm())
+    check_layer(lambda **o: Residual(FeedForward(4, **o), "post", normalization=NoamNorm(), **o), X, shape=X.shape)
+    y = numbers(layer(X))
+    np.testing.assert_allclose((y**2).sum(-1), X.shape[-1], rtol=1e-4)

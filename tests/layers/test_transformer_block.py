@@ -60,3 +60,10 @@ def test_one_position_after_another_is_all_at_once():
         cache = cache.at(position, cache.flat())
         step = layer(X[:, position : position + 1], mask=cache.visible(), cache=cache.child("it"))
         np.testing.assert_allclose(numbers(step)[:, 0], whole[:, position], atol=1e-5)
+
+
+def test_feed_forward_adds_only_where_it_is_real():
+    layer, real = block(), np.array([[True] * 5, [True, True, False, False, False]])
+    attended = numbers(layer.attention(X))
+    wanted = np.where(real[..., None], numbers(layer(X)), attended)
+    np.testing.assert_allclose(numbers(layer(X, real=real)), wanted, atol=1e-5)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from harness import check_layer, numbers
 
-from kt2t.layers import Attention, FeedForward, LearnedPositions, TransformerBlock, TransformerStack, stack_of
+from kt2t.layers import (
+    Attention,
+    FeedForward,
+    L2Norm,
+    LayerNorm,
+    LearnedPositions,
+    TransformerBlock,
+    TransformerStack,
+    stack_of,
+)
 from kt2t.ops.positions import sinusoids
 from kt2t.registry import fresh
 
@@ -58,7 +67,9 @@ def test_refusals():
         stack_of(0, 8, 12, 2)
     with pytest.raises(ValueError, match="num_heads: 6 heads do not divide hidden_dim 512. Choose 1, 2, 4, 8,"):
         stack_of(6, 512, 2048, 6)
-    with pytest.raises(ValueError, match="^attention.num_heads: 3 heads do not divide hidden_dim 8. Choose 1, 2, 4 or 8"):
+    with pytest.raises(
+        ValueError, match="^attention.num_heads: 3 heads do not divide hidden_dim 8. Choose 1, 2, 4 or 8"
+    ):
         stack_of(1, 8, 12, 2, attention=Attention(3))
     with pytest.raises(ValueError, match="^attention.output_dim: 6 is not hidden_dim 8"):
         stack_of(1, 8, 12, 2, attention=Attention(2, output_dim=6))
@@ -71,3 +82,10 @@ def test_prototypes_have_the_policy_of_the_stack_unless_they_name_their_own():
     own = stack_of(1, 8, 12, 2, attention=Attention(2, dtype="float32"), dtype="mixed_bfloat16")
     assert own.layers[0].attention.sublayer.compute_dtype == "float32"
     assert fresh(layer).layers[0].attention.compute_dtype == "bfloat16"
+
+
+def test_every_norm_is_like_the_prototype():
+    layer = stack_of(2, 8, 12, 2, normalization=L2Norm(epsilon=1e-3))
+    layer(X)
+    norms = [part for part in layer._flatten_layers() if isinstance(part, LayerNorm | L2Norm)]
+    assert [(type(norm), norm.epsilon) for norm in norms] == [(L2Norm, 1e-3)] * 5

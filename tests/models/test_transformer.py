@@ -16,7 +16,8 @@ from model_harness import (
 
 from kt2t.decoding import Beam, Greedy
 from kt2t.features import END, Label, Text
-from kt2t.layers import Attention, FeedForward, LearnedPositions
+from kt2t.layers import Attention, FeedForward, L2Norm, LearnedPositions
+from kt2t.losses import CrossEntropy
 from kt2t.models import Transformer
 from kt2t.ops.paths import attribute_paths
 
@@ -29,6 +30,7 @@ FEATURES = {"inputs": Text(12), "targets": Text(12)}
     [
         {},
         {"norm": "post", "tie": "output", "encoder_layers": 1, "positions": LearnedPositions(9)},
+        {"normalization": L2Norm()},
         {"tie": "none", "key_dim": 8, "value_dim": 4, "feed_forward": FeedForward(8, "gelu")},
     ],
 )
@@ -159,3 +161,19 @@ def test_what_is_decoded_ends_with_zeros():
     for row in ids[:, 0].tolist():
         if END in row:
             assert not any(row[row.index(END) + 1 :])
+
+
+def test_fit_learns_the_same_with_what_is_computed_again():
+    batch, weights, losses = text_batch(), [], []
+    for recompute in (False, True):
+        keras.utils.set_random_seed(3)
+        model = Transformer(FEATURES, **SIZES, dropout=0.2, recompute=recompute)
+        model.build()
+        model.compile(keras.optimizers.SGD(0.1), loss=CrossEntropy(), seed=5)
+        losses.append(
+            model.fit(batch, batch["targets"], batch_size=4, epochs=2, shuffle=False, verbose=0).history["loss"]
+        )
+        weights.append(model.get_weights())
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-6)
+    for again, kept in zip(weights[1], weights[0], strict=True):
+        np.testing.assert_allclose(again, kept, atol=1e-6)

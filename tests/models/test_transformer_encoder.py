@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from harness import numbers
 from model_harness import check_learns, check_model, text_batch
 
 from kt2t.features import Label, Tags, Text
 from kt2t.models import TransformerEncoder
+from kt2t.ops.paths import attribute_paths
 from kt2t.registry import build, describe
 
 SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2}
@@ -54,3 +56,22 @@ def test_every_layer_has_the_model_s_precision(make):
 def test_text_is_for_another_model():
     with pytest.raises(ValueError, match=r"TransformerEncoder does not write Text.*Use Transformer"):
         TransformerEncoder({"inputs": Text(12), "targets": Text(12)}, **SIZES)
+
+
+def test_padding_takes_part_in_the_mean_where_that_is_asked_for(tmp_path):
+    make = lambda: TransformerEncoder(  # noqa: E731
+        {"inputs": Text(12), "targets": Label(3)}, **SIZES, dropout=0.0, include_padding=True
+    )
+    model = check_model(make, batch(), (8, 3), tmp_path)
+    assert not model.takes_packed_rows and label_model().takes_packed_rows
+    wide = {name: np.pad(value, [(0, 0), (0, 4)]) for name, value in batch().items()}
+    full = batch()["inputs_segments"].all(axis=1)
+    assert full.any() and not full.all()
+    near, far = numbers(model(batch())), numbers(model(wide))
+    assert np.abs(near - far).max() > 1e-2
+    plain = label_model()
+    plain.build()
+    np.testing.assert_allclose(numbers(plain(wide)), numbers(plain(batch())), atol=1e-5)
+    for name, weight in attribute_paths(plain).items():
+        weight.assign(attribute_paths(model)[name])
+    np.testing.assert_allclose(numbers(plain(batch()))[full], near[full], atol=1e-5)  # the same without padding

@@ -86,8 +86,3 @@ def test_an_empty_prompt():
 def test_every_layer_has_the_model_s_precision():
     model = TransformerLM(FEATURES, **SIZES, tie="none", dtype="mixed_bfloat16")
     assert {layer.compute_dtype for layer in model._flatten_layers()} == {"bfloat16"}
-
-
-def test_with_inputs():
-    with pytest.raises(ValueError, match="TransformerLM has no encoder that would read 'inputs'. Use Transformer."):
-        TransformerLM({"inputs": Text(12), "targets": Text(12)}, **SIZES)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kt2t.ops.positions import grid_sinusoids, positions, sinusoids
+from kt2t.ops.positions import grid_sinusoids, positions, proximity, sinusoids
 
 
 def test_positions_restart_at_each_segment():
@@ -57,3 +57,12 @@ def test_interleaved_sinusoids_are_the_papers():
             angle = position / 10_000 ** (2 * pair / 6)
             assert signal[position, 2 * pair] == pytest.approx(math.sin(angle), abs=2e-6)
             assert signal[position, 2 * pair + 1] == pytest.approx(math.cos(angle), abs=2e-6)
+
+
+@pytest.mark.parametrize(("queries", "keys", "offset"), [(4, None, 0), (2, 6, 3)])
+def test_what_is_near_is_preferred(queries, keys, offset):
+    found = ops.convert_to_numpy(proximity(queries, keys, offset))
+    assert found.shape == (1, queries, keys or queries)
+    for query in range(queries):
+        for key in range(keys or queries):
+            assert found[0, query, key] == pytest.approx(-math.log(1 + abs(query + offset - key)), abs=1e-6)

@@ -111,3 +111,19 @@ def test_what_is_repeatable_draws_the_same_each_time_and_what_follows_draws_anew
 
 def test_without_a_root_a_repeatable_function_is_itself():
     assert randomness.repeatable(test_no_root_no_seed) is test_no_root_no_seed
+
+
+def test_whether_a_root_is_open():
+    assert not randomness.is_open()
+    with randomness.root(1, 2):
+        assert randomness.is_open()
+    assert not randomness.is_open()
+
+
+def test_what_waits_for_an_argument_draws_what_it_would_without():
+    layer = named_pair().left
+    for x in (np.ones((2, 3), "float32"), np.full((1,), np.nan, "float32"), np.zeros((0, 3), "float32")):
+        with randomness.root(1, 2):
+            waited = randomness.repeatable(lambda x: drawn(layer))(keras.ops.convert_to_tensor(x))
+        with randomness.root(1, 2):
+            assert waited == drawn(layer)
