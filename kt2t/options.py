@@ -12,6 +12,7 @@ from kt2t.errors import RecipeError
 
 # What every layer, model and optimizer of keras takes beside its own options.
 OF_KERAS = {"name", "dtype", "trainable"}
+_PLAIN = (int, float, str, bool, type(None), ...)
 
 
 def options(cls: type) -> dict[str, inspect.Parameter]:
@@ -64,7 +65,7 @@ def check(cls: type, given: Mapping[str, Any], path: str, supplied: Iterable[str
             raise RecipeError(f"{cls.__name__} needs the option {name!r}.", path=below(path, name))
     hints = _hints(cls)
     for name, value in given.items():
-        if name in hints and not _is_node(value):
+        if name in hints and (_is_plain(hints[name]) or not _is_node(value)):
             _check_type(value, hints[name], below(path, name))
 
 
@@ -134,6 +135,12 @@ def _readable(annotation: Any) -> str:
     if parts:
         return " or ".join(dict.fromkeys(_readable(part) for part in parts))
     return f"a {getattr(annotation, '__name__', annotation)}"
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Whether no object may be meant, so that a node is as wrong as any other value of another type."""
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    return annotation in _PLAIN or origin is typing.Literal or bool(parts) and all(map(_is_plain, parts))
 
 
 def _is_node(value: Any) -> bool:

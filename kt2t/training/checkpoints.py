@@ -10,7 +10,7 @@ Nothing else knows this format. It is the same on every backend.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from kt2t.disk import clean, recover, remove_whole, whole_folder
 from kt2t.errors import NumericsError, RunError
-from kt2t.training.manifest import Manifest, verify, write_manifest
+from kt2t.training.manifest import Manifest, read_manifest, verify, write_manifest
 
 _MODEL, _OPTIMIZER = "model.safetensors", "optimizer.safetensors"
 _SHOWN = 8
@@ -50,7 +50,7 @@ def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: M
     content = {_MODEL: _values(weights)}
     if variables is not None:
         content[_OPTIMIZER] = _values(variables)
-    _refuse_non_finite(content)
+    _refuse_non_finite(content, Path(folder))
     optimizer = None if variables is None else type(model.optimizer).__name__
     return _write(Path(folder) / f"step-{step}", content, step, optimizer, recipe, dict(extra or {}))
 
@@ -62,37 +62,71 @@ def restore(path: str | Path, model: Any) -> Manifest:
         RuntimeError: The checkpoint is damaged, or it and the model do not have the same weights; they are listed, and
             nothing was changed.
     """
-    manifest = verify(path)
+    manifest = _known(verify(path))
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and manifest.optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
     weights, variables = _variables(model)
-    pairs = _matched(manifest, _MODEL, weights)
+    wanted, wrong = {_MODEL: weights}, _differences(manifest.arrays[_MODEL], weights)
     if variables is not None and manifest.optimizer is not None:
         name = type(optimizer).__name__
         if name != manifest.optimizer:
-            raise RunError(f"{manifest.path}: was trained with the optimizer {manifest.optimizer}, this is {name}.")
-        pairs += _matched(manifest, _OPTIMIZER, variables)
-    for variable, value in pairs:
-        variable.assign(value.astype(str(variable.dtype)) if value.dtype != variable.dtype else value)
+            wrong.append(f"it was trained with the optimizer {manifest.optimizer}, this is {name}")
+        else:
+            wanted[_OPTIMIZER] = variables
+            wrong = wrong or _differences(manifest.arrays[_OPTIMIZER], variables)  # slots differ where weights do
+    if wrong:
+        raise RunError(
+            f"{str(manifest.path)!r} does not fit this model: {_listed(wrong)}. To begin a new run with what fits, give its "
+            "recipe train.start_from."
+        )
+    read = {file: _read(manifest, file) for file in wanted}
+    for file, named in wanted.items():
+        for name, variable in named.items():
+            assign(variable, read[file][name])
     return manifest
+
+
+def assign(variable: Any, value: np.ndarray) -> None:
+    """Puts a value of the same shape into a variable, in the variable's dtype."""
+    variable.assign(value.astype(str(variable.dtype)) if value.dtype != variable.dtype else value)
+
+
+def weights_of(path: str | Path) -> tuple[Manifest, dict[str, np.ndarray]]:
+    """What a checkpoint says of itself, and its weights by attribute path.
+
+    Raises:
+        RuntimeError: It is damaged.
+    """
+    manifest = _known(verify(path))
+    return manifest, _read(manifest, _MODEL)
 
 
 def newest(folder: str | Path) -> Path | None:
     """The checkpoint of the highest step that is whole; a damaged one is passed over with a warning that says why."""
+    return next((manifest.path for manifest in intact(folder)), None)
+
+
+def intact(folder: str | Path) -> Iterator[Manifest]:
+    """The checkpoints that are whole, newest first; a damaged one is passed over with a warning that says why."""
     recover(Path(folder))
     for path in reversed(saved(folder)):
         try:
-            return verify(path).path
+            yield _known(verify(path))
         except RunError as error:
             _logger.warning("%s Taking the one before.", error.message)
-    return None
 
 
-def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = ()) -> None:
-    """Removes all checkpoints but the last `keep_last` and those of the steps in `keep`, and what dead writers left."""
+def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = (), newest: int | None = None) -> None:
+    """Removes all checkpoints but the last `keep_last` and those of the steps in `keep`, and what dead writers left.
+
+    Args:
+        newest: Later steps are neither counted nor removed: they are of before a training that went back, because they
+            were damaged.
+    """
     kept = {f"step-{step}" for step in keep}
-    for path in saved(folder)[: -max(keep_last, 1)]:
+    counted = [path for path in saved(folder) if newest is None or int(path.name[5:]) <= newest]
+    for path in counted[: -max(keep_last, 1)]:
         if path.name not in kept:
             remove_whole(path)
     clean(Path(folder))
@@ -104,15 +138,19 @@ def saved(folder: str | Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name[5:]))
 
 
-def average(paths: Sequence[str | Path], destination: str | Path) -> Path:
+def average(manifests: Sequence[Manifest], destination: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
     """Writes a checkpoint of the mean of several checkpoints' weights, without an optimizer, at `destination`.
 
-    Numbers that are not floating are those of the last.
+    Numbers that are not floating are those of the last. It keeps, as `averaged`, the step of each and the sha256 of its
+    weights: see `is_mean_of`.
+
+    Args:
+        manifests: Of checkpoints that are whole.
+        extra: To be kept with it.
 
     Raises:
-        RuntimeError: A checkpoint is damaged, or they do not have the same weights.
+        RuntimeError: There is none, or they do not have the same weights.
     """
-    manifests = [verify(path) for path in paths]
     if not manifests:
         raise RunError(f"{destination}: there are no checkpoints to average.")
     last = manifests[-1]
@@ -122,12 +160,24 @@ def average(paths: Sequence[str | Path], destination: str | Path) -> Path:
     sums: dict[str, np.ndarray] = {}
     kinds: dict[str, np.dtype] = {}
     for manifest in manifests:
-        for name, value in _read(manifest.path / _MODEL).items():
+        for name, value in _read(manifest, _MODEL).items():
             kinds[name] = value.dtype
             sums[name] = sums.get(name, 0) + value.astype(np.float64) if _is_float(value.dtype) else value
     means = {n: (v / len(manifests)).astype(kinds[n]) if _is_float(kinds[n]) else v for n, v in sums.items()}
-    extra = {"averaged": [one.step for one in manifests]}
-    return _write(Path(destination), {_MODEL: means}, last.step, None, last.recipe, extra)
+    kept = {**(extra or {}), "averaged": _marks(manifests)}
+    return _write(Path(destination), {_MODEL: means}, last.step, None, last.recipe, kept)
+
+
+def is_mean_of(manifest: Manifest, paths: Sequence[Path]) -> bool:
+    """Whether a checkpoint that `average` wrote is of just these checkpoints, as they are now."""
+    try:
+        return bool(manifest.extra.get("averaged") == _marks([read_manifest(path) for path in paths]))
+    except RunError:
+        return False
+
+
+def _marks(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
+    return [{"step": one.step, "sha256": one.files[_MODEL]["sha256"]} for one in manifests]
 
 
 def _variables(model: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -149,10 +199,12 @@ def _values(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(keras.ops.convert_to_numpy(one), order="C") for name, one in variables.items()}
 
 
-def _refuse_non_finite(content: Mapping[str, Arrays]) -> None:
+def _refuse_non_finite(content: Mapping[str, Arrays], folder: Path) -> None:
     bad = [name for arrays in content.values() for name, value in arrays.items() if not _is_finite(value)]
     if bad:
-        raise NumericsError(f"{_listed(bad)} is not finite, so no checkpoint is written. Continue from an earlier one.")
+        last = newest(folder)
+        way_out = "There is none before it." if last is None else f"The last good one is '{last}'."
+        raise NumericsError(f"{_listed(bad)} is not finite, so no checkpoint is written. {way_out}")
 
 
 def _is_float(dtype: np.dtype) -> bool:
@@ -182,24 +234,41 @@ def _write(
     return whole_folder(path, fill)
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def _known(manifest: Manifest) -> Manifest:
+    """The same, if its files are those of this format."""
+    files = {_MODEL} if manifest.optimizer is None else {_MODEL, _OPTIMIZER}
+    if {*manifest.files} != files:
+        raise RunError(f"{manifest.path}: manifest.json cannot be: it speaks of {', '.join(sorted(manifest.files))}.")
+    if manifest.optimizer is None and (manifest.path / _OPTIMIZER).exists():
+        raise RunError(f"{manifest.path}: {_OPTIMIZER} is there, though manifest.json knows of no optimizer.")
+    return manifest
+
+
+def _read(manifest: Manifest, name: str) -> dict[str, np.ndarray]:
+    """The arrays of a file, which are what the manifest says of them."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    return dict(load_file(path))
+    try:
+        found = dict(load_file(manifest.path / name))
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise RunError(f"{manifest.path}: {name} cannot be read: {error}.") from None
+    kinds = {key: {"shape": list(one.shape), "dtype": one.dtype.name} for key, one in found.items()}
+    if kinds != manifest.arrays[name]:
+        said = manifest.arrays[name]
+        wrong = sorted(key for key in {*kinds, *said} if kinds.get(key) != said.get(key))
+        raise RunError(f"{manifest.path}: {name} holds other arrays than manifest.json says: {_listed(wrong)}.")
+    return found
 
 
-def _matched(manifest: Manifest, file: str, variables: Mapping[str, Any]) -> list[tuple[Any, np.ndarray]]:
-    """Pairs of variable and value, if names and shapes are the same on both sides."""
-    saved = manifest.arrays[file]
+def _differences(saved: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
+    """What of names and shapes is not the same on both sides."""
     wrong = [f"{name} is missing" for name in variables if name not in saved]
     wrong += [f"{name} is not in the model" for name in saved if name not in variables]
     for name, variable in variables.items():
         if name in saved and list(variable.shape) != saved[name]["shape"]:
             wrong.append(f"{name} has shape {saved[name]['shape']}, the model's has {list(variable.shape)}")
-    if wrong:
-        raise RunError(f"{manifest.path / file} does not fit this model: {_listed(wrong)}.")
-    values = _read(manifest.path / file)
-    return [(variable, values[name]) for name, variable in variables.items()]
+    return wrong
 
 
 def _listed(items: Sequence[str]) -> str:

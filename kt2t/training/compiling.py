@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -10,36 +12,28 @@ import keras
 from keras import ops
 
 from kt2t.errors import NumericsError, RecipeError
+from kt2t.ops import segments
+from kt2t.options import positive
+from kt2t.training import rows
 from kt2t.training.clipping import Clipping, innermost
 from kt2t.training.flat_metric import flat
-from kt2t.training.normalisation import LossTracker, Objective, merged
+from kt2t.training.normalisation import LossTracker, Objective, Sums, merged
+from kt2t.training.parts import Part, open_part
+from kt2t.training.watching import EVERY, BadSteps, Watch, not_finite
 
-_WATCH_EVERY = 16
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _logger = logging.getLogger("kt2t")
 
 
-class BadSteps(keras.metrics.Metric):
-    """How many updates of the epoch were left out because their gradients were not finite, and how many in a row."""
-
-    def __init__(self, name: str = "bad_steps") -> None:
-        super().__init__(name=name)
-        self._count = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="count")
-        self.row = self.add_weight(shape=(), initializer="zeros", dtype="int32", name="row")
-
-    def update_state(self, finite: Any, sample_weight: Any = None) -> None:
-        bad = ops.cast(ops.logical_not(finite), "int32")
-        self._count.assign_add(bad)
-        self.row.assign((self.row + bad) * bad)
-
-    def result(self) -> Any:
-        return ops.convert_to_tensor(self._count)
-
-    def reset_state(self) -> None:
-        self._count.assign(0)
-
-
 class Compiled(keras.Model):
-    """The part of the trainers that knows no backend."""
+    """The part of the trainers that knows no backend.
+
+    Attributes:
+        on_not_finite: Told, now and then, which steps were left out since it was told last, and whether training ends
+            because of them or of weights that are not finite; what it says is added to the error.
+    """
+
+    on_not_finite: Callable[[list[int], bool], str] | None = None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         if arguments or "outputs" in options:
@@ -49,6 +43,9 @@ class Compiled(keras.Model):
         # Past Keras, which would track them.
         object.__setattr__(self, "_tokens_unread", [])
         object.__setattr__(self, "_tokens_read", 0.0)
+        # By the place of a signal in SIGNALS: asked of this process; agreed by all.
+        object.__setattr__(self, "_asked", [0] * len(SIGNALS))
+        object.__setattr__(self, "_agreed", [0] * len(SIGNALS))
 
     def compile(
         self,
@@ -63,6 +60,7 @@ class Compiled(keras.Model):
         auto_scale_loss: bool = True,
         metrics_in_training: bool = True,
         max_bad_steps: int = 20,
+        micro_batches: int = 1,
         seed: int = 0,
     ) -> None:
         """Configures training as `keras.Model.compile` does, with these differences.
@@ -74,40 +72,64 @@ class Compiled(keras.Model):
         Args:
             metrics_in_training: Whether training computes the metrics as well, and not only evaluation.
             max_bad_steps: After so many steps in a row whose gradients are not finite, training stops.
+            micro_batches: Parts that each replica's share of a batch is computed in, one after the other, for one update:
+                the same numbers as from the whole in the memory of a part. Rows that are missing are filled up with rows
+                of weight zero.
             seed: Of everything random in training.
 
         Raises:
             ValueError: `metrics` and `weighted_metrics` do not fit together, the loss is not one Keras knows, or the
-                optimizer accumulates gradients or averages weights.
+                optimizer accumulates gradients or was made for other devices.
             NumericsError: From `fit`: no finite gradient in `max_bad_steps` steps in a row.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
-        optimizer = keras.optimizers.get(optimizer)
-        _check_optimizer(innermost(optimizer))
-        super().compile(
-            optimizer=optimizer,
-            weighted_metrics=keras.tree.map_structure(flat, merged(metrics, weighted_metrics)),
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=jit_compile,
-            auto_scale_loss=auto_scale_loss,
-        )
-        given["optimizer"] = self.optimizer
-        objective = Objective(loss, loss_weights, getattr(self, "output_names", None))
-        kept = {
-            "loss": loss,
-            "_compile_options": given,
-            "_objective": objective,
-            "_loss_tracker": LossTracker(objective.names, objective.coefficients),
-            "_bad_steps": BadSteps(),
-            "_clipping": Clipping(self.optimizer) if self.optimizer is not None else None,
-            "_metrics_in_training": metrics_in_training,
-            "_max_bad_steps": max_bad_steps,
-            "_seed": seed,
-            "_until_watch": _WATCH_EVERY,
-        }
+        for name in ("steps_per_execution", "max_bad_steps", "micro_batches"):
+            positive(name, given[name])
+        self._check_compilation(jit_compile)
+        with self._scope():
+            optimizer = keras.optimizers.get(optimizer)
+            self._check_optimizer(innermost(optimizer))
+            super().compile(
+                optimizer=optimizer,
+                weighted_metrics=keras.tree.map_structure(flat, merged(metrics, weighted_metrics)),
+                run_eagerly=run_eagerly,
+                steps_per_execution=steps_per_execution,
+                jit_compile=jit_compile,
+                auto_scale_loss=auto_scale_loss,
+            )
+            given["optimizer"] = self.optimizer
+            objective = Objective(loss, loss_weights, getattr(self, "output_names", None))
+            kept = {
+                "loss": loss,
+                "_compile_options": given,
+                "_objective": objective,
+                "_loss_tracker": LossTracker(objective.names, objective.coefficients),
+                "_bad_steps": BadSteps(EVERY + steps_per_execution),
+                "_clipping": Clipping(self.optimizer) if self.optimizer is not None else None,
+                "_metrics_in_training": metrics_in_training,
+                "_watch": Watch(max_bad_steps),
+                "_condition": None,
+                "_micro_batches": micro_batches,
+                "_seed": seed,
+            }
         for name, value in kept.items():  # past Keras's tracking: none of this is part of the model
             object.__setattr__(self, name, value)
+
+    def _scope(self) -> Any:
+        """Where variables of training are made."""
+        return contextlib.nullcontext()
+
+    def _check_compilation(self, jit_compile: bool | str) -> None:
+        """Refuses a compilation that cannot be."""
+
+    def _check_optimizer(self, optimizer: Any) -> None:
+        """Refuses what an optimizer does beside the step, where it would train wrongly here."""
+        if getattr(optimizer, "gradient_accumulation_steps", None):
+            raise RecipeError(
+                f"{optimizer.gradient_accumulation_steps}: the optimizer does not accumulate gradients here. Leave it out and "
+                "take train.micro_batches (`compile(micro_batches=…)`), which splits one batch into parts of less memory.",
+                path="optimizer.gradient_accumulation_steps",
+            )
 
     def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, serialised; the optimizer's with its clipping."""
@@ -138,6 +160,57 @@ class Compiled(keras.Model):
         object.__setattr__(self, "_tokens_read", self._tokens_read + sum(float(one) for one in unread))
         return self._tokens_read
 
+    def ask_to_stop(self, number: int) -> None:
+        """Asks for an end of training because of a signal; safe to call from its handler.
+
+        With several workers all of them stop after the same step.
+        """
+        self._asked[SIGNALS.index(number)] = 1
+        if self.workers == 1:
+            self._agreed[:] = self._asked
+
+    @property
+    def stop_signal(self) -> int | None:
+        """The signal that all workers have agreed to stop for."""
+        return next((number for number, agreed in zip(SIGNALS, self._agreed, strict=True) if agreed), None)
+
+    @property
+    def workers(self) -> int:
+        """Processes that train this model."""
+        return 1
+
+    @property
+    def worker(self) -> int:
+        """The number of this process among them; number 0 writes."""
+        return 0
+
+    def agree_on_stop(self) -> None:
+        """Waits until every worker knows what each was asked."""
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        return open_part().loss(self._objective, y, y_pred, sample_weight, self._extra_loss())
+
+    def _sums(self, part: Part, loss: Any, data: rows.Data) -> Any:
+        """What a part whose loss was computed adds to the sums of the batch."""
+        vector = part.vector(self._objective.names, loss, data)
+        object.__setattr__(self, "_has_extra_loss", part.has_extra_loss)
+        return vector
+
+    def _record(self, sums: Any, only_finite: bool) -> Any:
+        """Adds the sums of a whole batch to the losses of the epoch; gives its tokens."""
+        count = len(self._objective.names)
+        pairs = [Sums(sums[place], sums[count + place]) for place in range(count)]
+        self._loss_tracker.record(pairs, sums[2 * count] if self._has_extra_loss else None, only_finite)
+        return sums[2 * count + 1]
+
+    def _update_metrics(self, data: rows.Data, y_pred: Any) -> None:
+        x, y, sample_weight = data
+        if self._compile_metrics is not None:
+            with segments.showing(segments.of_targets(x)):
+                self._compile_metrics.update_state(y, y_pred, sample_weight)
+
     def _results(self, with_metrics: bool) -> dict[str, Any]:
         """What is known of the epoch so far, for the logs: the losses, and the metrics if asked for."""
         found: dict[str, Any] = {}
@@ -157,20 +230,40 @@ class Compiled(keras.Model):
         parts = [ops.sum(ops.cast(loss, "float32")) for loss in self.losses]
         return sum(parts[1:], parts[0]) if parts else None
 
-    def _watch(self, in_a_row: Callable[[], Any]) -> None:
-        """Now and then looks at the bad steps in a row: looking at each would wait for the device at each."""
-        object.__setattr__(self, "_until_watch", self._until_watch - 1)
-        if self._until_watch > 0:
+    def check_numbers(self) -> None:
+        """Looks for steps that were left out and weights that are not finite; `fit` does so every 16 steps and at its end.
+
+        Raises:
+            NumericsError: Too many steps in a row were left out, or a weight is not finite.
+        """
+        raise NotImplementedError
+
+    def _judge(self, condition: Any) -> None:
+        """Tells of the steps that were left out, and ends a training that has no finite numbers left."""
+        *latest, finite = ops.convert_to_numpy(condition).tolist()
+        new = self._watch.note(latest)
+        weights = [] if finite else not_finite(self)
+        if not new and not weights:
             return
-        object.__setattr__(self, "_until_watch", _WATCH_EVERY)
-        row = int(ops.convert_to_numpy(in_a_row()))
-        if row >= self._max_bad_steps:
+        ends = self._watch.is_over or bool(weights)
+        told = (self.on_not_finite or _log_bad_steps)(new, ends)
+        if weights:
             raise NumericsError(
-                f"The gradients of the last {row} steps were not finite, so nothing is learned any more. Lower the "
-                "learning rate, lengthen its warm-up or clip the gradients, and start from the last checkpoint."
+                f"Not finite any more, though every gradient that was applied was: {', '.join(weights)}. Lower the learning "
+                f"rate or lengthen its warm-up. {told}".rstrip()
             )
-        if row:
-            _logger.warning("the gradients of the last %d steps were not finite; these steps were left out", row)
+        if ends:
+            raise NumericsError(
+                f"The gradients of {self._watch.in_a_row} steps in a row, up to step {new[-1]}, were not finite, so nothing "
+                "is learned any more. Lower the learning rate, lengthen its warm-up, clip the gradients or mend the data. "
+                f"{told}".rstrip()
+            )
+
+
+def _log_bad_steps(steps: list[int], ends: bool) -> str:
+    if steps:
+        _logger.warning("left out, because a gradient was not finite: step %s", ", ".join(map(str, steps)))
+    return ""
 
 
 def epochs_of(x: Any) -> dict[str, Any]:
@@ -178,20 +271,3 @@ def epochs_of(x: Any) -> dict[str, Any]:
     if not callable(getattr(x, "dataset", None)):
         return {}
     return {"shuffle": False, **({"steps_per_epoch": len(x)} if getattr(x, "repeat", False) is True else {})}
-
-
-def _check_optimizer(optimizer: Any) -> None:
-    """Refuses what Keras's optimizers do beside the step, where it would train wrongly here."""
-    if getattr(optimizer, "gradient_accumulation_steps", None):
-        raise RecipeError(
-            f"{optimizer.gradient_accumulation_steps}: gradients are not accumulated yet. Leave it out and take a larger "
-            "train.batch.",
-            path="optimizer.gradient_accumulation_steps",
-        )
-    if getattr(optimizer, "use_ema", False):
-        # Keras's `fit` ends by putting the averages in place of the weights, and a run calls `fit` many times.
-        raise RecipeError(
-            "a moving average of the weights is not kept yet: it comes with the law of splits. Leave it out; the mean of "
-            "the last checkpoints, `--checkpoint average`, does this job.",
-            path="optimizer.use_ema",
-        )

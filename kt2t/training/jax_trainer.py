@@ -12,9 +12,11 @@ import keras
 from jax import numpy as jnp
 
 from kt2t.ops import randomness
+from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
 from kt2t.training.compiling import Compiled, epochs_of
-from kt2t.training.normalisation import share
+from kt2t.training.parts import Part
+from kt2t.training.watching import condition
 
 State = tuple[list[Any], ...]
 
@@ -32,48 +34,45 @@ class Trainer(Compiled):
     step_seconds = 0.0
     train_function: Any
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        sums = self._objective.sums(y, y_pred, sample_weight) if y is not None else []
-        extra = self._extra_loss()
-        self._loss_tracker.record(sums, extra, only_finite=training)
-        parts = [share(sums, self._objective.coefficients, lambda weight: weight)] if sums else []
-        parts += [extra] if extra is not None else []
-        return sum(parts[1:], parts[0]) if parts else jnp.zeros(())
-
     def train_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
+        """One update from a whole batch."""
         trainable, non_trainable, slots, metrics = state
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        iterations = _index(self.optimizer.variables, innermost(self.optimizer)._iterations)
-        with randomness.root(self._seed, slots[iterations]):
-            (_, aux), gradients = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)(
-                trainable, non_trainable, metrics, x, y, sample_weight, training=True, optimizer_variables=slots
-            )
-        loss, y_pred, new_non_trainable, metrics = aux
+        inner = innermost(self.optimizer)
+        iterations = _index(self.optimizer.variables, inner._iterations)
+        step = slots[iterations]
+        found = self._gradients(state, keras.utils.unpack_x_y_sample_weight(data), step)
+        gradients, new_non_trainable, metrics, sums = found
         with keras.StatelessScope(list(zip(self.optimizer.variables, slots, strict=True))):
             rate = jnp.asarray(self.optimizer.learning_rate)
             scale = self.optimizer.scale_loss(jnp.ones(()))
         norm = global_norm(gradients) / scale
         finite = jnp.isfinite(norm)
         clipped = self._clipping.clip(gradients, norm, scale)
-        new_trainable, new_slots = self.optimizer.stateless_apply(slots, clipped, trainable)
-        scaling = self.optimizer is not innermost(self.optimizer)  # then it looks for itself, and learns from it
+        new_trainable, new_slots = self._applied(slots, clipped, trainable, step)
+        scaling = self.optimizer is not inner  # then it looks for itself, and learns from it
         new_slots = new_slots if scaling else _chosen(finite, new_slots, slots)
-        new_slots[iterations] = slots[iterations] + 1
-        logs, metrics = self._reported(metrics, loss, y, y_pred, sample_weight, finite)
-        report = {"gradient_norm": norm, "learning_rate": rate}
+        new_slots[iterations] = step + 1
+        with self._measuring(metrics) as scope:
+            self._record(sums, only_finite=True)
+            self._bad_steps.update_state(finite, step)
+            logs = self._results(self._metrics_in_training)
+            logs.update(gradient_norm=norm, learning_rate=rate, bad_steps=self._bad_steps.result())
         state = (_chosen(finite, new_trainable, trainable), _chosen(finite, new_non_trainable, non_trainable))
-        return {**logs, **report}, (*state, new_slots, metrics)
+        return logs, (*state, new_slots, self._measured(scope))
 
     def test_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
+        """What one whole batch adds to the losses and metrics."""
         trainable, non_trainable, metrics = state
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        _, (loss, y_pred, non_trainable, metrics) = self.compute_loss_and_updates(
-            trainable, non_trainable, metrics, x, y, sample_weight, training=False
-        )
-        logs, metrics = self._reported(metrics, loss, y, y_pred, sample_weight, None)
-        return logs, (trainable, non_trainable, metrics)
+        data = keras.utils.unpack_x_y_sample_weight(data)
+        part = Part()
+        with part.opened():
+            found = self.compute_loss_and_updates(trainable, non_trainable, metrics, *data, training=False)
+        _, (loss, y_pred, non_trainable, metrics) = found
+        with self._measuring(metrics) as scope:
+            self._record(self._sums(part, loss, data), only_finite=False)
+            self._update_metrics(data, y_pred)
+            logs = self._results(True)
+        return logs, (trainable, non_trainable, self._measured(scope))
 
     def make_train_function(self, force: bool = False) -> None:
         if self.train_function is None or force:
@@ -82,7 +81,9 @@ class Trainer(Compiled):
 
             def timed(state: State, iterator: Any) -> Any:
                 # Before the step: an error after it would leave Keras with a state whose arrays the step has taken.
-                self._watch(lambda: state[3][_index(self.metrics_variables, self._bad_steps.row)])
+                # Before the first one Keras has no state to fall back on.
+                if getattr(self, "_jax_state", None) is not None and self._watch.is_due(self.steps_per_execution):
+                    self._judge_state(state[0], state[1], state[3])
                 waiting = _Waiting(iterator)
                 started = time.perf_counter()
                 found = run(state, waiting)
@@ -96,7 +97,9 @@ class Trainer(Compiled):
     def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
         options = {**epochs_of(x), **options}
-        return super().fit(_readable(x), *arguments, validation_data=_readable(validation_data), **options)
+        found = super().fit(_readable(x), *arguments, validation_data=_readable(validation_data), **options)
+        self.check_numbers()
+        return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`."""
@@ -122,20 +125,90 @@ class Trainer(Compiled):
 
         return lambda *arguments: pure([variable.value for variable in self.variables], arguments)
 
-    def _reported(
-        self, metrics: list[Any], loss: Any, y: Any, y_pred: Any, sample_weight: Any, finite: Any
-    ) -> tuple[dict[str, Any], list[Any]]:
-        """The logs of a step, and the values of the metrics after it; `finite` is None in evaluation."""
-        with keras.StatelessScope(list(zip(self.metrics_variables, metrics, strict=True))) as scope:
-            self._loss_tracker.update_state(loss)
-            wanted = finite is None or self._metrics_in_training
-            if wanted and self._compile_metrics is not None:
-                self._compile_metrics.update_state(y, y_pred, sample_weight)
-            logs = self._results(wanted)
-            if finite is not None:
-                self._bad_steps.update_state(finite)
-                logs["bad_steps"] = self._bad_steps.result()
-            return logs, [scope.get_current_value(variable) for variable in self.metrics_variables]
+    def check_numbers(self) -> None:
+        self.jax_state_sync()
+        lists = (self.trainable_variables, self.non_trainable_variables, self.metrics_variables)
+        self._judge_state(*([variable.value for variable in variables] for variables in lists))
+
+    def _judge_state(self, trainable: list[Any], non_trainable: list[Any], metrics: list[Any]) -> None:
+        if self._condition is None:
+            object.__setattr__(self, "_condition", condition if self.run_eagerly else jax.jit(condition))
+        latest = metrics[_index(self.metrics_variables, self._bad_steps.latest)]
+        found = self._condition([*trainable, *non_trainable], latest)
+        variables = [*self.trainable_variables, *self.non_trainable_variables]
+        with keras.StatelessScope(list(zip(variables, [*trainable, *non_trainable], strict=True))):
+            self._judge(found)
+
+    def _gradients(self, state: State, data: rows.Data, step: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
+        """The gradients of a whole batch, what is not trained and the metrics after it, and its sums."""
+        trainable, non_trainable, slots, metrics = state
+        count = self._micro_batches
+        if count == 1:
+            return self._differentiated(state, data, step, 0, None)
+        data = rows.filled(data, count)
+        whole = self._objective.given(data[1], data[2])
+
+        def body(number: Any, totals: Any) -> Any:
+            gradients, non_trainable, metrics, sums = totals
+            part = rows.share(data, number, count)
+            found = self._differentiated((trainable, non_trainable, slots, metrics), part, step, number, whole)
+            more, non_trainable, metrics, more_sums = found
+            added = [total + one for total, one in zip(gradients, more, strict=True)]
+            return added, non_trainable, metrics, sums + more_sums
+
+        zeros = [jnp.zeros_like(weight) for weight in trainable]
+        start = (zeros, list(non_trainable), list(metrics), jnp.zeros(2 * len(self._objective.names) + 2))
+        found: tuple[list[Any], list[Any], list[Any], Any] = jax.lax.fori_loop(0, count, body, start)
+        return found
+
+    def _differentiated(
+        self, state: State, data: rows.Data, step: Any, micro_batch: Any, whole: list[Any] | None
+    ) -> tuple[list[Any], list[Any], list[Any], Any]:
+        """The gradients of a part of a batch, and the rest as `_gradients` gives it."""
+        trainable, non_trainable, slots, metrics = state
+
+        def share(trainable: list[Any]) -> Any:
+            part = Part(whole, self._micro_batches)
+            with part.opened():
+                scaled, (loss, y_pred, others, measured) = self.compute_loss_and_updates(
+                    trainable, non_trainable, metrics, *data, training=True, optimizer_variables=slots
+                )
+            return part.share_of(scaled), (y_pred, others, measured, self._sums(part, loss, data))
+
+        with randomness.root(self._seed, step, 0, micro_batch):
+            (_, found), gradients = jax.value_and_grad(share, has_aux=True)(trainable)
+        y_pred, non_trainable, metrics, sums = found
+        if self._metrics_in_training:
+            with self._measuring(metrics) as scope:
+                self._update_metrics(data, y_pred)
+            metrics = self._measured(scope)
+        return gradients, non_trainable, metrics, sums
+
+    def _applied(
+        self, slots: list[Any], gradients: list[Any], trainable: list[Any], step: Any
+    ) -> tuple[list[Any], list[Any]]:
+        """The weights and the optimizer's variables after the update."""
+        inner = innermost(self.optimizer)
+        every, inner.ema_overwrite_frequency = inner.ema_overwrite_frequency, None
+        try:
+            weights, new_slots = self.optimizer.stateless_apply(slots, gradients, trainable)
+        finally:
+            inner.ema_overwrite_frequency = every
+        if inner.use_ema and every:  # by Keras it would happen within a condition, which JAX does not let assign
+            due = (step + 1) % every == 0
+            for place, average in enumerate(inner._model_variables_moving_average):
+                if average is not None:
+                    mean = new_slots[_index(self.optimizer.variables, average)]
+                    weights[place] = jnp.where(due, mean, weights[place])
+        return weights, new_slots
+
+    def _measuring(self, metrics: list[Any]) -> keras.StatelessScope:
+        """Within, the metrics have these values."""
+        return keras.StatelessScope(list(zip(self.metrics_variables, metrics, strict=True)))
+
+    def _measured(self, scope: keras.StatelessScope) -> list[Any]:
+        """The values of the metrics at the end of a scope."""
+        return [scope.get_current_value(variable) for variable in self.metrics_variables]
 
 
 class _Waiting:

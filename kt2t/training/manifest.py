@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -76,22 +76,65 @@ def verify(path: str | Path) -> Manifest:
     """Reads a checkpoint's manifest and checks every file against it.
 
     Raises:
-        RuntimeError: Something is missing, cut, changed or of a later format; the message says what.
+        RuntimeError: Something is missing, cut, changed, of another step or format; the message says what.
+    """
+    manifest = read_manifest(path)
+    for name, said in manifest.files.items():
+        _check_file(manifest.path / name, said)
+    return manifest
+
+
+def read_manifest(path: str | Path) -> Manifest:
+    """What a checkpoint says of itself; the files beside the manifest are not looked at.
+
+    Raises:
+        RuntimeError: The manifest is missing, changed, of another step than the folder's name says, or of another format.
     """
     path = Path(path)
+    if not (path / NAME).is_file():  # a pipe in its place would be waited for
+        raise RunError(f"{path}: {NAME} cannot be read: it is missing.")
     try:
         written = json.loads((path / NAME).read_bytes())
         seal = written.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise RunError(f"{path}: {NAME} cannot be read: {error}.") from None
     if written.get("format") != FORMAT:
-        raise RunError(f"{path}: is of format {written.get('format')!r}; this kt2t reads format {FORMAT}.")
+        by = written.get("versions", {})
+        by = f", written by kt2t {by['kt2t']}" if isinstance(by, Mapping) and "kt2t" in by else ""
+        raise RunError(
+            f"{path}: {NAME} is of format {written.get('format')!r}{by}; this kt2t reads format {FORMAT}. "
+            "Use the kt2t that wrote it."
+        )
     if seal != _seal(written):
         raise RunError(f"{path}: {NAME} was changed after it was written.")
-    for name, said in written["files"].items():
-        _check_file(path / name, said)
     written.pop("format")
+    if wrong := _impossible(written):
+        raise RunError(f"{path}: {NAME} cannot be: {wrong}.")
+    if path.name.startswith("step-") and path.name[5:].isdigit() and int(path.name[5:]) != written["step"]:
+        raise RunError(f"{path}: {NAME} is that of step {written['step']}, not of the folder's name.")
     return Manifest(path=path, **written)
+
+
+def _impossible(written: Mapping[str, Any]) -> str:
+    """What in a manifest, though sealed, no writer of this format says; empty where there is nothing."""
+    if {*written} != {one.name for one in fields(Manifest)} - {"path"}:
+        return f"it has the entries {', '.join(sorted(written))}"
+    if type(written["step"]) is not int or written["step"] < 0:
+        return f"the step is {written['step']!r}"
+    files, arrays = written["files"], written["arrays"]
+    kinds = (files, arrays, written["extra"], written["versions"], *_values(files), *_values(arrays))
+    if not all(isinstance(one, dict) for one in kinds) or {*files} != {*arrays}:
+        return "the files and the arrays in them do not agree"
+    for name, note in files.items():
+        if name != Path(name).name or name in ("", ".", "..", NAME) or {*note} != {"size", "sha256"}:
+            return f"it speaks of a file {name!r}"
+        if not all(isinstance(one, dict) and {*one} == {"shape", "dtype"} for one in arrays[name].values()):
+            return f"the arrays of {name} have no shape and dtype"
+    return ""
+
+
+def _values(mapping: Any) -> list[Any]:
+    return list(mapping.values()) if isinstance(mapping, dict) else []
 
 
 def _check_file(path: Path, said: Mapping[str, Any]) -> None:

@@ -2,16 +2,30 @@
 
     loss = sum over outputs of c · Σ(w · l) / Σ w
 
-Neutral code, shared by the trainers of all backends. A trainer hands in how Σ w is summed over replicas.
+Neutral code, shared by the trainers of all backends. Σ w is that of the whole batch: of all replicas and micro-batches.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
+
+
+class Sums(NamedTuple):
+    """What one output of a part of a batch adds to the loss; float32 scalars.
+
+    Attributes:
+        total: Σ(w·l).
+        weight: Σw, a weight counted for every value that it is spread over.
+        spread: Over how many values each given weight is spread; None where a Keras mask also had a say.
+    """
+
+    total: Any
+    weight: Any
+    spread: Any = None
 
 
 class Objective:
@@ -42,8 +56,22 @@ class Objective:
         """The coefficient of each loss in the sum."""
         return self._coefficients
 
-    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> list[tuple[Any, Any]]:
-        """Σ(w·l) and Σw of each output, float32 scalars.
+    def given(self, y_true: Any, sample_weight: Any = None) -> list[Any]:
+        """The sum of the weights of each output as they were given, before any is spread over values; float32 scalars.
+
+        These need no prediction, so that a part of a batch can know the weight of the whole.
+        """
+        found = []
+        for key in self._keys:
+            weights = self._pick(sample_weight, key) if sample_weight is not None else None
+            rows = keras.tree.flatten(self._pick(y_true, key))[0]
+            found.append(
+                ops.cast(ops.shape(rows)[0], "float32") if weights is None else ops.sum(ops.cast(weights, "float32"))
+            )
+        return found
+
+    def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> list[Sums]:
+        """Σ(w·l) and Σw of each output.
 
         Raises:
             ValueError: A loss returns one number for the batch, a weight does not fit, or an output has no loss.
@@ -96,19 +124,17 @@ class LossTracker(keras.metrics.Metric):
         super().__init__(name=name, dtype="float32")
         self._names = list(names)
         self._coefficients = list(coefficients)
-        self._recorded = False
         size = (max(len(self._names), 1),)
-        self._totals = self.add_weight(shape=size, initializer="zeros", name="totals")
-        self._weights = self.add_weight(shape=size, initializer="zeros", name="weights")
-        self._extra = self.add_weight(shape=(), initializer="zeros", name="extra")
-        self._steps = self.add_weight(shape=(), initializer="zeros", name="steps")
+        self._totals = counter(size, "totals")
+        self._weights = counter(size, "weights")
+        self._extra = counter((), "extra")
+        self._steps = counter((), "steps")
 
-    def record(self, sums: Sequence[tuple[Any, Any]], extra: Any = None, only_finite: bool = False) -> None:
-        """Adds the sums of a batch; with `only_finite`, a total that is not finite is left out with its weight."""
-        self._recorded = True
+    def record(self, sums: Sequence[Sums], extra: Any = None, only_finite: bool = False) -> None:
+        """Adds the sums of a whole batch; with `only_finite`, a total that is not finite is left out with its weight."""
         if sums:
-            totals = ops.stack([total for total, _ in sums])
-            weights = ops.stack([weight for _, weight in sums])
+            totals = ops.stack([one.total for one in sums])
+            weights = ops.stack([one.weight for one in sums])
             if only_finite:
                 kept = ops.isfinite(totals)
                 totals, weights = ops.where(kept, totals, 0.0), ops.where(kept, weights, 0.0)
@@ -118,14 +144,6 @@ class LossTracker(keras.metrics.Metric):
             self._extra.assign_add(ops.where(ops.isfinite(extra), extra, 0.0) if only_finite else extra)
             self._steps.assign_add(1.0)
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Keras's own call after `compute_loss`; counts only where an overridden `compute_loss` recorded nothing."""
-        if self._recorded:
-            self._recorded = False
-            return
-        self.record([], extra=values)
-        self._recorded = False
-
     def result(self) -> dict[str, Any]:
         ratios = _ratio(self._totals, self._weights)
         coefficients = ops.convert_to_tensor(self._coefficients or [0.0], "float32")
@@ -134,9 +152,41 @@ class LossTracker(keras.metrics.Metric):
         return {"loss": loss, **parts}
 
 
-def share(sums: Sequence[tuple[Any, Any]], coefficients: Sequence[float], total: Callable[[Any], Any]) -> Any:
-    """This replica's share of the loss: its Σ(w·l) over the weight of all replicas, which `total` sums up."""
-    parts = [c * _ratio(top, total(weight)) for (top, weight), c in zip(sums, coefficients, strict=True)]
+def counter(shape: tuple[int, ...], name: str, dtype: str = "float32") -> keras.Variable:
+    """A variable of a metric that counts whole batches: the same on every replica, where Keras's own are each replica's."""
+    return keras.Variable(
+        "zeros", shape=shape, dtype=dtype, trainable=False, aggregation="only_first_replica", name=name
+    )
+
+
+def share(
+    sums: Sequence[Sums],
+    coefficients: Sequence[float],
+    whole: Sequence[Any] | None = None,
+    total: Callable[[Any], Any] | None = None,
+) -> Any:
+    """A part's share of the loss of the whole batch: its Σ(w·l) over the weight of all parts.
+
+    Args:
+        whole: Of each output, the weights of the whole batch as they were `given`; None where the part is the whole.
+        total: Sums a weight over all parts, where a Keras mask has a say in it.
+
+    Raises:
+        ValueError: A Keras mask has a say in the weights of a part that cannot see the others.
+    """
+    parts = []
+    for number, (one, coefficient) in enumerate(zip(sums, coefficients, strict=True)):
+        weight = one.weight
+        if whole is not None and one.spread is not None:
+            weight = whole[number] * one.spread
+        elif whole is not None and total is not None:
+            weight = total(weight)
+        elif whole is not None:
+            raise ValueError(
+                "loss: the output carries a Keras mask, so the weight of a batch is unknown before all its micro-batches "
+                "have run. Give sample weights in place of the mask, or leave micro_batches out."
+            )
+        parts.append(coefficient * _ratio(one.total, weight))
     return sum(parts[1:], parts[0])
 
 
@@ -152,13 +202,15 @@ def merged(metrics: Any, weighted_metrics: Any) -> Any:
     return [*metrics, *weighted_metrics]
 
 
-def _weighted(values: Any, weights: Any, mask: Any) -> tuple[Any, Any]:
+def _weighted(values: Any, weights: Any, mask: Any) -> Sums:
     values = ops.cast(values, "float32")
+    given = ops.shape(values)[0] if weights is None else ops.size(weights)
+    spread = None if mask is not None else ops.cast(ops.size(values), "float32") / ops.cast(given, "float32")
     weights = ops.ones_like(values) if weights is None else _spread(ops.cast(weights, "float32"), values)
     if mask is not None:
         weights = weights * _spread(ops.cast(mask, "float32"), values)
     # A value that has no weight must not count even where it is not finite: 0 · inf is not a number.
-    return ops.sum(ops.where(weights == 0, 0.0, values * weights)), ops.sum(weights)
+    return Sums(ops.sum(ops.where(weights == 0, 0.0, values * weights)), ops.sum(weights), spread)
 
 
 def _spread(weights: Any, values: Any) -> Any:
@@ -192,7 +244,7 @@ class _Function(keras.losses.Loss):
     """A loss function as an object; its last axes are matched as Keras matches them."""
 
     def __init__(self, function: Callable[[Any, Any], Any], name: str | None) -> None:
-        super().__init__(name=name, reduction=None)
+        super().__init__(name=name if name is None or name.isidentifier() else "loss", reduction=None)
         self._function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:

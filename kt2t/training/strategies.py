@@ -3,39 +3,80 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from contextlib import AbstractContextManager
 from typing import Any
 
 from kt2t.errors import RecipeError
+from kt2t.options import nearest
 
-_LATER = ("multi_worker", "tpu", "data_parallel", "model_parallel")
+STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
 
 
 def strategy(name: str = "auto") -> AbstractContextManager[Any]:
     """A context in which to make and compile a model so that it trains on the devices named.
 
     Args:
-        name: `none` for one device; `mirrored` for every GPU of this machine; `auto` for the best that is built, now
-            one device.
+        name: `none` for one device; `mirrored` for every GPU of this machine, or every logical CPU where there is none;
+            `multi_worker` for all processes that `TF_CONFIG`, SLURM or Kubernetes tell of; `tpu` for all cores of a TPU;
+            `auto` for mirrored where there are several GPUs, else none.
 
     Raises:
-        ValueError: A strategy that there is not, or not yet.
+        ValueError: There is no such strategy, or not on the Keras backend in use.
+        RuntimeError: The other workers, or the TPU, cannot be found.
     """
-    if name in _LATER:
-        raise RecipeError(f"strategy: {name!r} is not built yet (see the roadmap). Use auto or none.")
-    if name in ("none", "auto"):
-        return contextlib.nullcontext()
-    if name == "mirrored":
-        return _mirrored()
-    raise RecipeError(f"strategy: there is no {name!r}. There are auto, none and mirrored.")
-
-
-def _mirrored() -> AbstractContextManager[Any]:
+    if name not in STRATEGIES:
+        raise RecipeError(f"strategy: there is no {name!r}. {nearest(name, STRATEGIES)}".rstrip())
     import keras
 
     if keras.backend.backend() != "tensorflow":
-        raise RecipeError("strategy: 'mirrored' is TensorFlow's. Use none on JAX.")
+        if name in ("none", "auto"):
+            return contextlib.nullcontext()
+        raise RecipeError(f"strategy: {name!r} is TensorFlow's. Use none on {keras.backend.backend()}.")
+    if name == "auto":
+        import tensorflow as tf
+
+        name = "mirrored" if len(tf.config.list_logical_devices("GPU")) > 1 else "none"
+    if name == "none":
+        return contextlib.nullcontext()
+    made = {"mirrored": _mirrored, "multi_worker": the_multi_worker_strategy, "tpu": _tpu}[name]()
+    scope: AbstractContextManager[Any] = made.scope()
+    return scope
+
+
+# One of each for the process: TensorFlow numbers the sums over replicas anew for every strategy, and takes a second
+# one's first sum for the first one's.
+@functools.cache
+def _mirrored() -> Any:
     import tensorflow as tf
 
-    scope: AbstractContextManager[Any] = tf.distribute.MirroredStrategy().scope()
-    return scope
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus:
+        return tf.distribute.MirroredStrategy()
+    processors = [device.name for device in tf.config.list_logical_devices("CPU")]
+    # Added up in one place and in one order: the same bits every time.
+    return tf.distribute.MirroredStrategy(processors, cross_device_ops=tf.distribute.ReductionToOneDevice())
+
+
+@functools.cache
+def the_multi_worker_strategy() -> Any:
+    """The strategy of all workers, made at the first call, which waits for them."""
+    from kt2t.training.workers import multi_worker_strategy
+
+    return multi_worker_strategy()
+
+
+@functools.cache
+def _tpu() -> Any:
+    import tensorflow as tf
+
+    from kt2t.errors import PeerError
+
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu="")
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, tf.errors.OpError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise PeerError(f"train.strategy: no TPU can be reached: {first} Use auto or none here.") from None
+    return tf.distribute.TPUStrategy(resolver)

@@ -1,8 +1,7 @@
-"""`compile` and `fit` on TensorFlow: the step, what comes around it, and what it reports."""
+"""`compile` and `fit` on TensorFlow: one update from a whole batch, over any number of replicas and micro-batches."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,16 +11,23 @@ import tensorflow as tf
 
 from kt2t.errors import RecipeError
 from kt2t.ops import randomness
+from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
 from kt2t.training.compiling import Compiled, epochs_of
-from kt2t.training.normalisation import share
+from kt2t.training.parts import Part
+from kt2t.training.replicas import Replicas, left_to_us
+from kt2t.training.stepping import compiled_step, readable, reading, several
+from kt2t.training.watching import condition
 
 _TOKENS = "_tokens"
-Step = Callable[[Iterator[Any]], tuple[Any, float]]  # the logs, and the seconds that the data was waited for
 
 
 class Trainer(Compiled):
     """A `keras.Model` whose `compile`, `fit` and `evaluate` weight, normalise and clip as the design says.
+
+    Made within the scope of a `tf.distribute` strategy it trains on all of its replicas: each batch is that of the whole,
+    every replica takes its rows of it, and what comes out is that of one device, to float32 rounding. Keras's own
+    distribution is not used (keras#20582, keras#20585, keras#19246).
 
     Attributes:
         input_seconds: Time that training waited for batches since it was last set to 0.
@@ -33,78 +39,139 @@ class Trainer(Compiled):
     step_seconds = 0.0
     train_function: Any
     test_function: Any
+    predict_function: Any
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
-        sums = self._objective.sums(y, y_pred, sample_weight) if y is not None else []
-        extra = self._extra_loss()
-        self._loss_tracker.record(sums, extra, only_finite=training)
-        parts = [share(sums, self._objective.coefficients, self._over_replicas)] if sums else []
-        parts += [extra] if extra is not None else []
-        if not parts:
-            raise ValueError("loss: there is none. Give `compile` a loss or let a layer call `add_loss`.")
-        return sum(parts[1:], parts[0])
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        object.__setattr__(self, "_replicas", Replicas(tf.distribute.get_strategy()))
+        for name, value in {"_shares_data": True, "_told": None, "_heard": None}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def replicas(self) -> Replicas:
+        """Who trains this model."""
+        return self._replicas
+
+    @property
+    def workers(self) -> int:
+        return int(self.replicas.workers)
+
+    @property
+    def worker(self) -> int:
+        return int(self.replicas.worker)
+
+    @property
+    def distribute_strategy(self) -> Any:
+        """What Keras takes for the strategy: one that gives a worker its rows; the steps share these among its replicas."""
+        return _Workers(self.replicas.workers, self.replicas.worker) if self._shares_data else _Workers(1, 0)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        """One update from a whole batch."""
         step = tf.identity(innermost(self.optimizer)._iterations)
-        # Before the forward pass, which moves the statistics of batch norm. A tensor shares a variable's memory until then.
-        statistics = [(variable, tf.identity(variable)) for variable in self.non_trainable_weights]
-        with randomness.root(self._seed, step), tf.GradientTape() as tape:
-            y_pred = self(x, training=True) if self._call_has_training_arg else self(x)
-            loss = self._compute_loss(x, y, y_pred, sample_weight, training=True)
-            scaled = self.optimizer.scale_loss(loss)
-        self._loss_tracker.update_state(loss)
-        variables = self.trainable_weights
-        gradients = self._summed_over_replicas(tape.gradient(scaled, variables))
-        report = self._update(gradients, variables, step, statistics)
-        if self._metrics_in_training and self._compile_metrics is not None:
-            self._compile_metrics.update_state(y, y_pred, sample_weight)
-        return {**self._results(self._metrics_in_training), **report, _TOKENS: _total(sample_weight, y, x)}
+        found = self.replicas.run(self._gradients, self._shares(data, self._micro_batches), step)
+        gradients, sums, statistics, norm = found
+        finite = tf.math.is_finite(self.replicas.first(norm))
+        rate = tf.identity(self.optimizer.learning_rate)
+        self._apply(gradients, finite, step)
+        if statistics:
+            tf.cond(finite, lambda: None, lambda: self.replicas.again(self._restore, statistics))
+        tokens = self._record(self.replicas.first(sums), only_finite=True)
+        self._bad_steps.update_state(finite, step)
+        return {
+            **self._results(self._metrics_in_training),
+            "gradient_norm": self.replicas.first(norm),
+            "learning_rate": rate,
+            "bad_steps": self._bad_steps.result(),
+            _TOKENS: tokens,
+        }
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        y_pred = self(x, training=False) if self._call_has_training_arg else self(x)
-        loss = self._compute_loss(x, y, y_pred, sample_weight, training=False)
-        self._loss_tracker.update_state(loss)
-        if self._compile_metrics is not None:
-            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        """What one whole batch adds to the losses and metrics."""
+        sums = self.replicas.run(self._measured, self._shares(data, 1))
+        self._record(self.replicas.first(sums), only_finite=False)
         return self._results(True)
 
     def make_train_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
         if self.train_function is None or force:
-            self._refuse_replicas()
             if self.built and self.optimizer is not None:
                 self._build_optimizer(self.trainable_weights)
-            self.train_function = self._timed(_loop(self._compiled_step(self.train_step), self.steps_per_execution))
+            step = compiled_step(self.train_step, self.run_eagerly, bool(self.jit_compile), self._prepare)
+            self.train_function = self._timed(several(self._counted(step), self.steps_per_execution))
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
         if self.test_function is None or force:
-            self._refuse_replicas()
-            run = _loop(self._compiled_step(self.test_step), self.steps_per_execution)
-            self.test_function = lambda iterator: run(iterator)[0]
+            step = compiled_step(self.test_step, self.run_eagerly, bool(self.jit_compile), self._prepare)
+            run = several(step, self.steps_per_execution)
+
+            def measured(iterator: Iterator[Any]) -> Any:
+                logs, _ = run(iterator)
+                self._hear()
+                return logs
+
+            self.test_function = measured
         return self.test_function
+
+    def make_predict_function(self, force: bool = False) -> Callable[[list[Any]], Any]:
+        if self.predict_function is None or force:
+            step = compiled_step(self._predicted, self.run_eagerly, bool(self.jit_compile), lambda data: None)
+
+            def run(batches: list[Any]) -> Any:
+                found = [step(iter([data]))[0] for data in batches]
+                return tf.nest.map_structure(lambda *each: tf.concat(each, 0), *found) if len(found) > 1 else found[0]
+
+            self.predict_function = run
+        return self.predict_function
 
     def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
         options = {**epochs_of(x), **options}
-        data = _dataset(x)
+        data = self._readable(x)
         if isinstance(data, tf.data.Dataset):
             options.setdefault("shuffle", False)
-        with _reading(x, validation_data):
-            return super().fit(data, *arguments, validation_data=_dataset(validation_data), **options)
+        with reading(x, validation_data):
+            found = super().fit(data, *arguments, validation_data=self._readable(validation_data), **options)
+        self.check_numbers()
+        return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`."""
-        with _reading(x):
-            return super().evaluate(_dataset(x), *arguments, **options)
+        with reading(x):
+            return super().evaluate(self._readable(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`."""
-        with _reading(x):
-            return super().predict(_dataset(x), *arguments, **options)
+        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`. Every worker predicts all of it."""
+        object.__setattr__(self, "_shares_data", False)
+        try:
+            with reading(x):
+                return super().predict(readable(x), *arguments, **options)
+        finally:
+            object.__setattr__(self, "_shares_data", True)
+
+    def check_numbers(self) -> None:
+        if self._condition is None:
+            found = self._compiled(lambda: condition(self.weights, self._bad_steps.latest))
+            object.__setattr__(self, "_condition", found)
+        self._judge(self._condition())
+
+    def _scope(self) -> Any:
+        return self.replicas.scope()
+
+    def _check_compilation(self, jit_compile: bool | str) -> None:
+        if jit_compile is True and self.replicas.divided and not tf.config.list_logical_devices("GPU"):
+            raise RecipeError(
+                f"XLA cannot compile a step for {self.replicas.count} replicas on processors. Leave it out, or use one "
+                "device.",
+                path="train.jit_compile",
+            )
+
+    def _check_optimizer(self, optimizer: Any) -> None:
+        super()._check_optimizer(optimizer)
+        if optimizer is not None and optimizer._distribution_strategy is not self.replicas.strategy:
+            raise RecipeError(
+                "was made for other devices than the model. Make both within the scope of the same strategy.",
+                path="optimizer",
+            )
 
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as one graph that reads the model's weights anew at every call; used by decoding.
@@ -114,140 +181,185 @@ class Trainer(Compiled):
         """
         return function if self.run_eagerly else tf.function(function, reduce_retracing=True, autograph=False)
 
-    def _update(
-        self, gradients: list[Any], variables: list[Any], step: tf.Tensor, statistics: list[tuple[Any, tf.Tensor]]
-    ) -> dict[str, Any]:
-        """Checks, clips and applies the gradients of the whole batch; a step that is not finite changes nothing.
+    def _shares(self, data: Any, micro_batches: int) -> list[rows.Data]:
+        """The rows of each replica of this worker, as many for each; `micro_batches` divides them."""
+        local = self.replicas.local
+        whole = rows.filled(keras.utils.unpack_x_y_sample_weight(data), local * micro_batches)
+        return [rows.share(whole, place, local) for place in range(local)]
 
-        Args:
-            statistics: The weights that are not trained, each with its value before the step.
-        """
-        optimizer = self.optimizer
-        self._build_optimizer(variables)
-        rate = tf.identity(optimizer.learning_rate)
-        scale = optimizer.scale_loss(tf.ones(()))
+    def _gradients(self, data: rows.Data, step: tf.Tensor) -> tuple[list[Any], tf.Tensor, list[tf.Tensor], tf.Tensor]:
+        """On one replica: the clipped gradients of the whole batch, its sums, what batch norm knew before, the norm."""
+        # A tensor shares a variable's memory until it is copied.
+        statistics = [tf.identity(variable) for variable in self.non_trainable_weights]
+        parts = self.replicas.count * self._micro_batches
+        whole = None if parts == 1 else self.replicas.summed(self._objective.given(data[1], data[2]))
+        if self._micro_batches == 1:
+            gradients, sums = self._differentiated(data, step, 0, whole)
+        else:
+            gradients, sums = self._accumulated(data, step, whole)
+        known = [number for number, gradient in enumerate(gradients) if gradient is not None]
+        *summed, sums = self.replicas.summed([*(gradients[number] for number in known), sums])
+        gradients = [None] * len(gradients)
+        for number, gradient in zip(known, summed, strict=True):
+            gradients[number] = gradient
+        scale = self.optimizer.scale_loss(tf.ones(()))
         norm = global_norm(gradients) / scale
-        finite = tf.math.is_finite(norm)
-        clipped = self._clipping.clip(gradients, norm, scale)
+        return self._clipping.clip(gradients, norm, scale), sums, statistics, norm
+
+    def _accumulated(self, data: rows.Data, step: tf.Tensor, whole: list[Any] | None) -> tuple[list[Any], tf.Tensor]:
+        """The gradients and sums of a replica's micro-batches, one after the other, so that one is in memory at a time."""
+        missing: list[int] = []
+
+        def body(number: tf.Tensor, totals: list[Any], sums: tf.Tensor) -> tuple[Any, ...]:
+            part = rows.share(data, number, self._micro_batches)
+            gradients, more = self._differentiated(part, step, number, whole)
+            missing[:] = [place for place, gradient in enumerate(gradients) if gradient is None]
+            totals = [total if one is None else total + one for total, one in zip(totals, gradients, strict=True)]
+            return number + 1, totals, sums + more
+
+        zeros = [tf.zeros(weight.shape, weight.dtype) for weight in self.trainable_weights]
+        start = (tf.constant(0), zeros, tf.zeros((2 * len(self._objective.names) + 2,)))
+        _, totals, sums = tf.while_loop(
+            lambda number, *_: number < self._micro_batches, body, start, parallel_iterations=1
+        )
+        return [None if place in missing else total for place, total in enumerate(totals)], sums
+
+    def _differentiated(
+        self, data: rows.Data, step: tf.Tensor, micro_batch: Any, whole: list[Any] | None
+    ) -> tuple[list[Any], tf.Tensor]:
+        """The gradients of a part of a batch and its sums; they are dense, so that repeated rows count as one in a norm."""
+        x, y, sample_weight = data
+        variables = self.trainable_weights
+        root = randomness.root(self._seed, step, self.replicas.index(), micro_batch)
+        with root, tf.GradientTape() as tape:
+            y_pred = self(x, training=True) if self._call_has_training_arg else self(x)
+            loss, sums = self._summed_loss(data, y_pred, True, whole)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = [None if one is None else tf.convert_to_tensor(one) for one in tape.gradient(scaled, variables)]
+        if self._metrics_in_training:
+            self._update_metrics(data, y_pred)
+        return gradients, sums
+
+    def _measured(self, data: rows.Data) -> tf.Tensor:
+        """On one replica: the sums of the whole batch."""
+        y_pred = self(data[0], training=False) if self._call_has_training_arg else self(data[0])
+        _, sums = self._summed_loss(data, y_pred, False, None)
+        self._update_metrics(data, y_pred)
+        return self.replicas.summed([sums])[0]
+
+    def _summed_loss(
+        self, data: rows.Data, y_pred: Any, training: bool, whole: list[Any] | None
+    ) -> tuple[Any, tf.Tensor]:
+        """A part's share of the loss, and its sums in one vector."""
+        x, y, sample_weight = data
+        count = self.replicas.count * (self._micro_batches if training else 1)
+        side_by_side = count == self.replicas.count
+        part = Part(whole, count, (lambda weight: self.replicas.summed([weight])[0]) if side_by_side else None)
+        with part.opened():
+            loss = self._compute_loss(x, y, y_pred, sample_weight, training=training)
+        return part.share_of(loss), self._sums(part, loss, data)
+
+    def _apply(self, gradients: Any, finite: tf.Tensor, step: tf.Tensor) -> None:
+        """Updates the weights, unless a gradient is not finite; every replica comes to the same."""
+        optimizer, variables = self.optimizer, self.trainable_weights
+        inner = innermost(optimizer)
+        self._build_optimizer(variables)
 
         def apply() -> None:
-            optimizer.apply(clipped, variables)
+            with left_to_us(inner):
+                self.replicas.again(lambda given: optimizer.apply(given, variables), gradients)
 
-        def restore() -> None:
-            for variable, value in statistics:
-                variable.assign(value)
-
-        if optimizer is innermost(optimizer):
+        if optimizer is inner:
             tf.cond(finite, apply, lambda: None)
         else:  # a LossScaleOptimizer looks for itself, and learns from what it sees
             apply()
-        if statistics:
-            tf.cond(finite, lambda: None, restore)
-        innermost(optimizer)._iterations.assign(step + 1)
-        self._bad_steps.update_state(finite)
-        return {"gradient_norm": norm, "learning_rate": rate, "bad_steps": self._bad_steps.result()}
+        inner._iterations.assign(step + 1)
+        if inner.use_ema and inner.ema_overwrite_frequency:
+            due = tf.equal((step + 1) % inner.ema_overwrite_frequency, 0)
+            tf.cond(due, lambda: inner._overwrite_model_variables_with_average_value(variables), lambda: None)
+
+    def _restore(self, statistics: list[tf.Tensor]) -> None:
+        for variable, value in zip(self.non_trainable_weights, statistics, strict=True):
+            variable.assign(value)
+
+    def _predicted(self, data: Any) -> Any:
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        local = self.replicas.local
+        whole = rows.filled((x, None, None), local)
+        shares = [rows.share(whole, place, local) for place in range(local)]
+        found = self.replicas.together(self.replicas.run(self.predict_step, shares))
+        return found if local == 1 else tf.nest.map_structure(lambda one: one[: rows.count(x)], found)
+
+    def _prepare(self, data: Any) -> None:
+        """Makes what is missing of model, optimizer and metrics: on replicas not in a step, whose variables are its own."""
+        if self.replicas.divided:
+            with self._scope():
+                self._symbolic_build(data_batch=self._shares(data, self._micro_batches)[0])
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Nothing: Keras would take a batch away from a dataset to build what `_prepare` builds (keras#20585)."""
 
     def _build_optimizer(self, variables: list[Any]) -> None:
         if not self.optimizer.built:
-            self.optimizer.build(variables)
+            with self._scope():
+                self.optimizer.build(variables)
 
-    def _over_replicas(self, weight: Any) -> Any:
-        """The weight of all replicas."""
-        return weight
+    def _readable(self, data: Any) -> Any:
+        return readable(data, self.replicas.workers, self.replicas.worker)
 
-    def _summed_over_replicas(self, gradients: list[Any]) -> list[Any]:
-        """The gradients of all replicas, dense: an embedding's repeated rows must be one before their norm is taken."""
-        return [gradient if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients]
+    def _counted(self, step: Any) -> Any:
+        """The step without its tokens in the logs, which are kept until somebody asks: reading one waits for its step."""
 
-    def _refuse_replicas(self) -> None:
-        count = self.distribute_strategy.num_replicas_in_sync
-        if count > 1:
-            raise RecipeError(
-                f"training on {count} replicas is not built yet. Use none, or auto.", path="train.strategy"
-            )
+        def counted(iterator: Iterator[Any]) -> tuple[Any, float]:
+            logs, waited = step(iterator)
+            self._tokens_unread.append(logs.pop(_TOKENS, 0.0))
+            return logs, waited
 
-    def _compiled_step(self, step: Callable[[Any], Any]) -> Step:
-        """`step` on the next batch of an iterator: one graph for each structure of batches, whatever their lengths."""
-        graphs: dict[Any, Callable[[Any], Any]] = {}
+        return counted
 
-        def graph(spec: Any) -> Callable[[Any], Any]:
-            options = {"jit_compile": bool(self.jit_compile), "autograph": False}
-            if spec is None or not all(isinstance(one, tf.TensorSpec) for one in tf.nest.flatten(spec)):
-                return tf.function(step, reduce_retracing=True, **options)
-            return tf.function(step, input_signature=(spec,), **options)
-
-        def next_step(iterator: Iterator[Any]) -> tuple[Any, float]:
-            started = time.perf_counter()
-            data = _without_optionals(next(iterator))
-            waited = time.perf_counter() - started
-            if self.run_eagerly:
-                return self._counted(step(data)), waited
-            spec = getattr(iterator, "element_spec", None)
-            key = None if spec is None else repr(spec)
-            if key not in graphs:
-                graphs[key] = graph(spec)
-            return self._counted(graphs[key](data)), waited
-
-        return next_step
-
-    def _counted(self, logs: dict[str, Any]) -> dict[str, Any]:
-        """The logs without the step's tokens, which are kept until somebody asks: reading one waits for its step."""
-        if _TOKENS in logs:
-            self._tokens_unread.append(logs.pop(_TOKENS))
-        return logs
-
-    def _timed(self, run: Step) -> Callable[[Iterator[Any]], Any]:
+    def _timed(self, run: Any) -> Callable[[Iterator[Any]], Any]:
         def timed(iterator: Iterator[Any]) -> Any:
             started = time.perf_counter()
             logs, waited = run(iterator)
             self.input_seconds += waited
             self.step_seconds += time.perf_counter() - started - waited
-            self._watch(lambda: self._bad_steps.row)
+            if self._watch.is_due(self.steps_per_execution):
+                self.check_numbers()
+            self._hear()
             return logs
 
         return timed
 
+    def _hear(self) -> None:
+        """Tells the other workers whether this one was asked to stop, and hears it of them, a call later: nobody waits."""
+        if self.replicas.workers == 1:
+            return
+        if self._told is None:
+            object.__setattr__(self, "_told", tf.function(self.replicas.everywhere, autograph=False))
+        heard = self._heard
+        object.__setattr__(self, "_heard", self._told(tf.constant(self._asked, tf.int32)))
+        if heard is not None:
+            self._agreed[:] = [one or other for one, other in zip(self._agreed, heard.numpy().tolist(), strict=True)]
 
-def _loop(step: Step, count: int) -> Step:
-    """`count` steps in one call, fewer where the data ends; the first one lets `StopIteration` through."""
-
-    def run(iterator: Iterator[Any]) -> tuple[Any, float]:
-        logs, waited = step(iterator)
-        for _ in range(count - 1):
-            try:
-                logs, more = step(iterator)
-            except StopIteration:
-                break
-            waited += more
-        return logs, waited
-
-    return run
-
-
-def _total(sample_weight: Any, y: Any, x: Any) -> tf.Tensor:
-    """The summed weights of a batch: of its rows where it has no weights."""
-    if sample_weight is None:
-        return tf.cast(tf.shape(tf.nest.flatten(x if y is None else y)[0])[0], tf.float32)
-    return tf.add_n([tf.reduce_sum(tf.cast(one, tf.float32)) for one in tf.nest.flatten(sample_weight)])
+    def agree_on_stop(self) -> None:
+        """Waits until every worker knows what each was asked."""
+        for _ in range(2):
+            self._hear()
 
 
-def _dataset(data: Any) -> Any:
-    """The `tf.data.Dataset` of kt2t's `Batches`; anything else as it is."""
-    return data.dataset() if callable(getattr(data, "dataset", None)) else data
+class _Workers:
+    """A strategy that gives one of several workers its rows of every batch; kt2t's `Batches` hold no others."""
 
+    def __init__(self, workers: int, worker: int) -> None:
+        self._workers = workers
+        self._worker = worker
 
-@contextlib.contextmanager
-def _reading(*given: Any) -> Iterator[None]:
-    """Lets what kept kt2t's `Batches` from giving a batch out as itself, not as TensorFlow's error about a function."""
-    try:
-        yield
-    except tf.errors.OpError:
-        for data in given:
-            if getattr(data, "failure", None) is not None:
-                raise data.failure from None
-        raise
+    def experimental_distribute_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        if self._workers == 1 or hasattr(dataset, "feed"):
+            return dataset
 
+        def mine(*data: Any) -> Any:
+            whole = rows.filled(keras.utils.unpack_x_y_sample_weight(data), self._workers)
+            return rows.share(whole, self._worker, self._workers)
 
-def _without_optionals(data: Any) -> Any:
-    """Keras's generator adapter passes a missing sample weight as an empty Optional."""
-    return tf.nest.map_structure(lambda one: None if isinstance(one, tf.experimental.Optional) else one, data)
+        return dataset.map(mine)

@@ -155,7 +155,7 @@ def test_a_later_format_is_refused(tmp_path):
     path = checkpoints.save(tmp_path, Small(), 0)
     manifest = json.loads((path / "manifest.json").read_text())
     (path / "manifest.json").write_text(json.dumps({**manifest, "format": 2}))
-    with pytest.raises(RunError, match="format 2; this kt2t reads format 1"):
+    with pytest.raises(RunError, match="format 2, written by kt2t .*; this kt2t reads format 1"):
         checkpoints.verify(path)
 
 
@@ -180,6 +180,15 @@ def test_another_optimizer_is_refused(tmp_path):
         checkpoints.restore(path, compiled(keras.optimizers.Lion()))
 
 
+def test_all_differences_are_told_at_once(tmp_path):
+    path = checkpoints.save(tmp_path, trained(compiled(), 0, 1), 1)
+    with pytest.raises(RunError, match="out.kernel has shape.*it was trained with the optimizer Adam, this is Lion"):
+        checkpoints.restore(path, compiled(keras.optimizers.Lion(), width=5))
+    path = checkpoints.save(tmp_path, trained(compiled(keras.optimizers.SGD(0.1)), 0, 1), 2)
+    with pytest.raises(RunError, match=r"momentums/hidden\.0\.kernel is missing; .*momentums/out\.bias is missing\."):
+        checkpoints.restore(path, compiled(keras.optimizers.SGD(0.1, momentum=0.9)))
+
+
 def test_a_model_without_an_optimizer_takes_the_weights(tmp_path):
     model = trained(compiled(), 0, 2)
     bare = Small()
@@ -190,11 +199,14 @@ def test_a_model_without_an_optimizer_takes_the_weights(tmp_path):
 def test_numbers_that_are_not_finite_are_not_saved(tmp_path):
     model = compiled()
     model.hidden[0].kernel.assign(np.full((3, 4), np.nan))
-    with pytest.raises(NumericsError, match="hidden.0.kernel is not finite"):
+    with pytest.raises(NumericsError, match="hidden.0.kernel is not finite.* There is none before it"):
         checkpoints.save(tmp_path, model, 1)
     assert list(tmp_path.iterdir()) == []
     model.hidden[0].kernel.assign(np.full((3, 4), 3e38))  # finite, though their sum is not
     checkpoints.save(tmp_path, model, 1)
+    model.hidden[0].kernel.assign(np.full((3, 4), -np.inf))
+    with pytest.raises(NumericsError, match="The last good one is '.*step-1'"):
+        checkpoints.save(tmp_path, model, 2)
 
 
 def test_the_last_and_the_best_are_kept(tmp_path):
@@ -212,15 +224,22 @@ def test_the_mean_of_checkpoints(tmp_path):
         kernels.append(keras.ops.convert_to_numpy(model.out.kernel).astype("float64"))
         checkpoints.save(tmp_path, model, step, recipe="r")
         trained(model, step, step + 1)
-    mean = checkpoints.average([tmp_path / f"step-{step}" for step in (1, 2, 3)], tmp_path / "mean" / "step-3")
+    paths = [tmp_path / f"step-{step}" for step in (1, 2, 3)]
+    mean = checkpoints.average([checkpoints.verify(one) for one in paths], tmp_path / "mean", {"last": 5})
     other = compiled()
     manifest = checkpoints.restore(mean, other)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(other.out.kernel), sum(kernels) / 3, rtol=1e-6)
     assert (manifest.step, manifest.recipe, manifest.optimizer) == (3, "r", None)
-    assert manifest.extra == {"averaged": [1, 2, 3]}
+    assert manifest.extra["last"] == 5 and [one["step"] for one in manifest.extra["averaged"]] == [1, 2, 3]
+    assert checkpoints.is_mean_of(manifest, paths) and not checkpoints.is_mean_of(manifest, paths[:2])
+    checkpoints.save(tmp_path, model, 2)
+    assert not checkpoints.is_mean_of(manifest, paths), "other weights of the same step"
+    assert not checkpoints.is_mean_of(manifest, [tmp_path / "none"])
     checkpoints.save(tmp_path, Small(width=5), 4)
     with pytest.raises(RunError, match="do not have the same weights"):
-        checkpoints.average([tmp_path / "step-3", tmp_path / "step-4"], tmp_path / "mean" / "step-4")
+        checkpoints.average([checkpoints.verify(tmp_path / f"step-{step}") for step in (3, 4)], tmp_path / "mean")
+    with pytest.raises(RunError, match="no checkpoints to average"):
+        checkpoints.average([], tmp_path / "mean")
 
 
 CHILD = """

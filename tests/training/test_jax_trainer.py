@@ -9,11 +9,12 @@ import keras
 import pytest
 
 HERE = Path(__file__).parent
+FILES = ("trainer", "law", "rows", "parts", "watching", "normalisation", "clipping", "flat_metric")
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the child")
 def test_the_trainers_tests_pass_on_jax():
-    files = [HERE / f"test_{name}.py" for name in ("trainer", "normalisation", "clipping", "flat_metric")]
+    files = [HERE / f"test_{name}.py" for name in FILES]
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--import-mode=importlib"]
     child = subprocess.run(
         [*command, *map(str, files)],
@@ -21,7 +22,7 @@ def test_the_trainers_tests_pass_on_jax():
         cwd=HERE.parent.parent,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert child.returncode == 0, child.stdout[-3000:] + child.stderr[-1000:]
-    assert " passed" in child.stdout and "skipped" not in child.stdout
+    assert " passed, 2 skipped" in child.stdout  # of the law, what is about replicas alone

@@ -28,6 +28,13 @@ def test_what_is_written_is_read(folder):
     assert found.versions["keras"] == keras.__version__ and found.versions["backend"] == keras.backend.backend()
 
 
+def test_a_manifest_is_read_without_its_files(folder):
+    (folder / "a.bin").unlink()
+    assert manifest.read_manifest(folder).step == 7
+    with pytest.raises(RunError, match="a.bin is missing"):
+        manifest.verify(folder)
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [(b"123", "a.bin has 3 bytes instead of 4"), (b"1235", "a.bin was changed"), (None, "a.bin is missing")],
@@ -45,7 +52,7 @@ def test_a_file_that_is_not_the_one_written_is_told(folder, content, told):
     [
         ({"step": 8}, "manifest.json was changed"),
         ({"files": {}}, "manifest.json was changed"),
-        ({"format": 2}, "format 2; this kt2t reads format 1"),
+        ({"format": 2}, "format 2, written by kt2t .*; this kt2t reads format 1"),
     ],
 )
 def test_a_manifest_that_was_changed_is_told(folder, change, told):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kt2t.training.normalisation import LossTracker, Objective, merged, share
+from kt2t.training.normalisation import LossTracker, Objective, Sums, merged, share
 
 DRAW = np.random.default_rng(0)
 SQUARE = keras.losses.MeanSquaredError()
@@ -18,7 +18,7 @@ def loss_of(objective, y, y_pred, weights=None):
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, (y, y_pred))
     sums = objective.sums(*tensors, None if weights is None else keras.tree.map_structure(
         keras.ops.convert_to_tensor, weights))  # fmt: skip
-    return float(share(sums, objective.coefficients, lambda weight: weight))
+    return float(share(sums, objective.coefficients))
 
 
 def test_padding_has_no_part_in_the_loss():
@@ -101,8 +101,8 @@ def test_the_loss_given_keeps_its_own_reduction():
 def test_the_epochs_loss_is_a_ratio_of_sums():
     tracker = LossTracker(["a", "b"], [1.0, 0.5])
     tensor = keras.ops.convert_to_tensor
-    tracker.record([(tensor(6.0), tensor(2.0)), (tensor(1.0), tensor(1.0))], extra=tensor(1.0))
-    tracker.record([(tensor(1.0), tensor(5.0)), (tensor(3.0), tensor(1.0))], extra=tensor(3.0))
+    tracker.record([Sums(tensor(6.0), tensor(2.0)), Sums(tensor(1.0), tensor(1.0))], extra=tensor(1.0))
+    tracker.record([Sums(tensor(1.0), tensor(5.0)), Sums(tensor(3.0), tensor(1.0))], extra=tensor(3.0))
     found = {name: float(value) for name, value in tracker.result().items()}
     assert found == pytest.approx({"a_loss": 1.0, "b_loss": 2.0, "loss": 1.0 + 1.0 + 2.0})
 
@@ -110,14 +110,7 @@ def test_the_epochs_loss_is_a_ratio_of_sums():
 def test_what_is_not_finite_can_be_left_out():
     tracker = LossTracker([""], [1.0])
     for total in (4.0, np.nan):
-        tracker.record([(keras.ops.convert_to_tensor(total), keras.ops.convert_to_tensor(2.0))], only_finite=True)
-    assert float(tracker.result()["loss"]) == 2.0
-
-
-def test_an_overridden_loss_is_counted_by_its_mean():
-    tracker = LossTracker([], [])
-    for value in (1.0, 3.0):
-        tracker.update_state(keras.ops.convert_to_tensor(value))
+        tracker.record([Sums(keras.ops.convert_to_tensor(total), keras.ops.convert_to_tensor(2.0))], only_finite=True)
     assert float(tracker.result()["loss"]) == 2.0
 
 
@@ -137,3 +130,27 @@ def test_metrics_are_merged(metrics, weighted, expected):
 def test_metrics_of_two_forms_are_refused():
     with pytest.raises(ValueError, match="weighted_metrics: give"):
         merged(["a"], {"x": "b"})
+
+
+@pytest.mark.parametrize("shape", [None, (6,), (6, 1), (6, 5)])
+def test_parts_know_the_weight_of_the_whole_from_the_weights_alone(shape):
+    draw = np.random.default_rng(1)
+    truth, prediction = draw.random((6, 5)).astype("float32"), draw.random((6, 5)).astype("float32")
+    weights = None if shape is None else draw.random(shape).astype("float32")
+    objective = Objective(lambda y, p: keras.ops.square(y - p))
+    whole = objective.given(truth, weights)
+    parts = []
+    for rows in (slice(0, 1), slice(1, 4), slice(4, 6)):
+        given = None if weights is None else keras.ops.convert_to_tensor(weights[rows])
+        sums = objective.sums(*map(keras.ops.convert_to_tensor, (truth[rows], prediction[rows])), given)
+        parts.append(float(share(sums, objective.coefficients, whole)))
+    spread = np.ones((6, 1)) if weights is None else weights.reshape(6, -1)
+    spread = np.broadcast_to(spread, (6, 5))
+    assert sum(parts) == pytest.approx((spread * (truth - prediction) ** 2).sum() / spread.sum(), rel=1e-5)
+
+
+def test_a_mask_that_a_part_cannot_see_is_refused():
+    sums = [Sums(keras.ops.convert_to_tensor(1.0), keras.ops.convert_to_tensor(2.0), None)]
+    assert float(share(sums, [1.0], [8.0], lambda weight: weight * 2)) == pytest.approx(0.25)
+    with pytest.raises(ValueError, match="Keras mask"):
+        share(sums, [1.0], [8.0])

@@ -20,10 +20,12 @@ def test_mirrored_is_tensorflows():
         assert isinstance(tf.distribute.get_strategy(), tf.distribute.MirroredStrategy)
 
 
-@pytest.mark.parametrize("name", ["multi_worker", "tpu"])
-def test_what_is_not_built_is_told(name):
-    with pytest.raises(ValueError, match="is not built yet"):
-        strategy(name)
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="workers are TensorFlow's")
+def test_workers_that_nothing_tells_of_are_not_waited_for(monkeypatch):
+    for name in ("TF_CONFIG", "SLURM_STEP_NODELIST", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="finds no other workers"):
+        strategy("multi_worker")
 
 
 def test_an_unknown_name_is_told():

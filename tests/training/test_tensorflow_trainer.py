@@ -161,13 +161,6 @@ def test_outputs_by_name():
     assert history["val_loss"][0] == pytest.approx(history["val_a_loss"][0] + history["val_b_loss"][0], rel=1e-5)
 
 
-def test_several_replicas_are_refused_until_they_are_built():
-    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-        model = compiled()
-    with pytest.raises(ValueError, match="2 replicas is not built yet"):
-        model.fit(dataset(), verbose=0)
-
-
 def test_tokens_seen_grow_over_the_whole_run_by_the_weights():
     model = compiled()
     each = sum(float(weights.sum()) for *_, weights in BATCHES)

@@ -87,6 +87,19 @@ def test_global_clipping(clip):
     assert history["gradient_norm"][-1] == pytest.approx(norm, rel=1e-5)
 
 
+@pytest.mark.parametrize("every", [None, 2])
+def test_an_average_of_the_weights_takes_their_place_now_and_then_and_at_the_end(every):
+    model = compiled(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=every))
+    model.fit(X, Y, batch_size=2, shuffle=False, verbose=0)
+    weights, average = START.astype("float64"), None
+    for step in range(5):
+        rows = slice(2 * step, 2 * step + 2)
+        weights = weights - 0.1 * X[rows].T @ (X[rows] @ weights - Y[rows]) / 2
+        average = weights if average is None else 0.8 * average + 0.2 * weights
+        weights = average if every and (step + 1) % every == 0 else weights
+    np.testing.assert_allclose(kernel(model), average, rtol=1e-5)
+
+
 def test_evaluation_is_weighted_alike():
     model = compiled(metrics=["mae"], weighted_metrics=[keras.metrics.MeanSquaredError(name="square")])
     found = model.evaluate(X, Y, sample_weight=W, batch_size=4, verbose=0, return_dict=True)

@@ -1,0 +1,80 @@
+"""A step as a graph, several steps as one call, and kt2t's `Batches` as what Keras reads; TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+Step = Callable[[Iterator[Any]], tuple[Any, float]]  # the logs, and the seconds that the data was waited for
+
+
+def compiled_step(step: Callable[[Any], Any], eagerly: bool, jit_compile: bool, prepare: Callable[[Any], None]) -> Step:
+    """`step` on the next batch of an iterator: one graph for each structure of batches, whatever their lengths.
+
+    Args:
+        prepare: Told of each batch before the graph of its structure is made.
+    """
+    graphs: dict[Any, Callable[[Any], Any]] = {}
+
+    def graph(spec: Any) -> Callable[[Any], Any]:
+        options = {"jit_compile": jit_compile, "autograph": False}
+        if spec is None or not all(isinstance(one, tf.TensorSpec) for one in tf.nest.flatten(spec)):
+            return tf.function(step, reduce_retracing=True, **options)
+        return tf.function(step, input_signature=(spec,), **options)
+
+    def next_step(iterator: Iterator[Any]) -> tuple[Any, float]:
+        started = time.perf_counter()
+        data = without_optionals(next(iterator))
+        waited = time.perf_counter() - started
+        spec = getattr(iterator, "element_spec", None)
+        key = None if spec is None else repr(spec)
+        if key not in graphs:
+            prepare(data)
+            graphs[key] = step if eagerly else graph(spec)
+        return graphs[key](data), waited
+
+    return next_step
+
+
+def several(step: Step, count: int) -> Step:
+    """`count` steps in one call, fewer where the data ends; the first one lets `StopIteration` through."""
+
+    def run(iterator: Iterator[Any]) -> tuple[Any, float]:
+        logs, waited = step(iterator)
+        for _ in range(count - 1):
+            try:
+                logs, more = step(iterator)
+            except StopIteration:
+                break
+            waited += more
+        return logs, waited
+
+    return run
+
+
+def readable(data: Any, workers: int = 1, worker: int = 0) -> Any:
+    """The `tf.data.Dataset` of a worker's share of kt2t's `Batches`; anything else as it is."""
+    if not callable(getattr(data, "dataset", None)):
+        return data
+    return (data.shared(workers, worker) if workers > 1 else data).dataset()
+
+
+@contextlib.contextmanager
+def reading(*given: Any) -> Iterator[None]:
+    """Lets what kept kt2t's `Batches` from giving a batch out as itself, not as TensorFlow's error about a function."""
+    try:
+        yield
+    except tf.errors.OpError:
+        for data in given:
+            if getattr(data, "failure", None) is not None:
+                raise data.failure from None
+        raise
+
+
+def without_optionals(data: Any) -> Any:
+    """Keras's generator adapter passes a missing sample weight as an empty Optional."""
+    return tf.nest.map_structure(lambda one: None if isinstance(one, tf.experimental.Optional) else one, data)

@@ -1,0 +1,91 @@
+"""Begins a model with the weights of another one, where attribute path and shape agree."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kt2t.errors import RunError
+from kt2t.ops.paths import attribute_paths
+from kt2t.training import checkpoints
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of the weights of a model: `taken`, `missing` there, of another shape there; `unused`, only there.
+
+    Attributes:
+        path, step: The checkpoint.
+        taken: Shape of each weight taken over, by attribute path.
+        reshaped: The shape there and here.
+    """
+
+    path: Path
+    step: int
+    taken: dict[str, list[int]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    reshaped: dict[str, tuple[list[int], list[int]]] = field(default_factory=dict)
+    unused: list[str] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """In one line; a few names of each kind."""
+        total = len(self.taken) + len(self.missing) + len(self.reshaped)
+        said = f"{len(self.taken)} of {total} weights taken from {str(self.path)!r} (step {self.step})"
+        kinds = {"not there": self.missing, "of another shape there": self.reshaped, "only there": self.unused}
+        return "; ".join([said, *(f"{len(names)} {what}: {_some(names)}" for what, names in kinds.items() if names)])
+
+    def lines(self) -> list[str]:
+        """All of it, a line for each weight."""
+        return [
+            *(f"taken: {name} {shape}" for name, shape in self.taken.items()),
+            *(f"not there: {name}" for name in self.missing),
+            *(f"of another shape: {name} {there} there, {here} here" for name, (there, here) in self.reshaped.items()),
+            *(f"only there: {name}" for name in self.unused),
+        ]
+
+
+def take_weights(path: str | Path, model: Any) -> Taken:
+    """Puts those weights of a checkpoint into a model that fit it by name and shape; its optimizer is not touched.
+
+    Args:
+        path: A checkpoint's folder.
+        model: Built.
+
+    Raises:
+        RuntimeError: The checkpoint is damaged, or nothing of it fits; the nearest names are told, nothing was changed.
+    """
+    manifest, there = checkpoints.weights_of(path)
+    here = attribute_paths(model)
+    found = Taken(manifest.path, manifest.step, unused=[name for name in there if name not in here])
+    for name, variable in here.items():
+        shape = list(variable.shape)
+        if name not in there:
+            found.missing.append(name)
+        elif list(there[name].shape) != shape:
+            found.reshaped[name] = list(there[name].shape), shape
+        else:
+            found.taken[name] = shape
+    if not found.taken:
+        raise RunError(f"no weight of {str(path)!r} fits this model: {_nearest(found)}.")
+    for name in found.taken:
+        checkpoints.assign(here[name], there[name])
+    return found
+
+
+def _nearest(found: Taken) -> str:
+    said = [f"{name} has shape {there} there, {here} here" for name, (there, here) in found.reshaped.items()]
+    for name in found.missing:
+        close = difflib.get_close_matches(name, found.unused, n=1, cutoff=0.0)
+        said.append(f"{name} is not there (nearest: {close[0]})" if close else f"{name} is not there")
+    return _some(said, "; ")
+
+
+def _some(names: Iterable[str], between: str = ", ") -> str:
+    names = list(names)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return between.join(names[:_SHOWN]) + more

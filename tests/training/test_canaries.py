@@ -1,0 +1,100 @@
+"""Defects of Keras and TensorFlow that kt2t works around. A test here fails when one is mended: then the workaround may go."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("of the TensorFlow backend", allow_module_level=True)
+
+import tensorflow as tf
+
+from kt2t.training.strategies import strategy
+
+DRAW = np.random.default_rng(0)
+X = DRAW.random((8, 3)).astype("float32")
+Y = DRAW.random((8, 2)).astype("float32")
+WEIGHTS = np.array([1, 0, 0, 0, 1, 1, 1, 1], "float32")
+
+
+def plain(replicas=1, optimizer=None, loss="mse", **options):
+    """A model of Keras's own."""
+    keras.utils.set_random_seed(3)
+    with strategy("mirrored" if replicas > 1 else "none"):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.compile(optimizer() if optimizer else keras.optimizers.SGD(0.5), loss, **options)
+    return model
+
+
+def fitted(model, **options):
+    model.fit(X, Y, batch_size=8, shuffle=False, verbose=0, **options)
+    return [keras.ops.convert_to_numpy(one) for one in model.weights]
+
+
+def differ(some, others):
+    return max(np.abs(one - other).max() for one, other in zip(some, others, strict=True)) > 1e-4
+
+
+def test_gradients_are_not_accumulated_on_replicas():
+    """keras#20582; `Compiled._check_optimizer`, `compile(micro_batches=…)`."""
+    model = plain(2, lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
+    with pytest.raises(RuntimeError, match="merge_call"):
+        fitted(model)
+
+
+def test_several_steps_do_not_run_in_one_call_on_replicas():
+    """keras#19246; `stepping.several`."""
+    with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():  # with sums as Keras would have them made
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        model.compile("sgd", "mse", steps_per_execution=3)
+    with pytest.raises((tf.errors.OpError, RuntimeError, ValueError)):
+        model.fit(tf.data.Dataset.from_tensor_slices((X, Y)).batch(2).repeat(), steps_per_epoch=6, epochs=2, verbose=0)
+
+
+def test_gradients_are_clipped_before_they_are_summed():
+    """tensorflow#33929; `Clipping`, `replicas.left_to_us`."""
+    made = lambda: keras.optimizers.SGD(0.5, global_clipnorm=0.1)  # noqa: E731
+    assert differ(fitted(plain(2, made)), fitted(plain(1, made)))
+
+
+def test_the_loss_is_a_mean_of_the_replicas_means():
+    """`normalisation.share`."""
+    loss = lambda: keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")  # noqa: E731
+    many, one = plain(2, loss=loss()), plain(1, loss=loss())
+    assert differ(fitted(many, sample_weight=WEIGHTS), fitted(one, sample_weight=WEIGHTS))
+
+
+def test_metrics_do_not_see_the_weights():
+    """`compile` hands all metrics on as `weighted_metrics`."""
+    model = plain(metrics=["mae"])
+    found = model.evaluate(X, Y, sample_weight=WEIGHTS, batch_size=8, verbose=0, return_dict=True)
+    errors = np.abs(model.predict(X, verbose=0) - Y).mean(1)
+    assert found["mae"] == pytest.approx(errors.mean(), rel=1e-5)
+    assert found["mae"] != pytest.approx((errors * WEIGHTS).sum() / WEIGHTS.sum(), rel=1e-3)
+
+
+def test_a_scope_of_recomputation_breaks_a_compiled_fit():
+    """keras#21207; `layers.recomputation`."""
+    with keras.RematScope(mode="full"):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "relu"), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(Exception, match=r".+"):
+        fitted(model)
+
+
+def test_weights_that_are_not_numbers_stop_nobody():
+    """`Trainer` skips the step, and `training.watching` looks at the weights."""
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.layers[0].kernel.assign(np.full((3, 16), np.nan))
+    history = model.fit(X, Y, batch_size=8, epochs=2, verbose=0, callbacks=[keras.callbacks.TerminateOnNaN()]).history
+    assert len(history["loss"]) == 2 and np.isfinite(history["loss"]).all()
+
+
+def test_keras_still_sums_where_it_is_kept_from_it():
+    """The private method that `replicas.left_to_us` takes over."""
+    assert callable(keras.optimizers.Optimizer._all_reduce_sum_gradients)
+    assert hasattr(keras.optimizers.SGD(0.1), "_distribution_strategy")
+    assert hasattr(keras.optimizers.SGD(0.1), "_overwrite_model_variables_with_average_value")

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import ops
+
+from kt2t.training import rows
+
+
+@pytest.mark.parametrize(("given", "multiple", "wanted"), [(5, 4, 8), (4, 4, 4), (1, 3, 3), (6, 1, 6)])
+def test_rows_are_filled_up_with_weightless_repeats(given, multiple, wanted):
+    x = {"ids": np.arange(given * 2).reshape(given, 2)}
+    weight = np.arange(given * 2, dtype="float32").reshape(given, 2) + 1
+    weight[-1] = np.inf  # the row that is repeated
+    x = {"ids": ops.convert_to_tensor(x["ids"])}
+    filled, y, weights = rows.filled((x, None, ops.convert_to_tensor(weight)), multiple)
+    assert y is None
+    ids, weights = (ops.convert_to_numpy(one) for one in (filled["ids"], weights))
+    np.testing.assert_array_equal(ids[:given], np.arange(given * 2).reshape(given, 2))
+    np.testing.assert_array_equal(ids[given:], np.tile([given * 2 - 2, given * 2 - 1], (wanted - given, 1)))
+    np.testing.assert_array_equal(weights[:given], weight)
+    assert weights.shape == (wanted, 2) and not weights[given:].any()
+
+
+def test_without_weights_each_given_row_weighs_one():
+    _, _, weights = rows.filled((ops.zeros((3, 2)), ops.zeros(3), None), 2)
+    np.testing.assert_array_equal(ops.convert_to_numpy(weights), [1, 1, 1, 0])
+
+
+@pytest.mark.parametrize("tensor", [False, True])
+def test_shares_are_all_of_the_rows_once(tensor):
+    data = (np.arange(12), {"a": np.arange(24).reshape(12, 2)}, None)
+    places = [ops.convert_to_tensor(place) if tensor else place for place in range(3)]
+    shares = [rows.share(data, place, 3) for place in places]
+    np.testing.assert_array_equal(ops.convert_to_numpy(ops.concatenate([one[0] for one in shares])), range(12))
+    np.testing.assert_array_equal(ops.convert_to_numpy(ops.concatenate([one[1]["a"] for one in shares])), data[1]["a"])
+    assert all(one[2] is None for one in shares)
+
+
+def test_rows_are_counted_past_what_is_missing():
+    assert int(rows.count((None, {"a": np.zeros((5, 2))}))) == 5
