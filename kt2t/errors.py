@@ -67,3 +67,9 @@ class PeerError(Kt2tError, ConnectionError):
     """Another worker of the same run is gone."""
 
     status = 7
+
+
+class StalledError(Kt2tError, TimeoutError):
+    """Something that training waits for does not come any more; started again, it may."""
+
+    status = 7

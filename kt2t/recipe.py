@@ -6,15 +6,16 @@ keras. When the objects are built: the type of each option, then what the constr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 
 from kt2t import registry
-from kt2t.errors import RecipeError, UnknownNameError
+from kt2t.errors import Kt2tError, RecipeError, UnknownNameError
 from kt2t.options import check, nearest, positive
 from kt2t.registry import register
 from kt2t.signatures import static_options
@@ -23,8 +24,11 @@ SECTIONS = ("problem", "model", "optimizer", "train", "report")
 MUST_BE_GIVEN = "???"
 SUPPLIED = {"model": ("features",)}
 FORMAT = 1
+# Of `train`: what may differ when a run is continued, since the training is the same or only longer.
+CHANGEABLE = ("steps", "strategy", "micro_batches", "steps_per_call", "jit_compile", "max_bad_steps", "on_explosion")
 
 Place = tuple[str | int, ...]
+Error = TypeVar("Error", bound=Kt2tError)
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,23 @@ class Train:
 
     Args:
         steps: Optimizer updates in all.
-        batch: `{tokens: N}`, a budget per update with padding counted, or `{rows: N}` examples.
-        strategy: `auto`, `none` or `mirrored`.
+        batch: `{tokens: N}`, a budget per update with padding counted, or `{rows: N}` examples. `{tokens: N, pack: L}` lets
+            examples share rows of L positions in training.
+        strategy: `none`, `mirrored` (every GPU of this machine), `multi_worker` (see `kt2t launch`), `tpu`, or `auto`:
+            mirrored on several GPUs, else none.
+        micro_batches: Parts in which a replica computes its share of a batch, for one update: less memory, the same numbers.
+        steps_per_call: Steps between two looks of the callbacks; a divisor of `steps` and of `report.every`.
+        jit_compile: Whether XLA compiles the step. `auto` leaves it out: it is slower on CPUs.
         dtype: `auto` (bfloat16 arithmetic with float32 weights where that is faster), `float32`, `mixed_bfloat16` or
             `mixed_float16`.
         seed: Of the weights, the order of the data and the dropout.
         average: How many of the last checkpoints `--checkpoint average` takes the mean of.
         deterministic: Whether every operation must give the same bits each time, at some cost in speed.
+        max_bad_steps: After so many steps in a row whose gradients are not finite, training stops.
+        on_explosion: What to do when the loss is several times its running mean: `warn`; `stop` with an error; or
+            `rollback`, which goes back to the last checkpoint and leaves out the batches up to there, three times at most.
+        start_from: A run folder (its best checkpoint, or its last) or a checkpoint's folder whose weights a new run begins
+            with, where name and shape agree.
 
     Raises:
         ValueError: `steps` or `batch` is not positive, or `seed` is negative.
@@ -60,27 +74,49 @@ class Train:
         self,
         steps: int = 1000,
         batch: dict[str, int] | None = None,
-        strategy: Literal["auto", "none", "mirrored"] = "auto",
+        strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = "auto",
+        micro_batches: int = 1,
+        steps_per_call: int = 1,
+        jit_compile: bool | Literal["auto"] = "auto",
         dtype: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto",
         seed: int = 1,
         average: int = 5,
         deterministic: bool = False,
+        max_bad_steps: int = 20,
+        on_explosion: Literal["warn", "stop", "rollback"] = "warn",
+        start_from: str | None = None,
     ) -> None:
         self.steps = positive("steps", steps)
         self.batch = {"tokens": 4096} if batch is None else batch
         for name, size in self.batch.items():
-            if name not in ("tokens", "rows"):
-                raise ValueError(f"batch.{name}: a batch has no such measure. {nearest(name, ['tokens', 'rows'])}")
+            if name not in ("tokens", "rows", "pack"):
+                raise ValueError(
+                    f"batch.{name}: a batch has no such measure. {nearest(name, ['tokens', 'rows', 'pack'])}"
+                )
             positive(f"batch.{name}", size)
-        if len(self.batch) != 1:
+        if len(self.unpacked) != 1:
             raise ValueError(f"batch: {self.batch!r} should be one of {{tokens: N}} and {{rows: N}}.")
+        _check_pack(**self.batch)
         self.strategy = strategy
+        self.micro_batches = positive("micro_batches", micro_batches)
+        self.steps_per_call = positive("steps_per_call", steps_per_call)
+        if self.steps % steps_per_call:
+            raise ValueError(f"steps_per_call: {steps_per_call} does not divide train.steps {steps}.")
+        self.jit_compile = jit_compile
         self.dtype = dtype
         if seed < 0:
             raise ValueError(f"seed: {seed} is negative.")
         self.seed = seed
         self.average = positive("average", average)
         self.deterministic = deterministic
+        self.max_bad_steps = positive("max_bad_steps", max_bad_steps)
+        self.on_explosion = on_explosion
+        self.start_from = start_from
+
+    @property
+    def unpacked(self) -> dict[str, Any]:
+        """The `batch` of an evaluation, which is never packed."""
+        return {name: size for name, size in self.batch.items() if name != "pack"}
 
 
 @register
@@ -96,9 +132,10 @@ class Report:
         attention_maps: Whether pictures of the attention go to TensorBoard.
         samples: Decoded examples shown at each evaluation.
         keep: Checkpoints kept besides the best.
+        patience: Training ends after so many evaluations that did not improve `best`; None trains all steps.
 
     Raises:
-        ValueError: A count is not positive.
+        ValueError: A count is not positive, or `patience` is given without `best`.
     """
 
     def __init__(
@@ -111,6 +148,7 @@ class Report:
         attention_maps: bool = True,
         samples: int = 5,
         keep: int = 3,
+        patience: int | None = None,
     ) -> None:
         self.every = positive("every", every)
         self.best = best
@@ -120,6 +158,9 @@ class Report:
         self.attention_maps = attention_maps
         self.samples = positive("samples", samples)
         self.keep = positive("keep", keep)
+        if patience is not None and positive("patience", patience) and best is None:
+            raise ValueError(f"patience: {patience} evaluations without what? Name a score or metric in report.best.")
+        self.patience = patience
 
 
 @register
@@ -165,7 +206,7 @@ class Recipe:
         """The built `report` section."""
         return self._section("report", Report)
 
-    def located(self, error: RecipeError) -> RecipeError:
+    def located(self, error: Error) -> Error:
         """The same error with the file and line of the option that it names."""
         if error.file or not error.path:
             return error
@@ -188,7 +229,11 @@ class Recipe:
                 _check_node(self.nodes[section], section, section)
             for error in self.unresolved:  # after the names: a reference fails where the key it means is misspelt
                 raise error
-            _ = self.train, self.report
+            if self.report.every % self.train.steps_per_call:
+                raise RecipeError(
+                    f"{self.train.steps_per_call} does not divide report.every {self.report.every}.",
+                    path="train.steps_per_call",
+                )
             if self.nodes["report"].get("decode") is not None:
                 _check_node(self.nodes["report"]["decode"], "decode", "report.decode")
             _check_files(self.nodes["problem"], "problem")
@@ -211,12 +256,24 @@ class Recipe:
             raise self.located(RecipeError(message, path=f"{name}.{option}")) from None
 
 
+def _check_pack(pack: int | None = None, tokens: int | None = None, rows: int | None = None) -> None:
+    if pack and tokens is None:
+        raise ValueError(f"batch.pack: rows of {pack} positions hold as many examples as fit, not {rows}. Give tokens.")
+    if pack and tokens and pack > tokens:
+        raise ValueError(
+            f"batch.pack: rows of {pack} positions do not fit a batch of {tokens} tokens. "
+            f"Choose {tokens} or less, or more tokens."
+        )
+
+
 def _check_node(node: Any, slot: str, path: str) -> None:
     if not isinstance(node, Mapping):
         raise RecipeError(f"{node!r} should be a mapping with a 'type' and options.", path=path)
     if not isinstance(node.get("type"), str):
         hint = nearest(next((k for k in node if nearest(k, ["type"]).startswith("Did")), ""), ["type"])
-        raise RecipeError(f"the 'type' is missing. {hint}" if hint.startswith("Did") else "the 'type' is missing.", path=path)
+        raise RecipeError(
+            f"the 'type' is missing. {hint}" if hint.startswith("Did") else "the 'type' is missing.", path=path
+        )
     name = node["type"]
     if "." not in name and name not in registry.names(slot) and name not in registry.registered():
         known = registry.names(slot)
@@ -228,7 +285,9 @@ def _check_node(node: Any, slot: str, path: str) -> None:
         _check_node(nested, key, below)
 
 
-def _check_options(node: Mapping[str, Any], known: Mapping[str, bool] | None, path: str, supplied: tuple[str, ...]) -> None:
+def _check_options(
+    node: Mapping[str, Any], known: Mapping[str, bool] | None, path: str, supplied: tuple[str, ...]
+) -> None:
     if known is None:
         return
     for key in node:
@@ -260,8 +319,10 @@ def _check_files(node: Mapping[str, Any], path: str) -> None:
     for key, value in node.items():
         if key == "path" or key.endswith("_files"):
             for file in value if isinstance(value, list) else [value]:
-                if isinstance(file, str) and not Path(file).expanduser().exists():
+                if isinstance(file, str) and not os.path.exists(Path(file).expanduser()):
                     raise RecipeError(f"{file!r} does not exist.", path=f"{path}.{key}")
+        elif isinstance(value, Mapping):
+            _check_files(value, f"{path}.{key}")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from kt2t import marked_yaml, plugins
 from kt2t.errors import RecipeError
 from kt2t.options import nearest
-from kt2t.recipe import SECTIONS, Origin, Place, Recipe
+from kt2t.recipe import CHANGEABLE, SECTIONS, Origin, Place, Recipe
 
 COMMAND = "command line"
 PACKAGE = Path(__file__).resolve().parent
@@ -29,19 +31,19 @@ def load(name: str, overrides: Iterable[str] = ()) -> Recipe:
     """
     file = find(name)
     value, origins = _extended(file)
-    overrides = tuple(overrides)
-    for override in overrides:
-        _override(value, origins, override)
-    _check_sections(value, origins)
-    unresolved: list[RecipeError] = []
-    nodes = _with_references(value, value, (), unresolved)
-    recipe = Recipe(**{section: nodes[section] for section in SECTIONS if section in nodes})
+    recipe = _overridden(value, origins, tuple(overrides))
     recipe.name = short_name(file)
-    recipe.origins = origins
-    recipe.overrides = overrides
-    recipe.unresolved = unresolved
-    recipe.plugins = plugins.find(nodes, file.parent)
+    recipe.plugins = plugins.find(recipe.nodes, file.parent)
     return recipe
+
+
+def recipe_of(nodes: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe:
+    """The recipe of sections that stand in no file, with overrides applied; not yet checked.
+
+    Raises:
+        ValueError: As `load`.
+    """
+    return _overridden(copy.deepcopy(dict(nodes)), {}, tuple(overrides))
 
 
 def roots() -> list[Path]:
@@ -66,12 +68,12 @@ def find(name: str) -> Path:
         ValueError: There is none; with the nearest names.
     """
     path = Path(name).expanduser()
-    if path.is_file() or (path.is_dir() and path.suffix):
+    if os.path.isfile(path) or (os.path.isdir(path) and path.suffix):  # unlike Path's, for a name of any length
         return path
     known = short_names()
     if name.removesuffix(".yaml") in known:
         return known[name.removesuffix(".yaml")]
-    if path.is_dir():
+    if os.path.isdir(path):
         raise RecipeError(f"{name!r} is a folder, not a recipe.")
     hint = nearest(name, known, count=3) or "See `kt2t list recipes`."
     raise RecipeError(f"no recipe is called {name!r} and there is no such file. {hint}")
@@ -86,11 +88,25 @@ def short_name(file: Path) -> str:
 
 
 def run_name(recipe: Recipe) -> str:
-    """The recipe's name, with six hex digits for overrides other than of `train.steps` and `report.*`."""
-    kept = sorted(o for o in recipe.overrides if not o.startswith(("report.", "train.steps=")))
+    """The recipe's name, with six hex digits for overrides that make another training: not of `report.*` or the steps."""
+    same = ("report.", *(f"train.{name}=" for name in CHANGEABLE))
+    kept = sorted(o for o in recipe.overrides if not o.startswith(same))
     if not kept:
         return recipe.name
     return f"{recipe.name}-{hashlib.sha256(json.dumps(kept).encode()).hexdigest()[:6]}"
+
+
+def _overridden(value: dict[str, Any], origins: dict[Place, Origin], overrides: tuple[str, ...]) -> Recipe:
+    for override in overrides:
+        _override(value, origins, override)
+    _check_sections(value, origins)
+    unresolved: list[RecipeError] = []
+    nodes = _with_references(value, value, (), unresolved)
+    recipe = Recipe(**{section: nodes[section] for section in SECTIONS if section in nodes})
+    recipe.origins = origins
+    recipe.overrides = overrides
+    recipe.unresolved = unresolved
+    return recipe
 
 
 def _extended(file: Path) -> tuple[dict[str, Any], dict[Place, Origin]]:
@@ -100,7 +116,7 @@ def _extended(file: Path) -> tuple[dict[str, Any], dict[Place, Origin]]:
         return child, origins
     try:
         beside = file.parent / f"{parent_name}.yaml"
-        parent_file = beside if beside.is_file() else find(str(parent_name))
+        parent_file = beside if os.path.isfile(beside) else find(str(parent_name))
     except RecipeError as error:
         raise RecipeError(error.message, path="extends", file=str(file), line=origins[("extends",)].line) from None
     parent, parent_origins = _read(parent_file)
@@ -127,7 +143,11 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[Place, Origin]]:
 
 
 def _merge(
-    base: dict[str, Any], over: Mapping[str, Any], place: Place, into: dict[Place, Origin], origins: Mapping[Place, Origin]
+    base: dict[str, Any],
+    over: Mapping[str, Any],
+    place: Place,
+    into: dict[Place, Origin],
+    origins: Mapping[Place, Origin],
 ) -> None:
     """A new `type` replaces the node, other keys merge, lists are replaced."""
     for key, value in over.items():
@@ -135,6 +155,7 @@ def _merge(
         both = isinstance(value, Mapping) and isinstance(base.get(key), dict)
         if both and value.get("type", base[key].get("type")) == base[key].get("type"):
             _merge(base[key], value, here, into, origins)
+            into[here] = origins[here]  # what does not fit is looked for where something was changed
             continue
         for gone in [p for p in into if p[: len(here)] == here]:
             del into[gone]
@@ -196,7 +217,9 @@ def _check_sections(value: Mapping[str, Any], origins: Mapping[Place, Origin]) -
                 line=origin.line,
             )
         if not isinstance(section, Mapping):
-            raise RecipeError(f"{section!r} should be a mapping of options.", path=key, file=origin.file, line=origin.line)
+            raise RecipeError(
+                f"{section!r} should be a mapping of options.", path=key, file=origin.file, line=origin.line
+            )
     for section in ("problem", "model", "optimizer"):
         if section not in value:
             file = next((o.file for o in origins.values() if o.file != COMMAND), None)
@@ -226,4 +249,3 @@ def _referred(reference: str, whole: Any) -> Any:
     if isinstance(found, str) and found.startswith("="):
         raise RecipeError(f"{reference!r} refers to another reference.")
     return found
-

@@ -15,6 +15,7 @@ def test_every_error_has_its_own_exit_status():
         errors.ResourceError: 5,
         errors.NumericsError: 6,
         errors.PeerError: 7,
+        errors.StalledError: 7,
         errors.Kt2tError: 70,
     }
     for cls, status in statuses.items():

@@ -63,7 +63,16 @@ def test_each_fault_names_line_key_value_and_fix(tmp_path, before, after, line, 
     [
         (lambda: Train(batch={"tokens": 1, "rows": 1}), "batch: .* should be one of"),
         (lambda: Train(batch={"rows": 0}), r"batch\.rows: 0 is not positive"),
+        (lambda: Train(batch={"tokens": 9, "pack": 0}), r"batch\.pack: 0 is not positive"),
+        (lambda: Train(batch={"pack": 9}), "batch: .* should be one of"),
+        (lambda: Train(batch={"rows": 9, "pack": 4}), r"batch\.pack: rows of 4 positions .* not 9\. Give tokens"),
+        (
+            lambda: Train(batch={"tokens": 9, "pack": 10}),
+            r"batch\.pack: rows of 10 positions do not fit .* of 9 tokens",
+        ),
         (lambda: Train(average=0), "average: 0 is not positive"),
+        (lambda: Report(patience=0), "patience: 0 is not positive"),
+        (lambda: Report(patience=3), "patience: 3 evaluations without what"),
         (lambda: Report(every=0), "every: 0 is not positive"),
         (lambda: Report(score_limit=0), "score_limit: 0 is not positive"),
     ],
@@ -75,7 +84,16 @@ def test_sections_refuse_what_cannot_be(make, message):
 
 def test_missing_files_are_found(tmp_path):
     with pytest.raises(RecipeError, match=r"problem\.train_files: 'nowhere\.tsv' does not exist"):
-        _check(tmp_path, GOOD.replace("{type: Reverse, symbols: 10}", "{type: ParallelText, train_files: [nowhere.tsv]}"))
+        _check(
+            tmp_path, GOOD.replace("{type: Reverse, symbols: 10}", "{type: ParallelText, train_files: [nowhere.tsv]}")
+        )
+
+
+def test_missing_files_of_a_node_within_are_found(tmp_path):
+    node = "{type: ParallelText, train_files: mine.yaml, vocabulary: {type: SubwordTextEncoder, path: nowhere}}"
+    text = GOOD.replace("{type: Reverse, symbols: 10}", node.replace("mine.yaml", str(tmp_path / "mine.yaml")))
+    with pytest.raises(RecipeError, match=r"mine.yaml:1: problem\.vocabulary\.path: 'nowhere' does not exist"):
+        _check(tmp_path, text)
 
 
 def test_written_and_read_again_it_is_the_same(tmp_path):

@@ -1,7 +1,7 @@
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.recipe_file import find, load, run_name, short_names
+from kt2t.recipe_file import find, load, recipe_of, run_name, short_names
 
 MINIMAL = """\
 problem: {type: Reverse, symbols: 10}
@@ -34,7 +34,9 @@ def test_sections_become_nodes_with_origins(write):
 
 def test_extends_merges_keys_and_a_new_type_replaces(write):
     write(MINIMAL + "report: {every: 10, samples: 2}\n", "parent.yaml")
-    child = write("extends: parent\nmodel: {num_layers: 1}\noptimizer: {type: Adam}\nreport: {every: 20}\n", "child.yaml")
+    child = write(
+        "extends: parent\nmodel: {num_layers: 1}\noptimizer: {type: Adam}\nreport: {every: 20}\n", "child.yaml"
+    )
     nodes = load(child).nodes
     assert nodes["model"] == {"type": "Transformer", "hidden_dim": 16, "num_layers": 1}
     assert nodes["optimizer"] == {"type": "Adam"}
@@ -54,7 +56,9 @@ def test_references_are_filled_after_overrides(write):
     file = write(MINIMAL.replace("learning_rate: 0.1", "learning_rate: =model.hidden_dim"))
     assert load(file, ["model.hidden_dim=32"]).nodes["optimizer"]["learning_rate"] == 32
     broken = load(write(MINIMAL.replace("learning_rate: 0.1", "learning_rate: =model.hiden")))
-    with pytest.raises(RecipeError, match=r"mine\.yaml:5: optimizer\.learning_rate: '=model\.hiden' .* mean 'hidden_dim'"):
+    with pytest.raises(
+        RecipeError, match=r"mine\.yaml:5: optimizer\.learning_rate: '=model\.hiden' .* mean 'hidden_dim'"
+    ):
         broken.check()
 
 
@@ -86,7 +90,10 @@ def test_overrides_that_mean_nothing(write, override, message):
     [
         ("", "the recipe is empty"),
         ("- a", "the recipe is a list"),
-        (MINIMAL.replace("model:", "modle:"), r"mine\.yaml:2: modle: a recipe has no section 'modle'\. Did you mean 'model'"),
+        (
+            MINIMAL.replace("model:", "modle:"),
+            r"mine\.yaml:2: modle: a recipe has no section 'modle'\. Did you mean 'model'",
+        ),
         ("problem: {type: Reverse}\n", "the section 'model' is missing"),
         (MINIMAL.replace("optimizer: {type: SGD, learning_rate: 0.1}", "optimizer: 3"), "should be a mapping"),
     ],
@@ -111,3 +118,18 @@ def test_run_name_counts_what_changes_the_run(write):
     changed = run_name(load(file, ["model.num_layers=2"]))
     assert changed.startswith("mine-") and len(changed) == len("mine-") + 6
     assert changed == run_name(load(file, ["train.steps=7", "model.num_layers=2"]))
+
+
+def test_a_recipe_of_sections_in_no_file():
+    nodes = {
+        "problem": {"type": "Reverse", "symbols": 10},
+        "model": {"type": "Transformer"},
+        "optimizer": {"type": "SGD"},
+    }
+    recipe = recipe_of(nodes, ["model.hidden_dim=8", "optimizer.momentum==model.hidden_dim"])
+    assert recipe.nodes["model"] == {"type": "Transformer", "hidden_dim": 8}
+    assert recipe.nodes["optimizer"] == {"type": "SGD", "momentum": 8}
+    assert nodes["model"] == {"type": "Transformer"}
+    assert recipe.overrides == ("model.hidden_dim=8", "optimizer.momentum==model.hidden_dim")
+    with pytest.raises(RecipeError, match="command line: modell: a recipe has no section 'modell'"):
+        recipe_of(nodes, ["modell.x=1"])

@@ -4,9 +4,12 @@ from kt2t.registry import exports
 
 TABLE = {
     "AttentionMaps": "attention_maps",
+    "BadBatches": "bad_batches",
     "Checkpointing": "checkpointing",
     "DecodedText": "decoded_text",
     "EarlyStopping": "early_stopping",
+    "Explosions": "explosions",
+    "FollowingTheFirst": "following_the_first",
     "Progress": "progress",
     "Scoring": "scoring",
     "TensorBoard": "tensorboard",

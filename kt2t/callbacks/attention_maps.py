@@ -74,9 +74,16 @@ class AttentionMaps(keras.callbacks.Callback):
         for kind, weights in grouped(capture_weights(model, features)).items():
             for row in range(min(self.examples, weights.shape[1])):
                 queries, keys = self._tokens(kind, features, row)
-                if len(queries) <= weights.shape[3] and len(keys) <= weights.shape[4]:
+                shown = weights[:, row]
+                if kind == "decoder" and _is_one_sequence(features, weights.shape[3]):
+                    sources = self._words("inputs", features, row)
+                    behind = 1 + features["inputs"].shape[1] + np.arange(len(queries))
+                    places = np.concatenate([np.arange(1 + len(sources)), behind])
+                    queries = keys = [START_LABEL, *sources, *keys]
+                    shown = shown[..., places, :][..., places]
+                if len(queries) <= shown.shape[2] and len(keys) <= shown.shape[3]:
                     title = f"{kind} attention · example {row + 1}"
-                    pictures[f"{kind}/{row + 1}"] = draw(weights[:, row], queries, keys, title, _AXES[kind])
+                    pictures[f"{kind}/{row + 1}"] = draw(shown, queries, keys, title, _AXES[kind])
         return pictures
 
     def _batch(self) -> dict[str, np.ndarray]:
@@ -101,6 +108,11 @@ class AttentionMaps(keras.callbacks.Callback):
         if token == END:
             return END_LABEL
         return str(token) if self.problem is None else self.problem.decode(field, [token]) or str(token)
+
+
+def _is_one_sequence(features: Mapping[str, np.ndarray], length: int) -> bool:
+    """Whether the decoder's sequence is a start, the inputs and the targets, as in a language model after inputs."""
+    return "inputs" in features and length == 1 + features["inputs"].shape[1] + features["targets"].shape[1]
 
 
 def capture_weights(model: Any, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from kt2t.callbacks.logs import Mode, bare, is_better, mode_of, validation, value_of
+from kt2t.callbacks.logs import Mode, bare, is_better, mode_of, training, validation, value_of
 from kt2t.callbacks.pace import step_of
 from kt2t.disk import whole_file
+from kt2t.errors import NumericsError, ResourceError
 
 BEST = "best.json"
+_logger = logging.getLogger("kt2t")
 
 
 class Checkpointing(keras.callbacks.Callback):
-    """Saves checkpoints, keeps the newest few and the best one, and saves before a stop that was asked for.
+    """Saves checkpoints, keeps the newest few and the best one, and saves and ends when `model.stop_signal` is there.
 
     It stands after `Scoring`, whose values it compares, and before `TensorBoard` and whatever else may fail, so that
-    the weights are safe first. `best.json` in the folder holds `{step, metric, value}`.
+    the weights are safe first. `best.json` in the folder holds `{step, metric, value, since}`: the best step, its value,
+    and the steps that were evaluated since and were no better.
 
     Args:
         folder: Where the `step-N/` folders go.
@@ -30,6 +34,8 @@ class Checkpointing(keras.callbacks.Callback):
         best: The metric that decides which is best (`bleu`, `loss`, …, on validation); None keeps no best.
         mode: `min` or `max`; None means what the metric's name says.
         recipe: The run's full recipe, kept in each checkpoint.
+        writes: Whether this process writes; of several workers the first one does, and the others follow what it does.
+        extra: Gives what else a checkpoint is to keep, beside its `metrics`.
 
     Raises:
         ValueError: `keep` is not positive.
@@ -43,6 +49,8 @@ class Checkpointing(keras.callbacks.Callback):
         best: str | None = None,
         mode: Mode | None = None,
         recipe: Mapping[str, Any] | None = None,
+        writes: bool = True,
+        extra: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         if keep < 1:
@@ -53,61 +61,85 @@ class Checkpointing(keras.callbacks.Callback):
         self.metric = bare(best) if best else None
         self.mode: Mode = mode or mode_of(best or "")
         self.recipe = recipe
+        self.writes = writes
+        self.extra = extra
         self._best: dict[str, Any] | None = None
         self._saved = 0
-        self._stop = self._cut = self._warned = False
-
-    def request_stop(self) -> None:
-        """Asks for a save and an end after the running batch; safe to call from a signal handler."""
-        self._stop = True
+        self._cut = self._warned = self._trains = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self.model.stop_requested = False
         self._cut = False
         self._saved = step_of(self.model)
         found = read_best(self.folder)
         self._best = found if found and found["metric"] == self.metric else None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._stop:
-            self._end()
+        if self._is_asked:
+            self.model.stop_training = True
             self._save(step_of(self.model), {})
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._trains = True
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._trains = False
+
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._stop:
+        if self._is_asked:
             self._cut = True
-            self.model.stop_evaluating = True
-            self._end()
+            self.model.stop_evaluating = self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = step_of(self.model)
-        if self._stop:
-            self._end()
-        better = self._better(step, logs)
-        if self.every_epoch or better or self._stop:
-            self._save(step, logs)
-        if better:
-            self._best = better
-            write_best(self.folder, better)
+        if self._is_asked:
+            self.model.stop_training = True
+        best = self._judged(step, logs)
+        if self.every_epoch or self._is_asked or best and best["step"] == step:
+            # Values of a part of the split only would be taken for the step's own when the run goes on.
+            self._save(step, training(logs) if self._cut else logs)
+        if best:
+            self._best = best
+            if self.writes:
+                write_best(self.folder, best)
         self._prune()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._save(step_of(self.model), logs)
         self._prune()
 
-    def _end(self) -> None:
-        self.model.stop_requested = True
-        self.model.stop_training = True
+    def rescue(self, error: Exception) -> None:
+        """Saves what was trained, where an error came from the evaluation or scoring at an epoch's end.
 
-    def _better(self, step: int, logs: Mapping[str, float] | None) -> dict[str, Any] | None:
-        if self.metric is None or self._cut or self._stop:
+        Not where it came from a step, which may have been half done, or says that the numbers or the disk are the fault.
+        What was measured is not kept: the run, when it goes on, measures it again.
+        """
+        step = step_of(self.model)
+        if self._trains or step == self._saved or isinstance(error, NumericsError | ResourceError):
+            return
+        try:
+            self._save(step, {})
+        except (NumericsError, ResourceError) as second:
+            _logger.warning("what was trained up to step %d is not saved: %s", step, second)
+
+    @property
+    def _is_asked(self) -> bool:
+        return getattr(self.model, "stop_signal", None) is not None
+
+    def _judged(self, step: int, logs: Mapping[str, float] | None) -> dict[str, Any] | None:
+        """What `best.json` says after this evaluation; the same where it is judged a second time, after a kill."""
+        if self.metric is None or self._cut or self._is_asked:
             return None
         value = value_of(self.metric, logs)
         if value is None:
             self._warn(logs)
             return None
-        than = self._best["value"] if self._best else None
-        return {"step": step, "metric": self.metric, "value": value} if is_better(value, than, self.mode) else None
+        best = self._best
+        if is_better(value, best["value"] if best else None, self.mode):
+            return {"step": step, "metric": self.metric, "value": value, "since": []}
+        if best is None:
+            return None
+        since = [*(one for one in best.get("since", []) if one < step), step]
+        return {**best, "since": [one for one in since if one > best["step"]]}
 
     def _warn(self, logs: Mapping[str, float] | None) -> None:
         if not self._warned:
@@ -120,22 +152,25 @@ class Checkpointing(keras.callbacks.Callback):
             )
 
     def _save(self, step: int, logs: Mapping[str, float] | None) -> None:
-        if step == self._saved:
+        if step == self._saved or not self.writes:
             return
         from kt2t.training import checkpoints
 
         metrics = {name: float(value) for name, value in (logs or {}).items()}
-        checkpoints.save(self.folder, self.model, step, recipe=self.recipe, extra={"metrics": metrics})
+        extra = {"metrics": metrics, **(self.extra() if self.extra else {})}
+        checkpoints.save(self.folder, self.model, step, recipe=self.recipe, extra=extra)
         self._saved = step
 
     def _prune(self) -> None:
         from kt2t.training import checkpoints
 
-        checkpoints.prune(self.folder, keep_last=self.keep, keep={self._best["step"]} if self._best else set())
+        if self.writes:
+            kept = {self._best["step"]} if self._best else set()
+            checkpoints.prune(self.folder, keep_last=self.keep, keep=kept, newest=step_of(self.model))
 
 
 def read_best(folder: str | Path) -> dict[str, Any] | None:
-    """`{step, metric, value}` of the best checkpoint in a folder, None where none is known."""
+    """`{step, metric, value, since}` of the best checkpoint in a folder, None where none is known."""
     try:
         found = json.loads((Path(folder) / BEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

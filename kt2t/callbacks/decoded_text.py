@@ -80,7 +80,10 @@ class DecodedText(keras.callbacks.Callback):
         if self._sample is None:
             self._sample = self.problem.sample(self.samples)
         sample = {field: np.asarray(value)[: self.samples] for field, value in self._sample.items()}
-        ids = np.asarray(model.generate(asked(sample), search=self.search)["ids"])[:, 0]
+        from kt2t.training.averages import averaged
+
+        with averaged(model):
+            ids = np.asarray(model.generate(asked(sample), search=self.search)["ids"])[:, 0]
         return [
             Row(
                 inputs=self.problem.decode("inputs", sample["inputs"][row]) if "inputs" in sample else None,

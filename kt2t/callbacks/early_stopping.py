@@ -1,50 +1,53 @@
-"""Stops training when a metric no longer improves."""
+"""Stops training when the best value no longer improves."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
 
-from kt2t.callbacks.logs import Mode, is_better, mode_of, value_of
+from kt2t.callbacks.checkpointing import read_best
+from kt2t.callbacks.logs import bare
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Stops after `patience` evaluations without a better value.
+    """Stops after `patience` evaluations that were no better than the best one.
 
-    Unlike Keras's own it knows our names of metrics and which way each is better, and never touches the weights: the
-    best ones are in the checkpoint that `Checkpointing(best=...)` keeps. It stands after `Scoring`.
+    Unlike Keras's own it counts on disk: `Checkpointing(folder, best=...)`, behind which it stands, writes down which
+    step is best and which were evaluated since. So a run that is killed and goes on ends at the step where it would
+    have ended. It never touches the weights: the best ones are in the checkpoint that is kept.
 
     Args:
-        metric: As in the logs: `loss`, `perplexity`, `bleu`; the validation value is meant.
+        folder: That of `Checkpointing`.
+        metric: What it calls best.
         patience: In evaluations.
-        min_delta: How much better counts as better.
-        mode: `min` or `max`; None means what the metric's name says.
+        after: Evaluations up to this step do not count.
 
     Raises:
         ValueError: `patience` is not positive.
     """
 
-    def __init__(
-        self, metric: str = "loss", patience: int = 5, min_delta: float = 0.0, mode: Mode | None = None
-    ) -> None:
+    def __init__(self, folder: str | Path, metric: str, patience: int = 5, after: int = 0) -> None:
         super().__init__()
         if patience < 1:
             raise ValueError(f"patience: {patience} is not positive.")
-        self.metric = metric
+        self.folder = Path(folder)
+        self.metric = bare(metric)
         self.patience = patience
-        self.min_delta = min_delta
-        self.mode: Mode = mode or mode_of(metric)
-        self.best: float | None = None
-        self.waited = 0
+        self.after = after
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        value = value_of(self.metric, logs)
-        if value is None:
-            return
-        if is_better(value, self.best, self.mode, self.min_delta):
-            self.best, self.waited = value, 0
-            return
-        self.waited += 1
-        if self.waited >= self.patience:
+        if self.is_over():
             self.model.stop_training = True
+
+    def is_over(self) -> bool:
+        """Whether so many evaluations have passed without a better one."""
+        return len(self.waited()) >= self.patience
+
+    def waited(self) -> list[int]:
+        """The steps that were evaluated since the best one."""
+        best = read_best(self.folder)
+        if best is None or best["metric"] != self.metric:
+            return []
+        return [step for step in best.get("since", []) if step > self.after]

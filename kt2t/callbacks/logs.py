@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 _PREFIXES = ("val_", "validation_")
-_SMALLER_IS_BETTER = ("loss", "perplexity", "error", "wer", "cer", "ter", "edit_distance")
+_SMALLER_IS_BETTER = ("loss", "perplexity", "error", "wer", "cer", "ter", "edit_distance", "bits_per_byte")
 
 Mode = Literal["min", "max"]
 

@@ -59,4 +59,6 @@ class Pace:
 
 def step_of(model: Any) -> int:
     """How many updates the model's optimizer has made."""
-    return int(model.optimizer.iterations)
+    import keras
+
+    return int(keras.ops.convert_to_numpy(model.optimizer.iterations))

@@ -78,7 +78,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = max(step_of(self.model), self.start_step)
         where = f"step {step}/{self._total}" if self._total else f"step {step}"
-        measured = {} if getattr(self.model, "stop_requested", False) else validation(logs)
+        measured = {} if getattr(self.model, "stop_signal", None) else validation(logs)
         evaluated = [f"validation_{name} {_figure(value)}" for name, value in measured.items()]
         self._say(" · ".join([where, *self._story(step, logs or {}, self._pace.read()), *evaluated]))
         if self._bar is not None:

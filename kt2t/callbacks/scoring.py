@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kt2t.callbacks.logs import validation
 from kt2t.decoding import has_source, without_fillers
 
 
@@ -16,7 +17,8 @@ class Scoring(keras.callbacks.Callback):
 
     Callbacks see the logs in their order, so this one stands first: `Checkpointing(best="bleu")`, `EarlyStopping`,
     `TensorBoard` and `Progress` behind it find the scores. A model that does not generate has no such scores, nor has
-    one that reads no source, whose answers nothing makes right or wrong.
+    one that reads no source, whose answers nothing makes right or wrong. What `problem.figures` makes of the validation
+    metrics, such as bits per byte, stands in the logs of all.
 
     Args:
         problem: Gives examples, references and scores.
@@ -44,13 +46,21 @@ class Scoring(keras.callbacks.Callback):
         self._references: list[Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if logs is None or getattr(self.model, "stop_requested", False) or not hasattr(self.model, "generate"):
+        if logs is None or getattr(self.model, "stop_signal", None):
+            return
+        if self.split == "validation":
+            figures = self.problem.figures(self.split, validation(logs))
+            logs.update({f"{self.split}_{name}": value for name, (value, _) in figures.items()})
+        if not hasattr(self.model, "generate"):
             return
         if not self.problem.scores() or not has_source(self.problem.features()):
             return
         if self._references is None:
             self._references = list(self.problem.references(self.split))
-        decoded = dict(decode_split(self.model, self.problem, self.split, self.search, self.limit, self.rows))
+        from kt2t.training.averages import averaged
+
+        with averaged(self.model):
+            decoded = dict(decode_split(self.model, self.problem, self.split, self.search, self.limit, self.rows))
         chosen = sorted(decoded)
         scores = self.problem.score([decoded[i] for i in chosen], [self._references[i] for i in chosen])
         logs.update({f"{self.split}_{name}": float(value) for name, value in scores.items()})

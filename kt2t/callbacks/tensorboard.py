@@ -83,23 +83,29 @@ class TensorBoard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         step = self._first_step + batch + 1
         self._pace.tick(step)
-        if step % self.every == 0:
+        # At the end of an epoch before anything saves: a run that goes on there finds its curves whole.
+        if step % self.every == 0 or batch + 1 == (self.params or {}).get("steps"):
             self._write_curves(step, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = step_of(self.model)
         if step != self._written:
             self._write_curves(step, logs or {})
-        metrics = training(logs)
-        self._train.scalars(step, {name: metrics[name] for name in metrics if name not in ("loss", *_EVERY_STEP)})
-        if getattr(self.model, "stop_requested", False):  # a run told to stop has no time for pictures
+        self.write_epoch(step, logs)
+        if getattr(self.model, "stop_signal", None):  # a run told to stop has no time for pictures
             return
-        self._validation.scalars(step, validation(logs))
         if self._text is not None and hasattr(self.model, "generate"):
             self._validation.text(step, "decoded", markdown(self._text.rows(self.model)))
         if self._maps is not None:
             for name, png in self._maps.maps(self.model).items():
                 self._validation.image(step, f"attention/{name}", png)
+
+    def write_epoch(self, step: int, logs: Mapping[str, Any] | None) -> None:
+        """Writes what an epoch's end adds to the curves; `fit` does so too where a kill came between saving and this."""
+        metrics = training(logs)
+        self._train.scalars(step, {name: metrics[name] for name in metrics if name not in ("loss", *_EVERY_STEP)})
+        if not getattr(self.model, "stop_signal", None):
+            self._validation.scalars(step, validation(logs))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._train.close()

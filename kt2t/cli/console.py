@@ -57,7 +57,7 @@ def say(text: str) -> None:
 @contextlib.contextmanager
 def progress(description: str) -> Iterator[Progress]:
     """A progress bar on a terminal, a line now and then elsewhere; on stderr."""
-    with _logged():
+    with logged():
         if sys.stderr.isatty():
             with _bar(description) as told:
                 yield told
@@ -98,7 +98,7 @@ def _lines(description: str, seconds: float = 5.0) -> Progress:
 
 
 @contextlib.contextmanager
-def _logged() -> Iterator[None]:
+def logged() -> Iterator[None]:
     """What the library has to say goes to stderr while a command runs."""
     logger = logging.getLogger("kt2t")
     handler = logging.StreamHandler(sys.stderr)

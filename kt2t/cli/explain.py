@@ -18,15 +18,18 @@ from kt2t.recipe import Place, Recipe
 def command(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Show RECIPE with the source of each value, the parameters of each part, and what memory and time it will take."""
     from kt2t.recipe_file import load
-    from kt2t.run.estimate import estimate
 
     loaded = load(recipe, overrides)
     loaded.check()
+    from kt2t.run.estimate import estimate  # not before: it takes numpy, and a wrong key is to be told of at once
+
     import_keras()
     with progress("explain"):
         cost = estimate(loaded)
     values = [{"value": f"{path}: {value}", "from": origin} for path, value, origin in _values(loaded)]
-    result({"recipe": loaded.nodes, "sources": values, "estimate": cost.as_dict()}, as_json, lambda _: _show(values, cost))
+    result(
+        {"recipe": loaded.nodes, "sources": values, "estimate": cost.as_dict()}, as_json, lambda _: _show(values, cost)
+    )
 
 
 def _show(values: list[dict[str, Any]], cost: Any) -> None:

@@ -10,17 +10,24 @@ from typing import Any
 import click
 
 from kt2t import __version__
-from kt2t.errors import Kt2tError
+from kt2t.errors import Kt2tError, PeerError, ResourceError
 
 COMMANDS = {
     "prepare": "Turn a recipe's raw data into records.",
     "train": "Train a recipe, or continue it.",
+    "launch": "Train with several workers on this machine.",
     "evaluate": "Measure a run on a split.",
     "predict": "Read lines, write the model's lines.",
+    "average": "Average a run's last checkpoints.",
+    "import-t2t": "Make a run of Tensor2Tensor's checkpoint.",
     "explain": "Show a recipe resolved, without training.",
     "list": "List problems, models, recipes or layers.",
 }
 OUR_BUG, INTERRUPTED = 70, 130
+OUT_OF_MEMORY = (
+    "out of memory. Give a smaller train.batch or a smaller max_length of the problem, more train.micro_batches (the same "
+    "numbers in less memory), or a model.recompute where the model has one."
+)
 
 
 class Commands(click.Group):
@@ -32,7 +39,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"kt2t.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"kt2t.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, Any]:
@@ -60,7 +67,13 @@ def cli(debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and ends the process with the status of design §8."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    sys.exit(run(arguments))
+    status = run(arguments)
+    if status and "tensorflow" in sys.modules:
+        from kt2t.training.peers import are_watched, leave
+
+        if status == PeerError.status or are_watched():
+            leave(status)
+    sys.exit(status)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -92,9 +105,16 @@ def run(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except MemoryError as error:
-        return say(error, "out of memory. Make train.batch or the model smaller.", 5)
+        return say(error, OUT_OF_MEMORY, ResourceError.status)
     except OSError as error:
         return say(error, f"{error.filename or 'the system'}: {error.strerror or error}.", 5)
     except Exception as error:
+        if is_out_of_memory(error):
+            return say(error, OUT_OF_MEMORY, ResourceError.status)
         return say(error, f"this is a bug of kt2t: {type(error).__name__}: {error}. Run again with --debug.", OUR_BUG)
 
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a backend's own error says that memory, of the host or of a device, did not suffice."""
+    text = f"{type(error).__name__}: {error}"
+    return "RESOURCE_EXHAUSTED" in text or text.startswith("ResourceExhaustedError") or "OOM when allocating" in text

@@ -40,7 +40,7 @@ def command(
     name = getattr(source, "name", "<stdin>")
     lines = lines_of(source.read(), name)
     import_keras()
-    predictor = Predictor(run, checkpoint, overrides)
     with progress("predict") as told:
+        predictor = Predictor(run, checkpoint, overrides)
         for line in predictor.lines(lines, tokens, as_json, told, source=name):
             destination.write(line + "\n")

@@ -10,18 +10,25 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-_GREETING = re.compile(rb"(I|W)\d{4} \d\d:\d\d:|[IW]0000 |WARNING: All log messages before absl|\d{4}-\d\d-\d\d .*: [IW] ")
+_GREETING = re.compile(
+    rb"(I|W)\d{4} \d\d:\d\d:|[IW]0000 |WARNING: All log messages before absl|\d{4}-\d\d-\d\d .*: [IW] "
+)
 
 
-def import_keras() -> None:
-    """Imports keras, with the greetings of its backend left out of stderr; everything else that is printed stays."""
+def import_keras(operation: bool = True) -> None:
+    """Imports keras, with the greetings of its backend left out of stderr; everything else that is printed stays.
+
+    Args:
+        operation: Whether to let the backend greet at its first operation; workers must have met before there is any.
+    """
     if "keras" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _without_greetings():
         import keras
 
-        keras.ops.zeros(())  # the backend greets again at its first operation
+        if operation:
+            keras.ops.zeros(())
     # Decoding makes a graph for each of a few widths, which TensorFlow takes for a mistake and warns of.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 

@@ -38,7 +38,7 @@ def command(
 
     loaded = load(recipe, overrides)
     loaded.check()
-    import_keras()
+    import_keras(operation=loaded.train.strategy != "multi_worker")
     with progress("prepare") as told:
         outcome = train(loaded, run_dir, data_dir, told)
     if outcome.evaluation is not None:

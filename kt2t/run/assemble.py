@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kt2t import registry
+from kt2t.data.packing import check_packable
 from kt2t.data.problem import Problem
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import RecipeError, RunError
@@ -42,7 +43,7 @@ def problem_of(recipe: Recipe) -> Problem:
     """
     for module, note in recipe.plugins.items():
         logger.info("using %s from %s", module, note["file"])
-    with _located(recipe):
+    with located(recipe):
         problem = registry.build(recipe.nodes["problem"], "problem", "problem")
         if not isinstance(problem, Problem):
             raise RecipeError(f"{recipe.nodes['problem']['type']!r} is not a problem.", path="problem.type")
@@ -62,14 +63,29 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
 
     train = recipe.train
     keras.utils.set_random_seed(train.seed)
-    with _located(recipe), strategy(train.strategy):
+    with located(recipe), strategy(train.strategy):
+        if "pack" in train.batch:
+            check_packable(problem.features())
         model = build_model(recipe, problem.features())
+        if "pack" in train.batch and not getattr(model, "takes_packed_rows", True):
+            kind = type(model).__name__
+            raise RecipeError(
+                f"{kind} with these options reads one example a row. Leave it out.", path="train.batch.pack"
+            )
         optimizer = _built(recipe, "optimizer", keras.optimizers.Optimizer, "an optimizer")
         described = registry.describe(optimizer, full=True)  # before `compile`, which takes its clipping over
         metrics = problem.metrics()
         with _refused_as("optimizer"):
             model.compile(
-                optimizer=optimizer, loss=problem.loss(), metrics=metrics, metrics_in_training=False, seed=train.seed
+                optimizer=optimizer,
+                loss=problem.loss(),
+                metrics=metrics,
+                metrics_in_training=False,
+                steps_per_execution=train.steps_per_call,
+                micro_batches=train.micro_batches,
+                jit_compile=train.jit_compile is True,
+                max_bad_steps=train.max_bad_steps,
+                seed=train.seed,
             )
         model.optimizer.build(model.trainable_variables)
         decode = recipe.report.decode or {"type": "Greedy"}
@@ -90,7 +106,7 @@ def build_model(recipe: Recipe, features: dict[str, Any]) -> Any:
 
     from kt2t.training.precision import dtype_policy, precision
 
-    with _located(recipe), dtype_policy(precision(recipe.train.dtype)):
+    with located(recipe), dtype_policy(precision(recipe.train.dtype)):
         model = _built(recipe, "model", keras.Model, "a model", features=features)
         with _refused_as("model"):
             model.build()
@@ -164,9 +180,9 @@ def check_vocabularies(problem: Problem, folder: Path) -> None:
             )
 
 
-
 @contextmanager
-def _located(recipe: Recipe) -> Iterator[None]:
+def located(recipe: Recipe) -> Iterator[None]:
+    """Errors from within that name an option, with the file and line of it."""
     try:
         yield
     except RecipeError as error:

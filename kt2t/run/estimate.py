@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -37,7 +38,8 @@ def estimate(recipe: Recipe) -> Estimate:
     """Builds the model of a recipe and counts; nothing is trained or prepared.
 
     Memory is weights, gradients and two slots of the optimizer in float32, plus what the forward pass keeps for each
-    token. A step is 6 operations for each weight of a matrix and token, at the rate measured on this machine.
+    token of a micro-batch. A step is 6 operations for each weight of a matrix and token, 8 with recomputation, at the rate
+    measured on this machine.
     """
     from kt2t.training.precision import precision
 
@@ -51,10 +53,15 @@ def estimate(recipe: Recipe) -> Estimate:
     total = sum(math.prod(shape) for shape in shapes.values())
     flop = step_flop(shapes, tokens)
     width = 2 if "16" in policy else 4
+    recompute = bool(recipe.nodes["model"].get("recompute"))
+    flop *= 4 / 3 if recompute else 1
+    parts = recipe.train.micro_batches
+    kept = -(-tokens // parts) * activations(shapes, recompute) * width
+    sums = 4 * total if parts > 1 else 0  # of the micro-batches' gradients
     return Estimate(
         parameters=by_part({path: math.prod(shape) for path, shape in shapes.items()}),
         total=total,
-        memory_bytes=16 * total + tokens * activations(shapes) * width,
+        memory_bytes=16 * total + sums + kept,
         step_flop=flop,
         step_seconds=flop / (EFFICIENCY * product_rate(policy)),
         assumed_vocabulary=assumed,
@@ -76,13 +83,24 @@ def step_flop(shapes: Mapping[str, tuple[int, ...]], tokens: int) -> float:
     return 6.0 * tokens * sum(math.prod(shape) for shape in shapes.values() if len(shape) >= 2)
 
 
-def activations(shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Numbers that the forward pass keeps for each token: the output of each matrix, and as much again around it."""
+def activations(shapes: Mapping[str, tuple[int, ...]], recompute: bool = False) -> int:
+    """Numbers that the forward pass keeps for each token: the output of each matrix, and as much again around it.
+
+    Args:
+        recompute: Whether blocks (numbered parts of a path) keep their input only; then one of them counts.
+    """
     tables = [shape for path, shape in shapes.items() if "table" in path]
     looked_up = sum(min(shape[-1], math.prod(shape) // shape[-1]) for shape in tables)
-    multiplied = sum(shape[-1] for path, shape in shapes.items() if len(shape) >= 2 and "table" not in path)
+    multiplied = {path: shape[-1] for path, shape in shapes.items() if len(shape) >= 2 and "table" not in path}
+    blocks: dict[str, int] = {}
+    for path, width in multiplied.items():
+        block = re.match(r".*?\.\d+(?=\.|$)", path)
+        blocks[block[0] if block else ""] = blocks.get(block[0] if block else "", 0) + width
+    outside = blocks.pop("", 0)
+    inside = max(blocks.values(), default=0) if recompute else sum(blocks.values())
+    entering = len(blocks) * min((shape[0] for path, shape in shapes.items() if path in multiplied), default=0)
     logits = max((shape[0] for shape in tables), default=0)  # kept in float32, with their softmax
-    return 2 * (looked_up + multiplied) + 3 * logits
+    return 2 * (looked_up + outside + inside) + (entering if recompute else 0) + 3 * logits
 
 
 def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:

@@ -70,10 +70,13 @@ def evaluate(
 def evaluate_model(assembly: assembling.Assembly, split: str, step: int, samples: int = 5) -> Evaluation:
     """Measures the model of an assembly as it is."""
     problem, model = assembly.problem, assembly.model
-    size: dict[str, Any] = dict(assembly.recipe.train.batch)
+    size: dict[str, Any] = assembly.recipe.train.unpacked
     batches = problem.batches(split, **size, shuffle=False)
     logs = model.evaluate(batches, verbose=0, return_dict=True)
     evaluation = Evaluation(split, step, {name: float(value) for name, value in logs.items()})
+    for name, (value, signature) in problem.figures(split, evaluation.metrics).items():
+        evaluation.scores[name] = value
+        evaluation.signatures[name] = signature
     if not hasattr(model, "generate"):
         return evaluation
     from kt2t.callbacks import DecodedText
@@ -90,7 +93,7 @@ def evaluate_model(assembly: assembling.Assembly, split: str, step: int, samples
         references = problem.references(split)
         decoded = dict(decode_split(model, problem, split, assembly.search))
         chosen = sorted(decoded)
-        evaluation.scores = problem.score([decoded[i] for i in chosen], [references[i] for i in chosen])
-        evaluation.signatures = {score.name: score.signature for score in scores}
+        evaluation.scores.update(problem.score([decoded[i] for i in chosen], [references[i] for i in chosen]))
+        evaluation.signatures.update({score.name: score.signature for score in scores})
         evaluation.samples = [{**references[i], "prediction": decoded[i]} for i in chosen[:samples]]
     return evaluation

@@ -1,12 +1,14 @@
 """The folder of one run: what lies where, who works in it, and which recipe it belongs to.
 
-    recipe.yaml       every option of the run, defaults included
-    run.json          format, versions, seed, the recipe as it was given, how far the run is
-    vocabularies/     what `predict` needs besides the checkpoint
-    checkpoints/      step-N/
-    tensorboard/      event files
-    log.txt           what was said
-    lock              held while a command trains here
+recipe.yaml       every option of the run, defaults included
+run.json          format, versions, seed, the recipe as it was given, how far the run is
+vocabularies/     what `predict` needs besides the checkpoint
+checkpoints/      step-N/
+tensorboard/      event files
+bad_batches/      batches that made a gradient that is not finite
+log.txt           what was said
+lock              held while a command trains here
+workers/          what workers other than the first said (`kt2t launch`)
 """
 
 from __future__ import annotations
@@ -16,16 +18,30 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kt2t import plugins
 from kt2t.disk import exclusive, name_aside, whole_file, writing
 from kt2t.errors import RunError
-from kt2t.recipe import FORMAT, SECTIONS, Recipe
+from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, Recipe
 from kt2t.versions import versions
 
+if TYPE_CHECKING:
+    from kt2t.training.manifest import Manifest
+
 logger = logging.getLogger("kt2t")
-ENTRIES = {"recipe.yaml", "run.json", "vocabularies", "checkpoints", "tensorboard", "log.txt", "lock"}
+_UNSET = "(not set)"
+ENTRIES = {
+    "recipe.yaml",
+    "run.json",
+    "vocabularies",
+    "checkpoints",
+    "tensorboard",
+    "bad_batches",
+    "log.txt",
+    "lock",
+    "workers",
+}
 
 
 class RunFolder:
@@ -33,21 +49,29 @@ class RunFolder:
 
     Args:
         path: The folder; it need not exist yet.
+        writes: Whether this process writes here; of several workers the first one does.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, writes: bool = True) -> None:
         self.path = Path(path)
+        self.writes = writes
         self.recipe_file = self.path / "recipe.yaml"
         self.manifest_file = self.path / "run.json"
         self.vocabularies = self.path / "vocabularies"
         self.checkpoints = self.path / "checkpoints"
         self.tensorboard = self.path / "tensorboard"
+        self.bad_batches = self.path / "bad_batches"
         self.log = self.path / "log.txt"
 
     @property
     def exists(self) -> bool:
         """Whether a run has begun here."""
         return self.manifest_file.is_file()
+
+    @property
+    def has_checkpoints(self) -> bool:
+        """Whether training was saved here, be it whole or damaged by now."""
+        return any(self.checkpoints.glob("step-*"))
 
     def begin(self, recipe: Recipe, full: Recipe) -> None:
         """Creates the folder for a recipe, or checks that the run in it is of this recipe.
@@ -63,6 +87,8 @@ class RunFolder:
         if self.exists:
             self._check_same(recipe)
             return
+        if not self.writes:
+            return
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
             whole_file(self.recipe_file, full.to_yaml())
@@ -76,6 +102,29 @@ class RunFolder:
                 }
             )
 
+    def check_checkpoint(self, checkpoint: Manifest, full: Recipe) -> None:
+        """Refuses a checkpoint that another run wrote, and tells of one that was trained on other devices.
+
+        What neither says is left out: a later kt2t has more options.
+
+        Raises:
+            RuntimeError: It was trained by another recipe; the differences are listed.
+        """
+        if not isinstance(checkpoint.recipe, Mapping):
+            return
+        there, here = checkpoint.recipe, json.loads(json.dumps(full.nodes))
+        different = sorted(one for one in _differences(_lasting(there), _lasting(here)) if _UNSET not in one)
+        if different:
+            raise RunError(
+                f"{str(checkpoint.path)!r} is of another run. Different: {'; '.join(different)}. Put it back where it is "
+                "from, or remove it."
+            )
+        before, now = ((one.get("train") or {}).get("strategy") for one in (there, here))
+        if before != now:
+            logger.warning(
+                "trained with train.strategy %s so far, now with %s: the same numbers to float32 rounding.", before, now
+            )
+
     def manifest(self) -> dict[str, Any]:
         """What run.json says.
 
@@ -85,7 +134,9 @@ class RunFolder:
         try:
             found: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunError(f"{str(self.path)!r} holds no run (there is no run.json). See `kt2t train --help`.") from None
+            raise RunError(
+                f"{str(self.path)!r} holds no run (there is no run.json). See `kt2t train --help`."
+            ) from None
         except (OSError, ValueError) as error:
             raise RunError(f"{str(self.manifest_file)!r} cannot be read: {error}.") from None
         if not isinstance(found, dict) or found.get("format") != FORMAT:
@@ -94,11 +145,15 @@ class RunFolder:
 
     def write_manifest(self, content: Mapping[str, Any]) -> None:
         """Writes run.json with the versions of what made it."""
+        if not self.writes:
+            return
         whole = {"format": FORMAT, "versions": versions(), **content}
         whole_file(self.manifest_file, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
     def update(self, **content: Any) -> None:
         """Replaces some entries of run.json."""
+        if not self.writes:
+            return
         self.write_manifest({**self.manifest(), **content})
 
     def recipe(self) -> Recipe:
@@ -123,6 +178,9 @@ class RunFolder:
             RuntimeError: Another process works in it, which is named, or it holds something that is no run.
         """
         self._check_own()
+        if not self.writes:
+            yield
+            return
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with exclusive(self.path / "lock", self._refused):
@@ -151,6 +209,11 @@ class RunFolder:
                 raise RunError(
                     f"{str(self.path)!r} holds {foreign[0]!r} and no run of kt2t. Choose another folder with --run-dir."
                 )
+            if self.has_checkpoints:
+                raise RunError(
+                    f"{str(self.path)!r} holds checkpoints, but no run.json that says of which recipe. "
+                    "Choose another folder with --run-dir, or remove it."
+                )
 
     def _check_same(self, recipe: Recipe) -> None:
         given = self.manifest().get("given", {})
@@ -164,7 +227,7 @@ class RunFolder:
 
 def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
     kept = {section: node for section, node in nodes.items() if section != "report"}
-    kept["train"] = {key: value for key, value in (nodes.get("train") or {}).items() if key != "steps"}
+    kept["train"] = {key: value for key, value in (nodes.get("train") or {}).items() if key not in CHANGEABLE}
     return kept
 
 
@@ -172,6 +235,6 @@ def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in {*before, *after}:
             below = f"{path}.{key}" if path else str(key)
-            yield from _differences(before.get(key, "(not set)"), after.get(key, "(not set)"), below)
+            yield from _differences(before.get(key, _UNSET), after.get(key, _UNSET), below)
     elif before != after:
         yield f"{path}: {before!r} there, {after!r} here"

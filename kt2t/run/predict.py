@@ -103,7 +103,7 @@ class Predictor:
         lengths = np.array([max(1, len(example[self.field])) for example in examples], np.int64)
         if longest is not None and (cut := int((lengths > longest).sum())):
             logger.warning("%d lines are longer than %d tokens and were cut.", cut, longest)
-        features = {self.field: self.problem.features()[self.field]}
+        features = {name: kind for name, kind in self.problem.features().items() if name in examples[0]}
         plan = Plan({self.field: lengths}, tokens=max(tokens, int(lengths.max())), shuffle=False, max_length=longest)
         for number, batch in enumerate(plan.epoch(0)):
             rows = [examples[index] if index >= 0 else None for index in batch.indices]

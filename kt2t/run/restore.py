@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,10 @@ from kt2t.data.problem import Problem
 from kt2t.errors import RecipeError, RunError
 from kt2t.recipe import Recipe
 from kt2t.run import assemble as assembling
+from kt2t.run.average import averaged, listed
 from kt2t.run.folder import RunFolder
+
+logger = logging.getLogger("kt2t")
 
 
 @dataclass
@@ -62,19 +65,41 @@ def load_checkpoint(folder: RunFolder, assembly: assembling.Assembly, name: str 
         RuntimeError: There is no such checkpoint; those that there are, are named.
     """
     from kt2t.training import checkpoints
+    from kt2t.training.averages import take_averages
 
-    name = name or ("best" if assembly.recipe.report.best and best_step(folder) is not None else "last")
-    if name == "average":
-        return _averaged(folder, assembly)
+    manifest = checkpoints.restore(checkpoint_path(folder, assembly.recipe.report.best, name), assembly.model)
+    if manifest.optimizer is not None:
+        take_averages(assembly.model)
+    return manifest.step
+
+
+def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None) -> Path:
+    """Where a checkpoint of a run lies.
+
+    Args:
+        best: What the recipe calls best, None where it keeps no best.
+        name: `last`, `best`, `average` or a step; `best` by default if the recipe names one, else `last`.
+
+    Raises:
+        RuntimeError: There is no such checkpoint; those that there are, are named.
+    """
+    from kt2t.training import checkpoints
+
+    name = name or ("best" if best and best_step(folder) is not None else "last")
+    if name == "average" and checkpoints.saved(folder.checkpoints):
+        average = averaged(folder)
+        logger.info("%s: the mean of %s", average.checkpoint, listed(average.steps))
+        return average.checkpoint
     if name == "last":
         path = checkpoints.newest(folder.checkpoints)
     else:
         step = best_step(folder) if name == "best" else int(name) if name.isdigit() else None
         path = None if step is None else folder.checkpoints / f"step-{step}"
     if path is None or not path.is_dir():
-        raise RunError(f"{str(folder.path)!r} has no checkpoint {name!r}. There are: {', '.join(known(folder)) or 'none'}.")
-    checkpoints.restore(path, assembly.model)
-    return int(assembly.model.optimizer.iterations)
+        raise RunError(
+            f"{str(folder.path)!r} has no checkpoint {name!r}. There are: {', '.join(known(folder)) or 'none'}."
+        )
+    return path
 
 
 def known(folder: RunFolder) -> list[str]:
@@ -94,24 +119,14 @@ def best_step(folder: RunFolder) -> int | None:
     return int(best["step"]) if best else None
 
 
-def _averaged(folder: RunFolder, assembly: assembling.Assembly) -> int:
-    from kt2t.training import checkpoints
-
-    last = checkpoints.saved(folder.checkpoints)[-assembly.recipe.train.average :]
-    if not last:
-        raise RunError(f"{str(folder.path)!r} has no checkpoints to average.")
-    with tempfile.TemporaryDirectory() as aside:
-        mean = checkpoints.average(last, Path(aside) / last[-1].name)
-        checkpoints.restore(mean, assembly.model)
-    return checkpoints.verify(last[-1]).step
-
-
 def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
     decode = dict(recipe.nodes["report"].get("decode") or {"type": "Greedy"})
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key.startswith("report.decode"):
-            raise RecipeError(f"{override!r}: only report.decode=… and report.decode.KEY=… can be changed for a trained run.")
+            raise RecipeError(
+                f"{override!r}: only report.decode=… and report.decode.KEY=… can be changed for a trained run."
+            )
         value = marked_yaml.read(text).value
         option = key.removeprefix("report.decode").lstrip(".")
         if not option:

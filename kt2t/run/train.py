@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kt2t.callbacks.pace import step_of
 from kt2t.disk import whole_file, writing
 from kt2t.errors import RunError
-from kt2t.recipe import Recipe
+from kt2t.recipe import CHANGEABLE, Recipe
 from kt2t.recipe_file import run_name
 from kt2t.run import assemble as assembling
 from kt2t.run.evaluate import Evaluation, evaluate_model
+from kt2t.run.fit import fit
 from kt2t.run.folder import RunFolder
+from kt2t.run.log import LogFormatter
+from kt2t.run.patience import early_stopping, note_end, why
+from kt2t.run.starting import start, start_of
+from kt2t.versions import versions
 
 logger = logging.getLogger("kt2t")
 
@@ -31,9 +36,7 @@ class Outcome:
     evaluation: Evaluation | None = None
 
 
-def train(
-    recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = None, progress: Any = None
-) -> Outcome:
+def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = None, progress: Any = None) -> Outcome:
     """Trains until `train.steps`; run again, it goes on where it stopped.
 
     Args:
@@ -45,45 +48,70 @@ def train(
     Raises:
         Kt2tError: Whatever stands in the way, with its exit status.
     """
-    folder = RunFolder(run_dir or Path("runs") / run_name(recipe))
-    with folder.locked(), _logged_to(folder):
-        if folder.exists:
+    team = _team(recipe)
+    folder = RunFolder(run_dir or Path("runs") / run_name(recipe), writes=team.first)
+    with team.together(), folder.locked(), _logged_to(folder):
+        source = None if folder.has_checkpoints else start_of(recipe)
+        begun = folder.exists
+        if begun:
             folder.begin(recipe, recipe)  # the same recipe, or an error before any work
             recipe = _continued(folder, recipe)
         if recipe.train.deterministic:
             _make_deterministic()
         problem = assembling.problem_of(recipe)
-        problem.prepare(data_dir, progress)
+        team.in_turn(lambda: problem.prepare(data_dir, progress))
+        team.agree(_facts(recipe, problem))
         assembly = assembling.assemble(recipe, problem)
-        if folder.exists:
+        if source is not None:
+            start(assembly, source)  # before there is a run: what cannot be taken leaves none behind
+        if begun:
             assembling.check_vocabularies(problem, folder.vocabularies)
-            whole_file(folder.recipe_file, assembly.full.to_yaml())  # with the steps and the report of now
-        else:
-            assembling.save_vocabularies(problem, folder.vocabularies)
-            folder.begin(recipe, assembly.full)
-        return _trained(folder, assembly, _restored(folder, assembly))
+        if folder.writes:
+            _begin(folder, recipe, assembly, begun)
+        if source is not None and folder.writes:
+            _save_start(folder, assembly, source)
+        step = team.in_turn(lambda: _restored(folder, assembly))
+        team.agree({"checkpoint": step})
+        return _trained(folder, assembly, step, team)
 
 
-def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int) -> Outcome:
+def _begin(folder: RunFolder, recipe: Recipe, assembly: assembling.Assembly, begun: bool) -> None:
+    if begun:
+        whole_file(folder.recipe_file, assembly.full.to_yaml())  # with the steps and the report of now
+    else:
+        assembling.save_vocabularies(assembly.problem, folder.vocabularies)
+        folder.begin(recipe, assembly.full)
+
+
+def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: Any) -> Outcome:
+    from kt2t.training.averages import averaged
+
     steps = assembly.recipe.train.steps
-    if step >= steps and folder.manifest().get("evaluated") == step:
-        logger.info("this run is finished: %d of %d steps. Give a larger train.steps to go on.", step, steps)
+    early = early_stopping(folder, assembly.recipe) if team.first else None
+    over = why(folder, assembly.recipe, early)
+    if team.said((step >= steps or over is not None) and folder.manifest().get("evaluated") == step):
+        because, larger = (f", because {over}", "report.patience or train.steps") if over else ("", "train.steps")
+        logger.info("this run is finished: %d of %d steps%s. Give a larger %s to go on.", step, steps, because, larger)
         return Outcome(folder.path, step)
-    stopped = _fit(folder, assembly, step)
-    step = int(assembly.model.optimizer.iterations)
+    stopped = fit(folder, assembly, step, early, team)
+    step = step_of(assembly.model)
     folder.update(step=step)
     if stopped:
         return Outcome(folder.path, step, signal=stopped)
-    evaluation = evaluate_model(assembly, "validation", step, samples=assembly.recipe.report.samples)
-    evaluation.write(folder.path)
+    if team.first and (over := note_end(folder, assembly.recipe, step, early)):
+        logger.info("training ends at step %d of %d: %s", step, steps, over)
+    with averaged(assembly.model):
+        evaluation = evaluate_model(assembly, "validation", step, samples=assembly.recipe.report.samples)
+    if folder.writes:
+        evaluation.write(folder.path)
     folder.update(evaluated=step)
     return Outcome(folder.path, step, evaluation=evaluation)
 
 
 def _continued(folder: RunFolder, given: Recipe) -> Recipe:
-    """The run's own full recipe, with the steps and the report that are given now."""
+    """The run's own full recipe, with what may change as it is given now."""
     recipe = folder.recipe()
-    recipe.nodes["train"] = {**recipe.nodes["train"], "steps": given.train.steps}
+    recipe.nodes["train"] = {**recipe.nodes["train"], **{name: getattr(given.train, name) for name in CHANGEABLE}}
     recipe.nodes["report"] = given.nodes["report"]
     recipe.overrides = given.overrides
     return recipe
@@ -97,58 +125,29 @@ def _restored(folder: RunFolder, assembly: assembling.Assembly) -> int:
         if checkpoints.saved(folder.checkpoints):
             raise RunError(f"no checkpoint in {str(folder.checkpoints)!r} can be read. Train anew with --run-dir.")
         return 0
-    checkpoints.restore(newest, assembly.model)
-    step = int(assembly.model.optimizer.iterations)
+    folder.check_checkpoint(checkpoints.restore(newest, assembly.model), assembly.full)
     logger.info("continuing from %s", newest)
-    return step
+    return step_of(assembly.model)
 
 
-def _fit(folder: RunFolder, assembly: assembling.Assembly, step: int) -> int | None:
-    """Trains to the end, one Keras epoch from one multiple of `report.every` to the next; the signal that stopped it."""
-    recipe, problem, model = assembly.recipe, assembly.problem, assembly.model
-    callbacks, checkpointing = _callbacks(folder, assembly, step)
-    size: dict[str, Any] = dict(recipe.train.batch)
-    validation = problem.batches("validation", **size)
-    every, last = recipe.report.every, recipe.train.steps
-    with _stopping(checkpointing) as stopped:
-        if 0 < step <= last and step % every == 0:
-            _catch_up(folder, assembly, callbacks, validation, step)
-        while step < last and not stopped:
-            count = min(every - step % every, last - step)
-            epochs = (last - step) // every if count == every else 1
-            batches = problem.batches("train", **size, seed=recipe.train.seed, start=step)
-            model.fit(
-                batches,
-                steps_per_epoch=count,
-                initial_epoch=step // every,
-                epochs=step // every + epochs,
-                validation_data=validation,
-                callbacks=callbacks,
-                verbose=0,
-            )
-            after = int(model.optimizer.iterations)
-            if after == step or model.stop_training and not stopped:
-                break
-            step = after
-    return stopped[0] if stopped else None
-
-
-def _catch_up(folder: RunFolder, assembly: assembling.Assembly, callbacks: list[Any], validation: Any, step: int) -> None:
-    """Does what a kill may have cut off at the end of an epoch: its evaluation, and the choice of the best step."""
-    import keras
-
-    from kt2t.callbacks.logs import validation as validated
+def _save_start(folder: RunFolder, assembly: assembling.Assembly, source: Path) -> None:
+    """Keeps the first weights as step 0, so that the run never asks the other one again."""
     from kt2t.training import checkpoints
 
-    logs = dict(checkpoints.verify(folder.checkpoints / f"step-{step}").extra.get("metrics", {}))
-    if validated(logs):
-        callbacks = [callback for callback in callbacks if type(callback).__name__ == "Checkpointing"]
-    else:
-        found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
-        logs.update({f"val_{name}": float(value) for name, value in found.items()})
-    together = keras.callbacks.CallbackList(callbacks, model=assembly.model)
-    together.on_train_begin()
-    together.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
+    checkpoints.save(folder.checkpoints, assembly.model, 0, assembly.full.nodes, {"start_from": str(source)})
+
+
+def _team(recipe: Recipe) -> Any:
+    from kt2t.training.workers import Team
+
+    with assembling.located(recipe):
+        return Team(recipe.train.strategy)
+
+
+def _facts(recipe: Recipe, problem: Any) -> dict[str, Any]:
+    """What workers must have in common, by what it is called."""
+    nodes = {section: node for section, node in recipe.nodes.items() if section != "report"}
+    return {"recipe": nodes, "data": problem.prepared.manifest["splits"], "versions": versions()}
 
 
 def _make_deterministic() -> None:
@@ -160,59 +159,14 @@ def _make_deterministic() -> None:
         tf.config.experimental.enable_op_determinism()
 
 
-def _callbacks(folder: RunFolder, assembly: assembling.Assembly, step: int) -> tuple[list[Any], Any]:
-    from kt2t import callbacks
-
-    recipe, problem, report = assembly.recipe, assembly.problem, assembly.recipe.report
-    found: list[Any] = []
-    if report.score and problem.scores():
-        found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit))
-    checkpointing = callbacks.Checkpointing(
-        folder.checkpoints, keep=max(report.keep, recipe.train.average), best=report.best, recipe=assembly.full.nodes
-    )
-    found.append(checkpointing)
-    found.append(
-        callbacks.TensorBoard(
-            folder.tensorboard,
-            problem,
-            recipe_text=assembly.full.to_yaml(),
-            decode=assembly.search,
-            attention_maps=report.attention_maps,
-            samples=report.samples,
-        )
-    )
-    if step < recipe.train.steps:
-        found.append(callbacks.Progress(recipe.train.steps, step))
-    return found, checkpointing
-
-
-@contextlib.contextmanager
-def _stopping(checkpointing: Any) -> Iterator[list[int]]:
-    """SIGINT and SIGTERM end the training after the running step, with a checkpoint; the second one ends it at once."""
-    stopped: list[int] = []
-
-    def stop(number: int, frame: Any) -> None:
-        stopped.append(number)
-        checkpointing.request_stop()
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in before:
-            with contextlib.suppress(ValueError):  # not the main thread
-                signal.signal(number, stop)
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            with contextlib.suppress(ValueError):
-                signal.signal(number, handler)
-
-
 @contextlib.contextmanager
 def _logged_to(folder: RunFolder) -> Iterator[None]:
+    if not folder.writes:
+        yield
+        return
     with writing(folder.log):
         handler = logging.FileHandler(folder.log, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(LogFormatter())
     logger.addHandler(handler)
     try:
         yield

@@ -123,3 +123,15 @@ def test_files_and_options(drawn, tmp_path):
         AttentionMaps()
     with pytest.raises(ValueError, match="examples: 9 is not from 1 to 8"):
         AttentionMaps(FakeProblem(), examples=9)
+
+
+def test_inputs_in_front_of_the_targets_are_named_and_their_padding_left_out(drawn, monkeypatch):
+    length = 1 + SOURCE + TARGET
+    seen = np.broadcast_to(np.arange(length), (2, HEADS, length, length)).astype("float32")
+    monkeypatch.setattr(module, "capture_weights", lambda model, features: {"decoder.layers.0.attention.tap": seen})
+    assert list(AttentionMaps(FakeProblem()).maps(None)) == ["decoder/1"]
+    layers, queries, keys, _ = drawn["decoder attention · example 1"]
+    words = ["⟨start⟩", "i5", "i6", "⟨end⟩", "⟨start⟩", "t3", "t4"]
+    assert queries == keys == words
+    assert layers.shape == (1, HEADS, 7, 7)
+    assert layers[0, 0, 0].tolist() == [0, 1, 2, 3, 6, 7, 8]

@@ -20,7 +20,7 @@ def disk(monkeypatch):
     fake = ModuleType("kt2t.training.checkpoints")
     fake.saved, fake.pruned = [], []
     fake.save = lambda folder, model, step, recipe=None, extra=None: fake.saved.append((step, recipe, extra))
-    fake.prune = lambda folder, keep_last, keep: fake.pruned.append((keep_last, set(keep)))
+    fake.prune = lambda folder, keep_last, keep, newest=None: fake.pruned.append((keep_last, set(keep)))
     monkeypatch.setitem(sys.modules, "kt2t.training.checkpoints", fake)
     monkeypatch.setattr(kt2t.training, "checkpoints", fake, raising=False)
     return fake
@@ -57,13 +57,13 @@ def test_the_best_is_kept_and_written_down(disk, tmp_path):
     logs = [{"validation_bleu": value} for value in (10.0, 30.0, 20.0, float("nan"), 30.0)]
     epochs(Checkpointing(tmp_path, keep=2, best="bleu"), *logs)
     assert [keep for _, keep in disk.pruned][:5] == [{100}, {200}, {200}, {200}, {200}]
-    assert read_best(tmp_path) == {"step": 200, "metric": "bleu", "value": 30.0}
+    assert read_best(tmp_path) == {"step": 200, "metric": "bleu", "value": 30.0, "since": [300, 400, 500]}
     assert [path.name for path in tmp_path.iterdir()] == ["best.json"]
 
 
 def test_smaller_is_better_for_a_loss(disk, tmp_path):
     epochs(Checkpointing(tmp_path, best="validation loss"), *({"val_loss": v, "loss": 0.0} for v in (3.0, 2.0, 2.5)))
-    assert read_best(tmp_path) == {"step": 200, "metric": "loss", "value": 2.0}
+    assert read_best(tmp_path) == {"step": 200, "metric": "loss", "value": 2.0, "since": [300]}
 
 
 def test_the_best_survives_a_restart(disk, tmp_path):
@@ -71,7 +71,7 @@ def test_the_best_survives_a_restart(disk, tmp_path):
     epochs(Checkpointing(tmp_path, best="bleu"), {"validation_bleu": 20.0}, start=100)
     assert read_best(tmp_path)["step"] == 100
     epochs(Checkpointing(tmp_path, best="loss"), {"val_loss": 5.0}, start=200)
-    assert read_best(tmp_path) == {"step": 300, "metric": "loss", "value": 5.0}
+    assert read_best(tmp_path) == {"step": 300, "metric": "loss", "value": 5.0, "since": []}
 
 
 def test_a_damaged_best_is_no_best(tmp_path):
@@ -106,17 +106,28 @@ def test_a_stop_saves_after_the_running_batch(disk, tmp_path):
     model.optimizer.iterations = 41
     callback.on_train_batch_end(40, {"loss": 1.0})
     assert disk.saved == [] and not model.stop_training
-    callback.request_stop()
+    model.stop_signal = 15
     model.optimizer.iterations = 42
     callback.on_train_batch_end(41, {"loss": 1.0})
     assert [step for step, *_ in disk.saved] == [42]
-    assert model.stop_training and model.stop_requested
+    assert model.stop_training
     callback.on_test_batch_end(0)  # Keras evaluates before it sees the end of the epoch
     assert model.stop_evaluating
     callback.on_epoch_end(0, {"loss": 1.0, "val_loss": 0.1})
     callback.on_train_end({})
     assert [step for step, *_ in disk.saved] == [42]
     assert read_best(tmp_path) is None, "a part of the validation split decides nothing"
+
+
+def test_values_of_a_part_of_the_split_are_not_kept(disk, tmp_path):
+    """A stop during the evaluation: what was measured so far must not pass for the step's values when the run goes on."""
+    callback = Checkpointing(tmp_path, best="loss")
+    model = begun(callback)
+    model.optimizer.iterations = 100
+    model.stop_signal = 15
+    callback.on_test_batch_end(3)
+    callback.on_epoch_end(0, {"loss": 1.0, "val_loss": 0.1})
+    assert disk.saved == [(100, None, {"metrics": {"loss": 1.0}})]
 
 
 def test_keep_is_checked(tmp_path):
@@ -134,7 +145,7 @@ def test_a_stop_within_fit(disk, tmp_path):
 
         def on_train_batch_begin(self, batch, logs=None):
             if self.model.optimizer.iterations == 7:
-                callback.request_stop()
+                self.model.stop_signal = 15
 
         def on_test_batch_end(self, batch, logs=None):
             self.evaluated += 1

@@ -31,7 +31,7 @@ def test_loss_is_that_of_validation_where_there_is_one():
 @pytest.mark.parametrize(
     ("metric", "mode"),
     [("loss", "min"), ("validation loss", "min"), ("perplexity", "min"), ("wer", "min"), ("targets_loss", "min"),
-     ("bleu", "max"), ("token_accuracy", "max"), ("chrf", "max"), ("answer", "max")],
+     ("bits_per_byte", "min"), ("bleu", "max"), ("token_accuracy", "max"), ("chrf", "max"), ("answer", "max")],
 )  # fmt: skip
 def test_mode_follows_the_name(metric, mode):
     assert mode_of(metric) == mode

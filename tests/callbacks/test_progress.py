@@ -91,7 +91,7 @@ def test_a_second_fit_goes_on(clock):
 
 def test_a_run_that_was_told_to_stop_shows_no_half_evaluation(clock):
     callback, held = plain(total_steps=40)
-    train(callback, clock, epochs=1, model=SimpleNamespace(stop_requested=True), validated={"val_loss": 2.5})
+    train(callback, clock, epochs=1, model=SimpleNamespace(stop_signal=15), validated={"val_loss": 2.5})
     assert "validation" not in held.getvalue()
 
 

@@ -48,6 +48,9 @@ class FakeProblem:
     def references(self, split):
         return [{"targets": f"text {index}"} for index in range(len(LENGTHS))]
 
+    def figures(self, split, metrics):
+        return {"bits": (metrics["loss"] * 2, "how")} if metrics else {}
+
     def decode(self, field, ids):
         return f"{field[:0]}text {int(ids[0]) - 100}"
 
@@ -58,7 +61,7 @@ class FakeProblem:
 
 
 class FakeModel:
-    stop_requested = False
+    stop_signal = None
 
     def __init__(self):
         self.draws, self.seen = [], []
@@ -105,9 +108,9 @@ def test_a_limit_takes_short_and_long_ones():
 def test_nothing_is_decoded_where_nothing_can_be_said():
     assert scored(FakeProblem(scores=()))[0] == {"loss": 1.0}
     stopping = FakeModel()
-    stopping.stop_requested = True
+    stopping.stop_signal = 15
     assert scored(FakeProblem(), stopping)[0] == {"loss": 1.0}
-    assert scored(FakeProblem(), SimpleNamespace(stop_requested=False))[0] == {"loss": 1.0}
+    assert scored(FakeProblem(), SimpleNamespace(stop_signal=None))[0] == {"loss": 1.0}
 
 
 def test_each_batch_is_a_draw_of_its_own_and_has_examples_alone():
@@ -123,6 +126,14 @@ def test_texts_that_answer_nothing_have_no_scores():
             return {"targets": None}
 
     assert scored(Texts())[0] == {"loss": 1.0}
+
+
+def test_figures_follow_from_the_validation_metrics_even_where_nothing_is_decoded():
+    callback = Scoring(FakeProblem(scores=()))
+    callback.set_model(SimpleNamespace(stop_signal=None))
+    logs = {"loss": 1.0, "val_loss": 3.0}
+    callback.on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0, "val_loss": 3.0, "validation_bits": 6.0}
 
 
 def test_options_are_checked():

@@ -31,7 +31,7 @@ class FakeModel:
     """Losses 1, 2, 3, … of one weighted token each; the logs hold the mean since the epoch began, as Keras's do."""
 
     tokens_seen: float | None = 0.0
-    stop_requested = False
+    stop_signal = None
 
     def __init__(self, step=0):
         self.optimizer = type("Optimizer", (), {"iterations": step, "learning_rate": 0.5})()
@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_replaces_the_points_it_repeats(tmp_path, monkeypatch
 
 def test_a_run_told_to_stop_writes_no_half_evaluation(tmp_path):
     model = FakeModel()
-    model.stop_requested = True
+    model.stop_signal = 15
     train(TensorBoard(tmp_path, FakeProblem()), model, epochs=1)
     assert not (tmp_path / "validation").exists()
     assert curve(tmp_path / "train", "loss") == {10: 5.5}
@@ -125,3 +125,16 @@ def test_options_are_checked(tmp_path):
         TensorBoard(tmp_path, every=0)
     with pytest.raises(ValueError, match="samples: -1 is negative"):
         TensorBoard(tmp_path, samples=-1)
+
+
+def test_the_points_of_an_epoch_s_last_step_are_there_before_anything_saves(tmp_path):
+    callback = TensorBoard(tmp_path, every=50)
+    model = FakeModel()
+    callback.set_model(model)
+    callback.set_params({"steps": 2})
+    callback.on_train_begin()
+    callback.on_epoch_begin(0)
+    for batch in range(2):
+        model.tokens_seen += 1.0
+        callback.on_train_batch_end(batch, {"loss": 1.0 + batch / 2})
+    assert curve(tmp_path / "train", "loss") == {2: 1.5}

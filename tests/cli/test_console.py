@@ -4,7 +4,9 @@ from kt2t.cli import console
 
 
 def test_tables_are_aligned(capsys):
-    console.table([{"measure": "bleu", "value": 31.25}, {"measure": "loss", "value": 1234.5}, {"measure": "n", "value": 29000}])
+    console.table(
+        [{"measure": "bleu", "value": 31.25}, {"measure": "loss", "value": 1234.5}, {"measure": "n", "value": 29000}]
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].index("value") == lines[1].index("31.2500") == lines[2].index("1,234.5") == lines[3].index("29,000")
     console.table([])

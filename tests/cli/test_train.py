@@ -1,5 +1,8 @@
 import json
+import shutil
 from pathlib import Path
+
+import pytest
 
 from kt2t.cli.main import run
 
@@ -24,6 +27,68 @@ def test_another_recipe_in_the_folder_is_status_4(tiny, capsys):
     assert run(["train", str(tiny), "train.steps=1", "--run-dir", "r"]) == 0
     assert run(["train", str(tiny), "model.num_layers=2", "--run-dir", "r"]) == 4
     assert "model.num_layers: 1 there, 2 here" in capsys.readouterr().err
+
+
+def _copy_of(run):
+    shutil.copytree(run, "r")
+    shutil.rmtree("r/checkpoints/average", ignore_errors=True)
+    return ["--run-dir", "r"]
+
+
+def test_a_damaged_newest_checkpoint_gives_way_and_is_named(tiny, tiny_run, capsys):
+    where = _copy_of(tiny_run)
+    file = Path("r/checkpoints/step-12/optimizer.safetensors")
+    file.write_bytes(file.read_bytes()[:-3])
+    assert run(["train", str(tiny), *where]) == 0
+    told = capsys.readouterr().err
+    assert "step-12: optimizer.safetensors has" in told and "Taking the one before." in told
+    assert "continuing from r/checkpoints/step-8" in told and "step 12" in told
+
+
+def test_a_run_without_any_good_checkpoint_is_status_4(tiny, tiny_run, capsys):
+    where = _copy_of(tiny_run)
+    for path in Path("r/checkpoints").glob("step-*"):
+        (path / "manifest.json").write_text("{")
+    assert run(["train", str(tiny), *where]) == 4
+    assert "no checkpoint in 'r/checkpoints' can be read. Train anew with --run-dir." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("model.num_layers=2", ["encoder.layers.1.attention.norm.scale is not in the model"]),
+        ("model.hidden_dim=8", ["targets_embedding.table has shape [7, 8], the model's has [7, 16]", "more"]),
+        ("optimizer={type: Lion, learning_rate: 0.1}", ["trained with the optimizer Lion, this is Adam"]),
+    ],
+)
+def test_a_checkpoint_of_another_recipe_is_status_4_with_the_differences(tiny, tiny_run, capsys, change, told):
+    """Put there by hand: the recipe's own check, which comes first, cannot know of it."""
+    assert run(["train", str(tiny), change, "train.steps=13", "--run-dir", "other"]) == 0
+    where = _copy_of(tiny_run)
+    shutil.copytree("other/checkpoints/step-13", "r/checkpoints/step-13")
+    capsys.readouterr()
+    assert run(["train", str(tiny), "train.steps=20", *where]) == 4
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kt2t:")]
+    assert "'r/checkpoints/step-13' does not fit this model" in line
+    assert not [word for word in told if word not in line], line
+    assert run(["train", str(tiny), change, "train.steps=20", *where]) == 4
+    option, _, value = change.partition("=")
+    line = capsys.readouterr().err
+    assert "holds a run of another recipe. Different:" in line and option in line and " there, " in line
+
+
+def test_patience_without_best_is_status_2(tiny, capsys):
+    assert run(["train", str(tiny), "report.patience=2", "report.best=~"]) == 2
+    assert (
+        "report.patience: 2 evaluations without what? Name a score or metric in report.best." in capsys.readouterr().err
+    )
+
+
+def test_what_cannot_be_started_from(tiny, tiny_run, capsys):
+    assert run(["train", str(tiny), "train.start_from=nowhere", "--run-dir", "r"]) == 2
+    assert "command line: train.start_from: 'nowhere' does not exist." in capsys.readouterr().err
+    assert run(["train", str(tiny), "train.start_from=tiny.yaml", "--run-dir", "r"]) == 4
+    assert "holds neither a run (run.json) nor a checkpoint (manifest.json)" in capsys.readouterr().err
 
 
 def test_an_unwritable_run_folder_is_status_5(tiny, capsys):

@@ -98,9 +98,10 @@ def test_vocabularies_travel_with_the_run(tmp_path, monkeypatch):
     assembling.check_vocabularies(problem, tmp_path / "kept")
     other = assembling.problem_of(recipe)
     assembling.restore_vocabularies(other, tmp_path / "kept")
-    assert other.encode({"inputs": "a 1", "targets": "c"})["inputs"].tolist() == problem.encode(
-        {"inputs": "a 1", "targets": "c"}
-    )["inputs"].tolist()
+    assert (
+        other.encode({"inputs": "a 1", "targets": "c"})["inputs"].tolist()
+        == problem.encode({"inputs": "a 1", "targets": "c"})["inputs"].tolist()
+    )
     with pytest.raises(DataError, match="does not exist"):
         assembling.restore_vocabularies(other, tmp_path / "nowhere")
     changed = assembling.problem_of(recipe)
@@ -108,3 +109,13 @@ def test_vocabularies_travel_with_the_run(tmp_path, monkeypatch):
         vocabulary.train(["zyx"])
     with pytest.raises(RunError, match="not the one that this run was trained with"):
         assembling.check_vocabularies(changed, tmp_path / "kept")
+
+
+def test_packed_rows_are_refused_for_a_model_that_would_mix_them(tiny):
+    model = (
+        "model={type: TransformerLM, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2, prefix: full}"
+    )
+    batch = "train.batch={tokens: 64, pack: 16}"
+    with pytest.raises(RecipeError, match="train.batch.pack: TransformerLM with these options reads one example a row"):
+        _assembled(tiny, model, batch)
+    assert _assembled(tiny, model.replace("full", "causal"), batch).model.takes_packed_rows

@@ -36,7 +36,9 @@ def test_more_steps_and_another_report_are_the_same_run_but_nothing_else(tmp_pat
         folder.begin(other, other)
         changed = _recipe(seed=3)
         changed.nodes["model"] = {"type": "Transformer", "num_layers": 2}
-        with pytest.raises(RunError, match=r"model\.num_layers: '\(not set\)' there, 2 here; train\.seed: .* 3 here") as raised:
+        with pytest.raises(
+            RunError, match=r"model\.num_layers: '\(not set\)' there, 2 here; train\.seed: .* 3 here"
+        ) as raised:
             folder.begin(changed, changed)
     assert raised.value.status == 4
 
@@ -47,6 +49,12 @@ def test_a_folder_that_is_no_run_is_refused_untouched(tmp_path):
         pass
     assert os.listdir(tmp_path) == ["thesis.tex"]
     with pytest.raises(RunError, match="is a file"), RunFolder(tmp_path / "thesis.tex").locked():
+        pass
+
+
+def test_checkpoints_without_the_recipe_they_are_of_are_refused(tmp_path):
+    (tmp_path / "checkpoints" / "step-5").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"holds checkpoints, but no run\.json"), RunFolder(tmp_path).locked():
         pass
 
 

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from kt2t.callbacks.checkpointing import write_best
 from kt2t.errors import RunError
 from kt2t.recipe_file import load
 from kt2t.run.folder import RunFolder
 from kt2t.run.train import train
+from kt2t.training.checkpoints import saved, verify
 
 CODE = """
 import sys
@@ -49,7 +51,9 @@ def _assert_equal(first, again):
 
 
 def test_a_run_leaves_what_it_should(tiny_run):
-    assert {"recipe.yaml", "run.json", "vocabularies", "checkpoints", "tensorboard", "log.txt"} <= set(os.listdir(tiny_run))
+    assert {"recipe.yaml", "run.json", "vocabularies", "checkpoints", "tensorboard", "log.txt"} <= set(
+        os.listdir(tiny_run)
+    )
     assert (tiny_run / "checkpoints" / "step-12").is_dir() and (tiny_run / "checkpoints" / "best.json").is_file()
     assert (tiny_run / "evaluation-validation.json").is_file()
     assert list(tiny_run.rglob("events.out.tfevents*"))
@@ -71,8 +75,8 @@ def test_another_recipe_in_the_folder_is_refused_before_any_work(tiny, tmp_path)
 
 
 def test_killed_and_run_again_it_is_bit_identical(tiny, tmp_path):
-    """kill -9 at three moments of the run, the same command each time; weights and slots equal the undisturbed run's."""
-    overrides = ("train.steps=60", "train.deterministic=true", "report.every=5", *QUICK)
+    """kill -9 at three moments of the run, the same command each time; every checkpoint equals the undisturbed run's."""
+    overrides = ("train.steps=60", "train.deterministic=true", "report.every=5", "report.keep=12", *QUICK)
     assert _start(tiny, tmp_path / "whole", *overrides).wait() == 0
     generator = random.Random(3)
     killed = 0
@@ -90,6 +94,55 @@ def test_killed_and_run_again_it_is_bit_identical(tiny, tmp_path):
             break
     assert killed >= 1
     _assert_equal(_arrays(tmp_path / "whole", 60), _arrays(tmp_path / "killed", 60))
+    whole, again = _written(tmp_path / "whole"), _written(tmp_path / "killed")
+    assert len(whole) == 12 and whole == again
+    assert _best(tmp_path / "whole") == _best(tmp_path / "killed")
+
+
+def _written(run):
+    """The bytes of each file of arrays, by step and name, as their sha256."""
+    return {path.name: {n: f["sha256"] for n, f in verify(path).files.items()} for path in saved(run / "checkpoints")}
+
+
+def _best(run):
+    return json.loads((run / "checkpoints" / "best.json").read_text())
+
+
+# The loss falls, then a learning rate that is far too high lets it rise: the best step is an early one.
+WORSE = ("optimizer.learning_rate=0.5", "report.patience=3", "report.every=4", *QUICK)
+
+
+def test_patience_ends_a_run_and_a_killed_one_at_the_same_step(tiny, tmp_path):
+    given = (*WORSE, "report.keep=100", "train.deterministic=true")
+    assert _start(tiny, tmp_path / "whole", "train.steps=400", *given).wait() == 0
+    end, best = RunFolder(tmp_path / "whole").manifest()["evaluated"], _best(tmp_path / "whole")
+    assert 0 < end < 400 and best["since"] == [end - 8, end - 4, end]
+    losses = {
+        one.step: one.extra["metrics"]["val_loss"] for one in map(verify, saved(tmp_path / "whole" / "checkpoints"))
+    }
+    assert min(losses, key=losses.get) == best["step"] == end - 12
+
+    # It is cut off after two evaluations, the second time before that one was written down.
+    for step in (end - 8, end - 4):
+        assert _start(tiny, tmp_path / "cut", f"train.steps={step}", *given).wait() == 0
+    assert _best(tmp_path / "cut") == {**best, "since": [end - 8, end - 4]}
+    write_best(tmp_path / "cut" / "checkpoints", {**best, "since": [end - 8]})
+    assert _start(tiny, tmp_path / "cut", "train.steps=400", *given).wait() == 0
+    assert _best(tmp_path / "cut") == best and _written(tmp_path / "whole") == _written(tmp_path / "cut")
+
+
+def test_a_run_that_ended_early_says_so_and_goes_on_with_more_patience_or_steps(tiny, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="kt2t"):
+        ended = train(load(str(tiny), ("train.steps=400", *WORSE)), tmp_path / "run").step
+        assert f"training ends at step {ended} of 400: loss has not improved since step {ended - 12}" in caplog.text
+        again = train(load(str(tiny), ("train.steps=400", *WORSE)), tmp_path / "run")
+    assert again.step == ended and again.evaluation is None
+    assert "is finished" in caplog.text and "because loss has not improved" in caplog.text
+    assert "Give a larger report.patience or train.steps" in caplog.text
+    patient = (*WORSE, "report.patience=4")
+    assert train(load(str(tiny), ("train.steps=400", *patient)), tmp_path / "run").step >= ended + 4
+    ended = RunFolder(tmp_path / "run").manifest()["step"]
+    assert train(load(str(tiny), ("train.steps=404", *WORSE)), tmp_path / "run").step >= ended + 3 * 4
 
 
 def test_a_signal_saves_and_the_same_command_goes_on(tiny, tmp_path):

@@ -1,0 +1,172 @@
+"""Notices when the loss explodes, and says so, ends training, or asks to go back to the last good checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+
+from kt2t.callbacks.pace import step_of
+from kt2t.errors import NumericsError
+from kt2t.training.watching import EVERY
+
+Policy = Literal["warn", "stop", "rollback"]
+_logger = logging.getLogger("kt2t")
+
+
+class Exploded(Exception):
+    """Training has to go back. Not an error: whoever called `fit` restores the last checkpoint and goes on.
+
+    Attributes:
+        step: Updates done when it was noticed.
+    """
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"the loss has exploded at step {step}")
+        self.step = step
+
+
+class Explosions(keras.callbacks.Callback):
+    """Compares the loss of the steps since the last look with its running mean, every 16 steps and at each epoch end.
+
+        mean ← mean + (loss - mean) · (1 - decay)        alarm where loss > ratio · max(mean, first / 10)
+
+    `first` is the loss of the first look, so that a loss near zero may jump about. After an alarm the mean waits, and the
+    next alarm comes when the loss was back below in between. What it has seen is in `state`, to be kept in checkpoints:
+    so a run that is killed and goes on hears the same alarms. It stands before `Checkpointing`, so that a checkpoint is
+    never of exploded weights that were noticed.
+
+    Going back is exact too: the batches from the checkpoint to the explosion are left out, and how many that are stands in
+    `state`. A kill before the next checkpoint only makes the same happen again.
+
+    Args:
+        policy: `warn`; `stop` with an error; or `rollback`, which raises `Exploded`.
+        checkpoints: The folder of `Checkpointing`.
+        state: What a checkpoint kept; None at the beginning of a run.
+        ratio: Times the running mean that are an explosion.
+        decay: Of the mean, for each look.
+        looks: Looks that make the first mean, without alarms.
+        most: Times that training may go back; then it ends.
+
+    Raises:
+        ValueError: `ratio` is not above 1, or `policy` is none of the three.
+        NumericsError: From `fit`: the loss exploded, and the policy is to stop, or it came back too often.
+    """
+
+    def __init__(
+        self,
+        policy: Policy = "warn",
+        checkpoints: str | Path | None = None,
+        state: dict[str, Any] | None = None,
+        ratio: float = 3.0,
+        decay: float = 0.9,
+        looks: int = 5,
+        most: int = 3,
+    ) -> None:
+        super().__init__()
+        if policy not in ("warn", "stop", "rollback"):
+            raise ValueError(f"policy: {policy!r} is none of warn, stop and rollback.")
+        if ratio <= 1:
+            raise ValueError(f"ratio: {ratio} is not above 1, so every loss would be an explosion.")
+        self.policy = policy
+        self.checkpoints = checkpoints
+        self.ratio = ratio
+        self.decay = decay
+        self.looks = looks
+        self.most = most
+        self.state = state
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Plain values: the mean, the first loss, the looks, and `skipped` batches and `rollbacks` so far."""
+        return dict(self._state)
+
+    @state.setter
+    def state(self, kept: dict[str, Any] | None) -> None:
+        fresh = {"mean": 0.0, "first": 0.0, "looks": 0, "above": False, "skipped": 0, "rollbacks": 0}
+        self._state: dict[str, Any] = {**fresh, **(kept or {})}
+
+    @property
+    def skipped(self) -> int:
+        """Batches that were left out so far: step n trains on batch n + skipped."""
+        return int(self._state["skipped"])
+
+    def went_back(self, step: int, kept: dict[str, Any] | None, exploded: int) -> None:
+        """Takes over what the checkpoint of a step kept; the batches from there to the explosion are left out."""
+        rollbacks = self._state["rollbacks"] + 1
+        self.state = kept
+        self._state.update(skipped=self.skipped + exploded - step, rollbacks=rollbacks)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._seen_at = step_of(self.model)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._start = self._seen_at = step_of(self.model)
+        self._tokens = self._sum = 0.0
+        self._before = self._tokens_seen()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        step = self._start + batch + 1
+        if step // EVERY > self._seen_at // EVERY:
+            self._look(step, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        step = step_of(self.model)
+        if step > self._seen_at and getattr(self.model, "stop_signal", None) is None:
+            self._look(step, logs)
+
+    def _look(self, step: int, logs: dict[str, Any] | None) -> None:
+        loss = self._loss(step, logs)
+        if loss is None or not math.isfinite(loss):  # steps without finite gradients are left out and watched elsewhere
+            return
+        state = self._state
+        limit = self.ratio * max(state["mean"], state["first"] / 10)
+        above = state["looks"] >= self.looks and loss > limit
+        if above and not state["above"]:
+            self._alarm(step, loss)
+        state["above"] = above
+        if not above:
+            state["looks"] += 1
+            state["first"] = loss if state["looks"] == 1 else state["first"]
+            weight = max(1 - self.decay, 1 / state["looks"])
+            state["mean"] += (loss - state["mean"]) * weight
+
+    def _loss(self, step: int, logs: dict[str, Any] | None) -> float | None:
+        """The loss since the last look, out of Keras's mean since the epoch began; None where there was no weight."""
+        if not logs or "loss" not in logs:
+            return None
+        tokens = self._tokens_seen() - self._before if self._before is not None else float(step - self._start)
+        total = float(logs["loss"]) * tokens
+        grown, added = tokens - self._tokens, total - self._sum
+        self._tokens, self._sum, self._seen_at = tokens, total, step
+        return added / grown if grown > 0 else None
+
+    def _alarm(self, step: int, loss: float) -> None:
+        mean = self._state["mean"]
+        told = (
+            f"the loss up to step {step} is {loss:.4g}, {loss / max(mean, 1e-30):.3g} times its running mean {mean:.4g}"
+        )
+        advice = "Lower the learning rate, lengthen its warm-up or clip the gradients."
+        if self.policy == "warn":
+            _logger.warning("%s. %s", told, advice)
+            return
+        last = self._last_checkpoint()
+        way_out = "There is no checkpoint yet." if last is None else f"The last good checkpoint is '{last}'."
+        if self.policy == "stop" or last is None:
+            raise NumericsError(f"{told}. {advice} {way_out}")
+        if self._state["rollbacks"] >= self.most:
+            raise NumericsError(f"{told}, after training went back {self.most} times. {advice} {way_out}")
+        _logger.warning("%s. Going back to '%s'; the batches up to here are left out.", told, last)
+        raise Exploded(step)
+
+    def _last_checkpoint(self) -> Path | None:
+        from kt2t.training import checkpoints
+
+        return checkpoints.newest(self.checkpoints) if self.checkpoints is not None else None
+
+    def _tokens_seen(self) -> Any:
+        seen = getattr(self.model, "tokens_seen", None)
+        return None if seen is None else float(seen)

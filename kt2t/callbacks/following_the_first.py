@@ -1,0 +1,25 @@
+"""Several workers that end training together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+class FollowingTheFirst(keras.callbacks.Callback):
+    """Ends the training of every worker at the epoch where the first one ends it.
+
+    It stands behind what may set `model.stop_training`, such as `EarlyStopping`, which only the first worker has.
+
+    Args:
+        team: The `kt2t.training.workers.Team` of the run.
+    """
+
+    def __init__(self, team: Any) -> None:
+        super().__init__()
+        self._team = team
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._team.said(bool(self.model.stop_training)):
+            self.model.stop_training = True

@@ -1,0 +1,38 @@
+"""`kt2t launch`: `kt2t train` with several workers on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kt2t.cli.console import data_dir_option, logged, overrides_argument, recipe_argument, run_dir_option
+
+
+@click.command("launch", short_help="Train with several workers on this machine.")
+@recipe_argument
+@overrides_argument
+@click.option("--workers", type=click.IntRange(min=1), required=True, help="Processes that share each batch.")
+@click.option(
+    "--restarts", type=click.IntRange(min=0), default=3, show_default=True, help="In a row, without progress."
+)
+@run_dir_option
+@data_dir_option
+def command(
+    recipe: str, overrides: tuple[str, ...], workers: int, restarts: int, run_dir: Path | None, data_dir: Path | None
+) -> None:
+    """Train RECIPE with several worker processes, each with its share of every batch; the numbers are those of one.
+
+    When a worker dies all of them start again from the last checkpoint. The same command continues a run that was stopped.
+    """
+    from kt2t.recipe_file import load, run_name
+    from kt2t.run.launch import launch
+
+    loaded = load(recipe, overrides)
+    loaded.check()
+    folder = run_dir or Path("runs") / run_name(loaded)
+    words = ["train", recipe, *overrides, "train.strategy=multi_worker", "--run-dir", str(folder)]
+    words += [] if data_dir is None else ["--data-dir", str(data_dir)]
+    with logged():
+        sys.exit(launch(words, workers, folder, restarts))

@@ -1,0 +1,191 @@
+"""The training of a run: one Keras epoch from one multiple of `report.every` to the next, with all that goes along."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+from kt2t.callbacks.pace import step_of
+from kt2t.errors import RunError
+from kt2t.run.assemble import Assembly
+from kt2t.run.folder import RunFolder
+from kt2t.training.manifest import read_manifest
+
+
+def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any) -> int | None:
+    """Trains on from a step until `train.steps`, or until something ends it.
+
+    Args:
+        early: What ends it when nothing improves, or None.
+        team: The workers.
+
+    Returns:
+        The signal that ended it, or None.
+    """
+    from kt2t.callbacks.explosions import Exploded, Explosions
+    from kt2t.training.averages import kept_apart
+
+    recipe, problem, model = assembly.recipe, assembly.problem, assembly.model
+    size: dict[str, Any] = dict(recipe.train.batch)
+    batches = problem.batches("train", **size, seed=recipe.train.seed)
+    explosions = Explosions(recipe.train.on_explosion, folder.checkpoints, _kept(folder, step))
+    callbacks = _callbacks(folder, assembly, step, early, team, batches, explosions)
+    validation = problem.batches("validation", **recipe.train.unpacked)
+    every, last = recipe.report.every, recipe.train.steps
+    with _stopping(model), kept_apart(model):
+        if 0 < step <= last and (step % every == 0 or step == last):
+            _catch_up(folder, assembly, callbacks, validation, step)
+        while step < last and not _ended(model, early, team):
+            count = min(every - step % every, last - step)
+            epochs = (last - step) // every if count == every else 1
+            callbacks[0].skipped = explosions.skipped
+            try:
+                model.fit(
+                    batches.at(step + explosions.skipped),
+                    steps_per_epoch=count,
+                    initial_epoch=step // every,
+                    epochs=step // every + epochs,
+                    validation_data=validation,
+                    callbacks=callbacks,
+                    verbose=0,
+                )
+            except Exploded as alarm:
+                step = _back(folder, model, explosions, alarm.step)
+                continue
+            except Exception as error:
+                _rescue(callbacks, error)
+                raise
+            after = step_of(model)
+            if after == step:
+                break
+            step = after
+        model.agree_on_stop()
+    return model.stop_signal
+
+
+def _kept(folder: RunFolder, step: int) -> dict[str, Any] | None:
+    """What a run's checkpoint tells of explosions."""
+    path = folder.checkpoints / f"step-{step}"
+    return read_manifest(path).extra.get("explosions") if path.is_dir() else None
+
+
+def _back(folder: RunFolder, model: Any, explosions: Any, exploded: int) -> int:
+    """Restores the newest checkpoint after an explosion; its step."""
+    from kt2t.training import checkpoints
+
+    newest = checkpoints.newest(folder.checkpoints)
+    if newest is None:
+        raise RunError(f"no checkpoint in {str(folder.checkpoints)!r} can be read. Train anew with --run-dir.")
+    checkpoints.restore(newest, model)
+    step = step_of(model)
+    explosions.went_back(step, _kept(folder, step), exploded)
+    return step
+
+
+def _rescue(callbacks: list[Any], error: Exception) -> None:
+    """Keeps what was trained where only what follows it failed."""
+    from kt2t.callbacks import Checkpointing
+
+    for callback in callbacks:
+        if isinstance(callback, Checkpointing):
+            callback.rescue(error)
+
+
+def _ended(model: Any, early: Any, team: Any) -> bool:
+    model.agree_on_stop()
+    return model.stop_signal is not None or team.said(early is not None and early.is_over())
+
+
+def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], validation: Any, step: int) -> None:
+    """Does what a kill may have cut off at the end of an epoch: its evaluation, and the choice of the best step."""
+    import keras
+
+    from kt2t.callbacks import Checkpointing, TensorBoard
+    from kt2t.callbacks.logs import validation as validated
+
+    logs = dict(read_manifest(folder.checkpoints / f"step-{step}").extra.get("metrics", {}))
+    evaluated = bool(validated(logs))
+    if evaluated:
+        callbacks = [callback for callback in callbacks if isinstance(callback, (Checkpointing, TensorBoard))]
+    together = keras.callbacks.CallbackList(callbacks, model=assembly.model, verbose=0)
+    together.on_train_begin()
+    if not evaluated:
+        found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
+        logs.update({f"val_{name}": float(value) for name, value in found.items()})
+        together.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
+    else:
+        for callback in callbacks:
+            if isinstance(callback, TensorBoard):
+                callback.write_epoch(step, logs)  # the same points once more, where they were written
+            else:
+                callback.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
+    together.on_train_end()
+
+
+def _callbacks(
+    folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any, batches: Any, explosions: Any
+) -> list[Any]:
+    import keras
+
+    from kt2t import callbacks
+    from kt2t.training.clipping import innermost
+
+    recipe, problem, report = assembly.recipe, assembly.problem, assembly.recipe.report
+    found: list[Any] = [
+        callbacks.BadBatches(folder.bad_batches, batches, folder.checkpoints, writes=folder.writes),
+        explosions,
+    ]
+    if innermost(assembly.model.optimizer).use_ema:
+        found.append(keras.callbacks.SwapEMAWeights())  # evaluation is of the averages
+    if report.score and (problem.scores() or problem.further_scores):
+        found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit))
+    found.append(
+        callbacks.Checkpointing(
+            folder.checkpoints,
+            keep=max(report.keep, recipe.train.average),
+            best=report.best,
+            recipe=assembly.full.nodes,
+            writes=folder.writes,
+            extra=lambda: {"explosions": explosions.state},
+        )
+    )
+    found += [] if early is None else [early]
+    if team.count > 1:
+        found.append(callbacks.FollowingTheFirst(team))
+    if not team.first:
+        return found
+    found.append(
+        callbacks.TensorBoard(
+            folder.tensorboard,
+            problem,
+            recipe_text=assembly.full.to_yaml(),
+            decode=assembly.search,
+            attention_maps=report.attention_maps,
+            samples=report.samples,
+        )
+    )
+    if step < recipe.train.steps:
+        found.append(callbacks.Progress(recipe.train.steps, step))
+    return found
+
+
+@contextlib.contextmanager
+def _stopping(model: Any) -> Iterator[None]:
+    """SIGINT and SIGTERM end the training after the running step, with a checkpoint; the second one ends it at once."""
+
+    def stop(number: int, frame: Any) -> None:
+        model.ask_to_stop(number)
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in before:
+            with contextlib.suppress(ValueError):  # not the main thread
+                signal.signal(number, stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            with contextlib.suppress(ValueError):
+                signal.signal(number, handler)

@@ -1,0 +1,155 @@
+"""Several workers of one run on this machine: started together, and together again when one dies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from kt2t.errors import PeerError
+from kt2t.options import positive
+
+logger = logging.getLogger("kt2t")
+GRACE = 30.0  # seconds for the others to notice that one is gone, or to save after a signal
+
+
+def launch(
+    words: Sequence[str], workers: int, run_dir: Path, restarts: int = 3, command: Sequence[str] | None = None
+) -> int:
+    """Trains with `workers` processes until all are done; when one dies, all start again from the last checkpoint.
+
+    Worker 0 speaks for all; what the others say goes to `workers/` in the run folder.
+
+    Args:
+        words: The command `train` with its arguments.
+        run_dir: The run folder, which all share.
+        restarts: How many times in a row without a new checkpoint; after that this process ends with status 7.
+        command: In place of `python -m kt2t`.
+
+    Returns:
+        The exit status of the workers: 0, that of an error of the user's, or 128 and the number of a signal.
+
+    Raises:
+        ValueError: A count is not positive.
+    """
+    positive("workers", workers)
+    command = command or [sys.executable, "-m", "kt2t"]
+    failures, last = 0, None
+    with _signalled() as stopped:
+        while True:
+            status = _together([*command, *words], workers, run_dir, stopped)
+            if status is not None:
+                return status
+            newest = _newest(run_dir)
+            failures, last = (1 if newest != last else failures + 1), newest
+            if failures > restarts:
+                raise PeerError(f"a worker died {failures} times without a new checkpoint. See {run_dir / 'workers'}.")
+            logger.warning("a worker died; all start again from %s.", newest or "the beginning")
+
+
+def _together(command: Sequence[str], workers: int, run_dir: Path, stopped: list[int]) -> int | None:
+    """The exit status of one generation of workers; None where one died and they should start again."""
+    addresses = _free_addresses(workers)
+    with contextlib.ExitStack() as stack:
+        running = []
+        for worker in range(workers):
+            said = None if worker == 0 else stack.enter_context(_log_of(run_dir, worker))
+            running.append(_start(command, addresses, worker, said))
+        stack.callback(_end, running)
+        while any(process.poll() is None for process in running):
+            if stopped:
+                return _forwarded(running, stopped[0])
+            if any(process.poll() for process in running):
+                _wait(running, GRACE)
+                break
+            time.sleep(0.1)
+        return _verdict([process.returncode for process in running], stopped)
+
+
+def _verdict(found: Sequence[int | None], stopped: Sequence[int]) -> int | None:
+    if not any(found) and None not in found:
+        return 0
+    asked = [128 + number for number in (signal.SIGTERM, signal.SIGINT)]
+    own = [status for status in found if status is not None and status > 0 and status != PeerError.status]
+    if own and (stopped or set(own) <= set(asked)):
+        return own[0]
+    mistakes = [status for status in own if status not in asked]
+    return mistakes[0] if mistakes else None
+
+
+def _start(command: Sequence[str], addresses: Sequence[str], worker: int, said: int | None) -> subprocess.Popen[bytes]:
+    task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": worker}}
+    threads = str(max(1, (os.cpu_count() or 1) // len(addresses)))
+    environment = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, **os.environ}
+    environment["TF_CONFIG"] = json.dumps(task)
+    # In a session of its own: Ctrl-C reaches this process, which hands it on to all of them once.
+    return subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+    )
+
+
+def _free_addresses(count: int) -> list[str]:
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes]
+
+
+@contextlib.contextmanager
+def _log_of(run_dir: Path, worker: int) -> Iterator[int]:
+    folder = run_dir / "workers"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / f"worker-{worker}.log", "ab") as file:
+        yield file.fileno()
+
+
+@contextlib.contextmanager
+def _signalled() -> Iterator[list[int]]:
+    """SIGTERM and SIGINT are noted, for the workers."""
+    stopped: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, frame: stopped.append(number))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _forwarded(running: Sequence[subprocess.Popen[bytes]], number: int) -> int:
+    for process in running:
+        if process.poll() is None:
+            process.send_signal(number)
+    _wait(running, GRACE)
+    return next((p.returncode for p in running if p.returncode and p.returncode > 0), 128 + number)
+
+
+def _wait(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while any(process.poll() is None for process in running) and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _end(running: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def _newest(run_dir: Path) -> str | None:
+    from kt2t.training.checkpoints import saved
+
+    found = saved(run_dir / "checkpoints")
+    return found[-1].name if found else None

@@ -1,0 +1,46 @@
+"""When a run is over before its last step: `report.patience` evaluations were no better than the best one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kt2t.recipe import Recipe
+from kt2t.run.folder import RunFolder
+from kt2t.run.restore import best_step
+
+if TYPE_CHECKING:
+    from kt2t.callbacks import EarlyStopping
+
+
+def early_stopping(folder: RunFolder, recipe: Recipe) -> EarlyStopping | None:
+    """What ends a run early, None where its recipe has no patience.
+
+    A run that was ended so goes on with a larger `report.patience`, as if it had been that from the beginning, or with a
+    larger `train.steps`, and then counts anew.
+    """
+    from kt2t.callbacks import EarlyStopping
+
+    report = recipe.report
+    if report.patience is None or report.best is None:
+        return None
+    kept = folder.manifest()
+    ended = kept.get("ended_early")
+    if ended and recipe.train.steps > ended["steps"]:
+        kept["patience_after"] = ended["step"]
+        folder.update(patience_after=ended["step"], ended_early=None)
+    return EarlyStopping(folder.checkpoints, report.best, report.patience, after=kept.get("patience_after", 0))
+
+
+def note_end(folder: RunFolder, recipe: Recipe, step: int, early: EarlyStopping | None) -> str | None:
+    """Keeps with the run whether it ended early, and tells it in words."""
+    over = early is not None and early.is_over()
+    folder.update(ended_early={"step": step, "steps": recipe.train.steps} if over else None)
+    return why(folder, recipe, early)
+
+
+def why(folder: RunFolder, recipe: Recipe, early: EarlyStopping | None) -> str | None:
+    """Why a run is over before its last step, None where it is not."""
+    if early is None or not early.is_over():
+        return None
+    count = len(early.waited())
+    return f"{recipe.report.best} has not improved since step {best_step(folder)}, for {count} evaluations"

@@ -1,0 +1,252 @@
+"""When a loss is an explosion, worked by hand; what each policy does; and that going back and being killed are exact."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from kt2t.callbacks import Explosions
+from kt2t.callbacks.explosions import Exploded
+from kt2t.cli.main import run
+from kt2t.errors import NumericsError
+from kt2t.ops.paths import attribute_paths
+from kt2t.recipe_file import load
+from kt2t.run.assemble import problem_of
+from kt2t.run.restore import restored
+from kt2t.training.manifest import read_manifest
+
+
+class Told:
+    """A model of which only the step and the weight it has seen are known; it gives the logs that Keras would."""
+
+    def __init__(self, callback, start=0):
+        self.model = SimpleNamespace(optimizer=SimpleNamespace(iterations=start), tokens_seen=100.0 * start)
+        self.callback = callback
+        callback.set_model(self.model)
+        callback.on_train_begin()
+
+    def epoch(self, losses, weights=None):
+        self.callback.on_epoch_begin(0)
+        weights = [10.0] * len(losses) if weights is None else weights
+        logs = {}
+        for batch in range(len(losses)):
+            self.model.optimizer.iterations += 1
+            self.model.tokens_seen += weights[batch]
+            logs = {"loss": np.average(losses[: batch + 1], weights=weights[: batch + 1])}
+            self.callback.on_train_batch_end(batch, logs)
+        self.callback.on_epoch_end(0, logs)
+
+
+def test_the_loss_of_each_look_is_that_of_the_steps_since_the_last_one():
+    """Looks after 16, 32 and 40 steps of an epoch; means over the weight, not over the steps."""
+    callback = Explosions(looks=99)
+    weights = [1.0, 3.0] * 20
+    Told(callback).epoch([4.0, 8.0] * 8 + [2.0, 6.0] * 8 + [1.0, 5.0] * 4, weights)
+    # (4·1 + 8·3)/4 = 7, then 5, then 4; the first looks are averaged evenly: 7, 6, 16/3.
+    assert callback.state["looks"] == 3 and callback.state["first"] == pytest.approx(7.0)
+    assert callback.state["mean"] == pytest.approx(16 / 3)
+
+
+def test_the_mean_decays_after_the_first_looks():
+    callback = Explosions(looks=2, decay=0.5)
+    told = Told(callback)
+    for loss in (4.0, 2.0, 1.0):
+        told.epoch([loss] * 16)
+    assert callback.state["mean"] == pytest.approx(((4 + 2) / 2 + 1) / 2)
+
+
+def test_an_explosion_is_told_once_until_the_loss_was_back(caplog):
+    callback = Explosions(looks=2)
+    told = Told(callback)
+    with caplog.at_level(logging.WARNING, logger="kt2t"):
+        for loss in (5.0, 5.0, 15.0, 16.0, 5.0, 5.0, 100.0):
+            told.epoch([loss] * 16)
+    # 15 is three times the mean and not more. After it (5+5+15)/3 is, so 16 is not; then (5+5+15+16+5+5)/6 = 8.5.
+    assert [record.getMessage() for record in caplog.records] == [
+        "the loss up to step 112 is 100, 11.8 times its running mean 8.5. "
+        "Lower the learning rate, lengthen its warm-up or clip the gradients."
+    ]
+
+
+def test_while_the_loss_stays_up_the_mean_waits(caplog):
+    callback = Explosions(looks=2)
+    told = Told(callback)
+    with caplog.at_level(logging.WARNING, logger="kt2t"):
+        for loss in (5.0, 5.0, 16.0, 20.0, 5.0, 50.0):
+            told.epoch([loss] * 16)
+    assert [record.getMessage().split(",")[0] for record in caplog.records] == [
+        "the loss up to step 48 is 16", "the loss up to step 96 is 50"
+    ]  # fmt: skip
+    assert callback.state["mean"] == 5.0 and callback.state["looks"] == 3 and callback.state["above"] is True
+
+
+def test_a_loss_near_zero_may_jump(caplog):
+    """0.05 is fifty times the mean, and a hundredth of the first loss."""
+    told = Told(Explosions(looks=2))
+    for loss in (5.0, *[0.001] * 200, 0.05):
+        told.epoch([loss] * 16)
+    assert not caplog.records
+    told.epoch([1.6] * 16)
+    assert "times its running mean" in caplog.text
+
+
+def test_steps_without_a_finite_loss_are_left_to_others(caplog):
+    callback = Explosions("stop", looks=1)
+    told = Told(callback)
+    told.epoch([5.0] * 16)
+    told.epoch([float("nan")] * 16)
+    told.epoch([5.0] * 16)
+    assert callback.state["looks"] == 2 and not caplog.records
+
+
+def test_stop_is_an_error_that_names_the_step(tmp_path):
+    told = Told(Explosions("stop", tmp_path, looks=1))
+    told.epoch([5.0] * 16)
+    with pytest.raises(NumericsError, match=r"loss up to step 32 is 50, 10 times .* There is no checkpoint yet\."):
+        told.epoch([50.0] * 16)
+
+
+def test_without_a_checkpoint_there_is_no_way_back(tmp_path):
+    told = Told(Explosions("rollback", tmp_path, looks=1))
+    told.epoch([5.0] * 16)
+    with pytest.raises(NumericsError, match="There is no checkpoint yet"):
+        told.epoch([50.0] * 16)
+
+
+def test_going_back_leaves_out_the_batches_up_to_the_explosion():
+    callback = Explosions("rollback", state={"skipped": 7, "mean": 3.0, "looks": 9})
+    callback.went_back(100, {"skipped": 7, "mean": 2.0, "looks": 6}, exploded=132)
+    assert callback.skipped == 7 + 32 and callback.state["rollbacks"] == 1 and callback.state["mean"] == 2.0
+    callback.went_back(100, None, exploded=116)
+    assert callback.skipped == 16 and callback.state["rollbacks"] == 2
+
+
+def test_what_cannot_be_meant_is_refused():
+    with pytest.raises(ValueError, match="policy: 'halt' is none of"):
+        Explosions("halt")
+    with pytest.raises(ValueError, match="ratio: 1 is not above 1"):
+        Explosions(ratio=1)
+    assert "48" in str(Exploded(48))
+
+
+EXPLOSIVE = '''
+import keras
+import kt2t
+from keras import ops
+
+@kt2t.register
+class MarkedWords(kt2t.data.TextToText):
+    """Short words; those of the training that are marked are a letter that no other has."""
+
+    def __init__(self, marked: list[int]) -> None:
+        super().__init__()
+        self.marked = marked
+
+    def examples(self, split):
+        for number in range(2048 if split == "train" else 8):
+            word = "z" if split == "train" and number in self.marked else "abc"[: 1 + number % 3]
+            yield {"inputs": word, "targets": word}
+
+@kt2t.register
+class Explosive(kt2t.models.Transformer):
+    """Whatever it has learned, it is very sure of the opposite where that letter is read."""
+
+    def call(self, features, training=None):
+        marked = ops.any(features["inputs"] == int(kt2t.Bytes().encode("z")[0]), axis=1)
+        factor = ops.where(marked, -1000.0, 1.0)
+        return super().call(features, training=training) * factor[:, None, None]
+'''
+
+RECIPE = """\
+problem: {type: explosive_words.MarkedWords, marked: []}
+model: {type: explosive_words.Explosive, num_layers: 1, hidden_dim: 8, intermediate_dim: 16, num_heads: 2}
+optimizer: {type: Adam, learning_rate: 0.01, global_clipnorm: 1.0}
+train: {steps: 144, batch: {rows: 8}, dtype: float32, deterministic: true}
+report: {every: 24, score: false, attention_maps: false, samples: 1, keep: 99, best: loss}
+"""
+ROLLBACK = "train.on_explosion=rollback"
+
+
+@pytest.fixture
+def explosive(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    (tmp_path / "explosive_words.py").write_text(EXPLOSIVE, encoding="utf-8")
+    (tmp_path / "explosive.yaml").write_text(RECIPE, encoding="utf-8")
+    return str(tmp_path / "explosive.yaml")
+
+
+def recipe_and_plan(explosive):
+    recipe = load(explosive)
+    recipe.check()
+    problem = problem_of(recipe)
+    problem.prepare()
+    return problem.batches("train", rows=8, seed=recipe.train.seed)
+
+
+def marked(explosive, steps):
+    """Every record of the batches of these steps that is as long as the letter, so that marking it moves no batch."""
+    batches = recipe_and_plan(explosive)
+    found = [[int(i) for i in batches.plan.batch(step).indices if i >= 0 and i % 3 == 0] for step in steps]
+    return "problem.marked=" + json.dumps([number for numbers in found for number in numbers[:1]])
+
+
+def bad_step(explosive):
+    """A step after 97 whose batch has a record of one letter, in the middle between two looks."""
+    batches = recipe_and_plan(explosive)
+    return next(step for step in range(100, 112) if (batches.plan.batch(step).indices % 3 == 0).any())
+
+
+def test_warn_says_so_and_trains_on(explosive, capsys):
+    assert run(["train", explosive, "--run-dir", "run", marked(explosive, [bad_step(explosive)])]) == 0
+    assert "the loss up to step 112 is" in capsys.readouterr().err
+
+
+def test_stop_is_exit_6_with_the_last_good_checkpoint(explosive, capsys):
+    given = ["--run-dir", "run", marked(explosive, [bad_step(explosive)]), "train.on_explosion=stop"]
+    assert run(["train", explosive, *given]) == 6
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kt2t:")]
+    assert "the loss up to step 112 is" in line and "The last good checkpoint is 'run/checkpoints/step-96'." in line
+    assert {path.name for path in Path("run/checkpoints").glob("step-*")} == {f"step-{n}" for n in (24, 48, 72, 96)}
+
+
+def test_going_back_trains_as_if_the_batches_between_had_not_been_there(explosive, capsys):
+    """Against the same model trained by hand: 96 steps, then from batch 112 on. A run that is cut off ends the same."""
+    mark = marked(explosive, [bad_step(explosive)])
+    assert run(["train", explosive, "--run-dir", "whole", mark, ROLLBACK]) == 0
+    assert "Going back to 'whole/checkpoints/step-96'" in capsys.readouterr().err
+    for steps in (96, 110, 120, 144):
+        assert run(["train", explosive, "--run-dir", "cut", mark, ROLLBACK, f"train.steps={steps}"]) in (0, 6)
+    _assert_equal(arrays("whole", 144), arrays("cut", 144))
+    assert read_manifest(Path("whole/checkpoints/step-144")).extra["explosions"]["skipped"] == 16
+
+    found = restored(Path("whole"), "96", ready=lambda problem: problem.prepare()).assembly
+    batches = found.problem.batches("train", rows=8, seed=found.recipe.train.seed)
+    found.model.fit(batches.at(112), steps_per_epoch=48, verbose=0)
+    by_hand = {path: np.asarray(weight) for path, weight in attribute_paths(found.model).items()}
+    _assert_equal(load_file("whole/checkpoints/step-144/model.safetensors"), by_hand)
+
+
+def test_what_comes_again_and_again_ends_training_after_three_times(explosive, capsys):
+    given = ["--run-dir", "run", marked(explosive, range(98, 200)), ROLLBACK]
+    assert run(["train", explosive, *given]) == 6
+    told = capsys.readouterr().err
+    assert told.count("Going back to 'run/checkpoints/step-96'") == 3
+    assert "after training went back 3 times" in told and "Traceback" not in told
+
+
+def arrays(run_dir, step):
+    where = Path(run_dir) / "checkpoints" / f"step-{step}"
+    return {**load_file(where / "model.safetensors"), **load_file(where / "optimizer.safetensors")}
+
+
+def _assert_equal(first, again):
+    assert first.keys() == again.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], again[name], err_msg=name)

@@ -1,0 +1,76 @@
+"""What goes along with training: what a kill cut off at an epoch's end is made up for, and signals are noted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+
+import pytest
+
+from kt2t.recipe_file import load
+from kt2t.run.fit import _stopping
+from kt2t.run.train import train
+from kt2t.training import checkpoints
+
+accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+QUICK = ("report.score=false", "report.best=loss", "report.attention_maps=false")
+
+
+def curve(run, part, tag):
+    found = accumulator.EventAccumulator(str(run / "tensorboard" / part), size_guidance={"scalars": 0}).Reload()
+    return {point.step: point.value for point in found.Scalars(tag)}
+
+
+def trained(tiny, run, steps):
+    return train(load(str(tiny), [f"train.steps={steps}", *QUICK]), run)
+
+
+def test_curves_are_whole_where_a_kill_came_between_a_checkpoint_and_its_figures(tiny, tmp_path):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    trained(tiny, whole, 8)
+    trained(tiny, cut, 4)
+    shutil.rmtree(cut / "tensorboard" / "validation")  # all that is written after the checkpoint of step 4
+    trained(tiny, cut, 8)
+    for part, tag in (("train", "loss"), ("train", "gradient_norm"), ("validation", "loss")):
+        expected = curve(whole, part, tag)
+        assert expected.keys() == {4, 8}
+        assert curve(cut, part, tag) == pytest.approx(expected, rel=1e-4), (part, tag)
+
+
+def test_an_evaluation_that_was_cut_off_is_done_before_going_on(tiny, tmp_path, monkeypatch):
+    run, save = tmp_path / "run", checkpoints.save
+
+    def cut_off(folder, model, step, recipe=None, extra=None):
+        """As a signal in the middle of the evaluation leaves it: without the figures of the validation split."""
+        metrics = {name: value for name, value in extra["metrics"].items() if not name.startswith("val_")}
+        return save(folder, model, step, recipe, {**extra, "metrics": metrics})
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints, "save", cut_off)
+        trained(tiny, run, 4)
+    best = run / "checkpoints" / "best.json"
+    wanted = json.loads(best.read_text())["value"]
+    best.unlink()
+    shutil.rmtree(run / "tensorboard" / "validation")
+    assert trained(tiny, run, 8).step == 8
+    assert curve(run, "validation", "loss")[4] == pytest.approx(wanted, rel=1e-5)
+
+
+class Model:
+    def __init__(self):
+        self.asked = []
+
+    def ask_to_stop(self, number):
+        self.asked.append(number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_asks_and_the_second_one_ends_at_once(number):
+    model, before = Model(), signal.getsignal(number)
+    with _stopping(model):
+        os.kill(os.getpid(), number)
+        assert model.asked == [number]
+        assert signal.getsignal(number) is (signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+    assert signal.getsignal(number) is before
