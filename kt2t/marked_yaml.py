@@ -62,7 +62,7 @@ def read(text: str, file: str | None = None) -> Marked:
         _bounded(text, file)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
-        raise _syntax_error(error, file) from None
+        raise _syntax_error(error, text, file) from None
     marked = Marked(None)
     if node is not None:
         marked.value = _Reader(file, marked.lines).value(node, ())
@@ -129,7 +129,15 @@ class _Reader:
         return RecipeError(message, file=self.file, line=node.start_mark.line + 1)
 
 
-def _syntax_error(error: yaml.YAMLError, file: str | None) -> RecipeError:
+def _syntax_error(error: yaml.YAMLError, text: str, file: str | None) -> RecipeError:
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        column = error.position - before.rfind("\n")
+        return RecipeError(
+            f"the character U+{error.character:04X} (column {column}) is not allowed.",
+            file=file,
+            line=before.count("\n") + 1,
+        )
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not YAML"
     if "'\\t'" in problem:

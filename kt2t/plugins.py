@@ -45,6 +45,8 @@ def changed(kept: Plugins, now: Plugins) -> list[str]:
 
 
 def _file(module: str, folder: Path) -> Path | None:
+    if not all(map(str.isidentifier, module.split("."))):
+        return None
     top = module.partition(".")[0]
     if importlib.util.find_spec(top) is None:
         if not (folder / f"{top}.py").is_file() and not (folder / top).is_dir():
@@ -54,7 +56,7 @@ def _file(module: str, folder: Path) -> Path | None:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         return None
-    return Path(spec.origin) if spec is not None and spec.origin else None
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
 
 
 def _types(value: Any) -> Iterator[str]:

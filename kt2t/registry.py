@@ -113,7 +113,7 @@ def lookup(name: str, slot: str | None = None) -> type:
     A bare name is looked up in the rooms of its slot and then in keras's; a dotted one (`riddles.Riddles`) is imported.
 
     Raises:
-        LookupError: Nothing is registered under the name.
+        LookupError: Nothing is registered under the name, or a dotted one is neither registered nor a class of keras.
     """
     if "." in name:
         return _imported(name)
@@ -196,9 +196,7 @@ def _build_class(node: Mapping[str, Any], slot: str | None, path: str, supplied:
     except (ValueError, TypeError) as error:
         option, colon, rest = str(error).partition(": ")
         named = bool(colon) and option.partition(".")[0] in options(cls)
-        raise RecipeError(
-            rest if named else str(error), path=below(path, option) if named else path or None
-        ) from error
+        raise RecipeError(rest if named else str(error), path=below(path, option) if named else path or None) from error
 
 
 def _remember_arguments(cls: type) -> None:
@@ -282,13 +280,20 @@ def _from_config(cls: type, config: Mapping[str, Any]) -> Any:
 
 def _imported(name: str) -> type:
     module, _, attribute = name.rpartition(".")
+    if not all(map(str.isidentifier, name.split("."))):
+        raise UnknownNameError(f"{name!r} is not the name of a class in a module, such as riddles.Riddles.")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute, None)
     except ModuleNotFoundError as error:
         raise UnknownNameError(f"{name!r} cannot be imported: {error}.") from None
-    except AttributeError:
-        raise UnknownNameError(f"{name!r}: the module {module!r} has no {attribute!r}.") from None
-    return typing.cast(type, found)
+    except Exception as error:  # the module is the user's own and fails in its own ways
+        raise UnknownNameError(f"{name!r} cannot be imported: {type(error).__name__}: {error}.") from error
+    if found is None:
+        raise UnknownNameError(f"{name!r}: the module {module!r} has no {attribute!r}.")
+    # Else a recipe could have any class of any library called with what it likes, subprocess.Popen to begin with.
+    if not inspect.isclass(found) or not (hasattr(found, "_kt2t_new") or is_keras(found)):
+        raise UnknownNameError(f"{name!r} is no class that a recipe may build. Put @kt2t.register above it.")
+    return found
 
 
 @functools.cache
@@ -312,5 +317,3 @@ def _keras_names(module: str) -> tuple[str, ...]:
 
 def _qualified(cls: type) -> str:
     return f"{cls.__module__}.{cls.__qualname__}"
-
-

@@ -21,6 +21,12 @@ report: {every: 2, score: false, attention_maps: false}
 ENGLISH = "".join(f"line {number}\n" for number in range(300)).encode()
 GERMAN = "".join(f"Zeile {number}\n" for number in range(300)).encode()
 
+# fmt: off
+PAIRS_TO_TEXT = (
+    RECIPE,
+    RECIPE.replace("ParallelText", "TextFiles").replace("[train.en, train.de]", "text").replace("Transformer,", "TransformerLM,"),
+)
+
 # What is wrong: the recipe, the files, further words of the command, the exit status, and what must be told.
 CASES = {
     "misspelt key": ((("num_layers", "num_layer"),), {}, (), 2, ["mine.yaml:5: model.num_layer:", "'num_layers'"]),
@@ -44,6 +50,26 @@ CASES = {
     "empty recipe": (((RECIPE, ""),), {}, (), 2, ["mine.yaml: the recipe is empty"]),
     "not YAML": ((("problem:", "problem: ["),), {}, (), 2, ["mine.yaml:"]),
 }
+
+CASES |= {
+    f"text: {what}": ((PAIRS_TO_TEXT, *changes), {"text/a.txt": ENGLISH, **files}, *rest)
+    for what, (changes, files, *rest) in {
+        "missing file": ((("train_files: text", "train_files: texts"),), {}, (), 2, ["mine.yaml:3: problem.train_files: 'texts' does not exist"]),
+        "nothing given": ((("train_files: text", "train_files: ???"),), {}, (), 2, ["problem.train_files: must be given"]),
+        "folder without text": ((), {"text/a.txt": None, "text/a.png": b"x"}, (), 3, ["problem.train_files: 'text' has no text files", "*.txt"]),
+        "empty file": ((), {"text/a.txt": b""}, (), 3, ["text/a.txt", "empty"]),
+        "white space alone": ((), {"text/a.txt": b" \n\n" * 50}, (), 3, ["no text for train", "text/a.txt", "white space"]),
+        "invalid UTF-8": ((), {"text/a.txt": ENGLISH.replace(b"line 41\n", b"line \xff\n")}, (), 3, ["text/a.txt:42", "UTF-8"]),
+        "damaged gzip": ((), {"text/a.txt.gz": gzip.compress(ENGLISH)[:200]}, (), 3, ["text/a.txt.gz", "damaged"]),
+        "blank lines alone": ((), {"text/a.txt": b"\n" * 50}, ("problem.documents=lines",), 3, ["no text for train", "white space"]),
+        "one document to share": ((), {}, ("problem.documents=files",), 3, ["no text for validation", "Name files for validation"]),
+        "windows too long for a batch": ((), {}, ("train.batch={tokens: 8}",), 3, ["longer than 8 tokens", "the tokens of a batch"]),
+        "stride beyond the window": ((), {}, ("problem.length=8", "problem.stride=9"), 2, ["problem.stride: 9", "length 8"]),
+        "too rare words": ((("type: Bytes", "type: ClosedWords, least_count: 999"),), {}, (), 3, ["no word occurs 999 times"]),
+        "inputs are not read": ((("type: TransformerLM", "type: TransformerEncoder"),), {}, (), 2, ["mine.yaml:5"]),
+    }.items()
+}
+# fmt: on
 
 
 @pytest.mark.parametrize("case", CASES)

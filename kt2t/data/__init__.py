@@ -9,6 +9,8 @@ TABLE = {
     "Multi30k": "translation.multi30k",
     "Bytes": "vocabularies.bytes",
     "Characters": "vocabularies.characters",
+    "ClosedWords": "vocabularies.closed_words",
+    "SubwordTextEncoder": "vocabularies.subword_text_encoder",
     "Subwords": "vocabularies.subwords",
     "Symbols": "vocabularies.symbols",
     "Words": "vocabularies.words",
@@ -22,5 +24,9 @@ TABLE = {
     "Shift": "algorithmic.shift",
     "Sort": "algorithmic.sort",
     "NumbersInWords": "language.numbers_in_words",
+    "PennTreebank": "language.word_files",
+    "RunningText": "language.running_text",
+    "TextFiles": "language.text_files",
+    "WikiText": "language.word_files",
 }
 __getattr__, __dir__ = exports(__name__, TABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -66,6 +67,8 @@ class Prepared:
         from kt2t.data.vocabularies.vocabulary import Vocabulary
 
         for field, note in self.manifest["vocabularies"].items():
+            if Path(note["folder"]).name != note["folder"]:
+                raise damaged(self.folder / MANIFEST, f"names a vocabulary elsewhere: {note['folder']!r}")
             stored = Vocabulary.load(self.folder / note["folder"])
             vocabulary = vocabularies.get(field)
             if vocabulary is not None:
@@ -90,6 +93,8 @@ class Prepared:
                 raise damaged(self.folder / MANIFEST, f"does not fit: the folder {word} {', '.join(sorted(names))}")
 
     def _check_size(self, path: Path, note: Mapping[str, Any]) -> None:
+        if path.is_symlink() or not path.is_file():
+            raise damaged(path, "is no file, as it was when it was written")
         size, records = path.stat().st_size, note.get("records")
         what = f"{records} records in {note['bytes']} bytes" if records is not None else f"{note['bytes']} bytes"
         if size != note["bytes"]:
@@ -107,6 +112,17 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise DataError(f"'{path}' does not exist. Prepare the problem to make it.") from None
     except (OSError, ValueError) as error:
         raise damaged(path, f"cannot be read: {error}") from error
-    if manifest.get("format") != FORMAT:
-        raise damaged(path, f"has format {manifest.get('format')}; this kt2t reads {FORMAT}")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else "none"
+        raise damaged(path, f"has format {found}; this kt2t reads {FORMAT}")
+    written = manifest.pop("seal", None)  # folders of before there were seals have none
+    if written is not None and written != seal(manifest):
+        raise damaged(path, "was changed after it was written")
+    if not {"splits", "fields", "vocabularies"} <= manifest.keys():
+        raise damaged(path, "is not of a prepared problem")
     return manifest
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """What tells whether a manifest is the one that was written: sha256 of its content, in hexadecimal."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

@@ -148,16 +148,26 @@ class Records:
         Raises:
             DataError: A record is damaged; named by shard and index.
         """
-        indices = np.asarray(indices, np.int64)
-        shards = np.searchsorted(self._ends, indices, side="right")
-        examples: list[Arrays] = [{} for _ in indices]
+        shards, numbers = self._places(indices)
+        examples: list[Arrays] = [{} for _ in shards]
         for shard in np.unique(shards).tolist():
             places = np.flatnonzero(shards == shard)
-            first = int(self._ends[shard - 1]) if shard else 0
-            inside = (indices[places] - first).tolist()
+            inside = numbers[places].tolist()
             for place, number, record in zip(places.tolist(), inside, self._raw(shard, inside), strict=True):
                 examples[place] = self._unpacked(shard, number, record)
         return examples
+
+    def places(self, indices: Sequence[int] | np.ndarray) -> list[tuple[str, int]]:
+        """Where these records lie: the file's name, and which record of the file, from 0."""
+        shards, numbers = self._places(indices)
+        files = [shard["file"] for shard in self._note["shards"]]
+        return [(files[shard], number) for shard, number in zip(shards.tolist(), numbers.tolist(), strict=True)]
+
+    def _places(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The shard of each record, and its number in it."""
+        indices = np.asarray(indices, np.int64)
+        shards = np.searchsorted(self._ends, indices, side="right")
+        return shards, indices - np.concatenate([[0], self._ends])[shards]
 
     def _read_lengths(self) -> dict[str, np.ndarray]:
         path = self.folder / self._note["lengths"]["file"]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kt2t.data.prepared import Prepared
+from kt2t.data.prepared import Prepared, seal
 from kt2t.data.translation.parallel_text import ParallelText
 from kt2t.data.vocabularies.characters import Characters
 from kt2t.errors import DataError
@@ -92,6 +92,11 @@ def test_another_vocabulary_is_refused(made):
         Prepared(folder).restore_vocabularies({})
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["vocabularies"]["inputs"]["fingerprint"] = other.fingerprint
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(DataError, match="manifest.json' was changed after it was written"):
+        Prepared(folder)
+    del manifest["seal"]
+    manifest["seal"] = seal(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(DataError, match=f"were made with the vocabulary {other.fingerprint}"):
         ParallelText(train_files="x.tsv", vocabulary=Characters()).use(folder)

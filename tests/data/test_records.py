@@ -72,6 +72,9 @@ def test_reads_by_index_across_shards(tmp_path, monkeypatch):
     order = np.random.default_rng(1).permutation(60)
     assert all(same(found, examples[place]) for found, place in zip(records.read(order), order, strict=True))
     assert records.lengths["inputs"].tolist() == [len(example["inputs"]) for example in examples]
+    for index, (file, number) in enumerate(records.places(range(60))):
+        (record,) = module.open_shard(tmp_path / file).read([number])
+        assert same(unpack(record, LAYOUT), examples[index])
 
 
 def test_the_same_examples_give_the_same_bytes(tmp_path):

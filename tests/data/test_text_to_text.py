@@ -8,7 +8,7 @@ from kt2t.data.text_to_text import TextToText
 from kt2t.data.vocabularies.bytes import Bytes
 from kt2t.data.vocabularies.characters import Characters
 from kt2t.errors import DataError
-from kt2t.features import Text
+from kt2t.features import Label, Text
 from kt2t.registry import build, describe, register
 
 
@@ -90,7 +90,9 @@ def test_an_example_without_a_field_is_named(folder, monkeypatch):
 def test_encoding_in_the_pool_of_prepare_takes_no_threads_of_its_own(folder, monkeypatch):
     taken = []
     encode_all = Bytes.encode_all
-    monkeypatch.setattr(Bytes, "encode_all", lambda self, texts, threads=None: taken.append(threads) or encode_all(self, texts))
+    monkeypatch.setattr(
+        Bytes, "encode_all", lambda self, texts, threads=None: taken.append(threads) or encode_all(self, texts)
+    )
     Echo(path=folder).prepare()
     assert set(taken) == {1}
 
@@ -111,6 +113,16 @@ def test_a_vocabulary_that_came_trained_is_another_folder(folder):
     assert one.prepare() == one.prepared.folder
 
 
+def test_a_target_space_is_the_same_field_in_every_example(folder):
+    problem = Echo(path=folder, target_space=7)
+    problem.prepare()
+    assert problem.features()["target_space"] == Label(32)
+    assert problem.expected_features().keys() == problem.encode({"inputs": "a", "targets": "b"}).keys()
+    features, targets, _ = next(iter(problem.batches("train", rows=4)))
+    assert features["target_space"].tolist() == [7] * len(targets) and features["target_space"].dtype == "int32"
+    assert problem.encode({"inputs": "a"})["target_space"] == 7
+
+
 def test_describe_and_build():
     node = {"type": "ParallelText", "train_files": ["a.tsv"], "vocabulary": {"type": "Subwords", "size": 300}}
     assert describe(build(node)) == node
@@ -122,6 +134,7 @@ def test_describe_and_build():
         ({"vocabulary": Bytes(), "source_vocabulary": Bytes()}, "vocabulary: given for both sides"),
         ({"source_vocabulary": Bytes()}, "target_vocabulary: missing"),
         ({"max_length": 0}, "max_length: 0 is not positive"),
+        ({"target_space": 32}, "target_space: 32 is not from 0 to 31"),
     ],
 )
 def test_options_that_cannot_be(options, message):

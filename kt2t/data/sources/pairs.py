@@ -83,7 +83,7 @@ def json_lines(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
             continue
         try:
             entry = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"no JSON: {error}.", file=str(path), line=number) from None
         yield {
             "inputs": _text(entry, source_key, path, number),

@@ -112,6 +112,14 @@ class SubwordTextEncoder(Vocabulary):
                 "the vocabulary is cut, or it is none. Copy it again.",
                 file=source,
             )
+        for line, (found, reserved) in enumerate(zip(subwords, RESERVED, strict=False), 1):
+            if found.removesuffix("_") != reserved:  # else a subword of text would end sequences
+                raise DataError(
+                    f"{found!r} stands where Tensor2Tensor writes {reserved!r}: the vocabulary is cut, or it is none. "
+                    "Copy it again.",
+                    file=source,
+                    line=line,
+                )
         numbers = {subword: number for number, subword in enumerate(subwords)}
         self._content, self._subwords, self._ids_of = content, subwords, _Ids(numbers, alphabet)
 

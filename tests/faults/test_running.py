@@ -1,0 +1,188 @@
+"""The rows R04 to R10 of the fault catalogue, each through the command: its status, what it says, and what is saved.
+
+R01 to R03, gradients that are not numbers, are `tests/callbacks/test_bad_batches.py`; what a loss that explodes does to the
+batches is `tests/callbacks/test_explosions.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import warnings
+from pathlib import Path
+
+import keras
+import pytest
+
+from kt2t.cli.main import run
+from kt2t.training import checkpoints
+
+QUICK = ["report.score=false", "report.best=loss", "report.attention_maps=false", "report.samples=1"]
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of the TensorFlow backend")
+
+
+@pytest.fixture
+def command(tiny):
+    return ["train", str(tiny), "--run-dir", "r", *QUICK]
+
+
+def steps(folder="r"):
+    """Those of the checkpoints, each of which is whole."""
+    return [checkpoints.verify(path).step for path in checkpoints.saved(Path(folder) / "checkpoints")]
+
+
+def sentence(said):
+    assert "Traceback" not in said
+    (line,) = [line for line in said.splitlines() if line.startswith("kt2t: ")]
+    return line
+
+
+def test_r04_a_loss_that_explodes_is_status_6_where_that_is_asked_for(command, capsys, monkeypatch):
+    from kt2t.callbacks import Explosions
+
+    monkeypatch.setattr(Explosions, "_loss", lambda self, step, logs: 1.0 if step <= 28 else 30.0)
+    for policy, status in (("stop", 6), ("warn", 0)):
+        given = [*command, "train.steps=36", f"train.on_explosion={policy}", "--run-dir", policy]
+        assert run(given) == status
+        said = capsys.readouterr().err
+        assert "the loss up to step 32 is 30, 30 times its running mean 1. Lower the learning rate" in said
+        if policy == "stop":
+            assert sentence(said).endswith("The last good checkpoint is 'stop/checkpoints/step-28'.")
+            assert max(steps("stop")) == 28
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_r05_r06_a_signal_saves_within_the_step_and_is_its_own_status(command, capsys, monkeypatch, name, status):
+    from kt2t.callbacks import Checkpointing
+
+    before = Checkpointing.on_train_batch_end
+
+    def sent(self, batch, logs=None):
+        if batch == 2:
+            os.kill(os.getpid(), getattr(signal, name))
+        before(self, batch, logs)
+
+    monkeypatch.setattr(Checkpointing, "on_train_batch_end", sent)
+    with pytest.raises(SystemExit) as end:
+        run([*command, "report.every=12"])
+    assert end.value.code == status and steps() in ([3], [4])
+    assert "stopped and saved; the same command continues." in capsys.readouterr().err
+    monkeypatch.undo()
+
+
+def test_r06_the_second_interrupt_ends_it_at_once(command, capsys, monkeypatch):
+    from kt2t.callbacks import Checkpointing
+
+    def sent(self, batch, logs=None):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Checkpointing, "on_train_batch_end", sent)
+    assert run(command) == 130
+    assert sentence(capsys.readouterr().err) == "kt2t: interrupted."
+
+
+def _no_memory_of_the_host():
+    raise MemoryError("Unable to allocate 7.45 GiB for an array")
+
+
+def _no_memory_of_the_device():
+    import tensorflow as tf
+
+    tf.zeros((2**22, 2**24)) + 1.0  # 256 TiB, which no machine gives
+
+
+@pytest.mark.parametrize("lack", [_no_memory_of_the_host, _no_memory_of_the_device])
+def test_r07_out_of_memory_is_status_5_with_what_takes_less(command, capsys, monkeypatch, lack):
+    from kt2t.callbacks import Checkpointing
+
+    assert run([*command, "train.steps=4"]) == 0
+    monkeypatch.setattr(Checkpointing, "on_train_batch_end", lambda self, batch, logs=None: lack())
+    capsys.readouterr()
+    assert run([*command, "train.steps=8"]) == 5
+    line = sentence(capsys.readouterr().err)
+    for advice in ("out of memory", "train.batch", "max_length", "train.micro_batches", "model.recompute"):
+        assert advice in line
+    assert steps() == [4]
+
+
+def test_r08_an_input_that_stalls_is_status_7_with_the_stacks(command, capfd, monkeypatch):
+    from kt2t.data import reader
+    from kt2t.data.records import Records
+
+    assert run([*command, "train.steps=4"]) == 0
+    never = threading.Event()
+    real = Records.read
+
+    def blocked(self, indices):
+        if threading.current_thread().name == "kt2t reader":
+            never.wait()
+        return real(self, indices)
+
+    monkeypatch.setattr(Records, "read", blocked)
+    monkeypatch.setattr(reader, "PATIENCE", 1.0)
+    capfd.readouterr()
+    try:
+        assert run([*command, "train.steps=8"]) == 7
+    finally:
+        never.set()
+    said = capfd.readouterr().err
+    (line,) = [line for line in said.splitlines() if line.startswith("kt2t: ")]
+    assert "no batch came for 1 seconds" in line and "start again: training continues" in line
+    assert "in blocked" in said and "Current thread" in said  # where the reader waits, and who waited for it
+    assert steps() == [4]
+
+
+def test_r09_summaries_that_cannot_be_written_are_told_once_and_training_ends_well(command, monkeypatch):
+    from kt2t.callbacks.event_file import EventFile
+
+    class Full:
+        """A file on a full disk."""
+
+        def write(self, content):
+            raise OSError(28, "No space left on device")
+
+        def seek(self, place):
+            return place
+
+        def truncate(self):
+            return 0
+
+        def close(self):
+            return None
+
+    real = EventFile._open
+
+    def opened(self):
+        real(self)
+        self._file.close()
+        self._file = Full()
+
+    monkeypatch.setattr(EventFile, "_open", opened)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert run(command) == 0
+    said = [str(one.message) for one in told if "TensorBoard's events" in str(one.message)]
+    assert sorted(one.partition(":")[0] for one in said) == ["r/tensorboard/train", "r/tensorboard/validation"]
+    assert all("No space left on device" in one and "Training goes on without them" in one for one in said)
+    assert max(steps()) == 12
+
+
+@pytest.mark.parametrize("where", ["score", "evaluate"])
+def test_r10_what_fails_after_the_steps_does_not_lose_them(command, capsys, monkeypatch, where):
+    from kt2t.data.algorithmic.reverse import Reverse
+    from kt2t.models import Transformer
+
+    def fails(self, *given, **more):
+        raise ZeroDivisionError("a score of nothing")
+
+    owner, name = {"score": (Reverse, "score"), "evaluate": (Transformer, "test_step")}[where]
+    given = [one for one in command if not one.startswith(("report.score", "report.best"))]
+    with monkeypatch.context() as within:
+        within.setattr(owner, name, fails)
+        assert run([*given, "report.best=exact_match"]) == 70
+    assert "this is a bug of kt2t: ZeroDivisionError: a score of nothing" in sentence(capsys.readouterr().err)
+    assert steps() == [4]
+    assert run([*given, "report.best=exact_match", "train.steps=8"]) == 0
+    assert "continuing from r/checkpoints/step-4" in capsys.readouterr().err and steps() == [4, 8]

@@ -1,0 +1,320 @@
+"""X01 to X06 of the catalogue of faults: files from strangers, code that a recipe names, secrets. See README.md here."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import io
+import json
+import os
+import pickle
+import resource
+import shutil
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from kt2t.cli.main import run
+
+ROOT = Path(__file__).resolve().parents[2]
+WEIGHTS = "model.safetensors"
+
+
+class _Touch:
+    """Unpickled, it makes the file `canary`."""
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
+        return os.system, ("touch canary",)
+
+
+PICKLE = pickle.dumps(_Touch())
+
+
+def _zip(**members: bytes) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members.items():
+            file.writestr(name.replace("__", "/"), data)
+    return held.getvalue()
+
+
+def _tar(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w:gz") as file:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, link
+        file.addfile(entry)
+    return held.getvalue()
+
+
+def _h5(link: bool) -> bytes:
+    held = io.BytesIO()
+    with h5py.File(held, "w") as file:
+        if link:
+            file["weights"] = h5py.ExternalLink("/etc/passwd", "/")
+        else:
+            file.attrs["model_config"] = json.dumps({"class_name": "Lambda", "config": {"function": "os.system"}})
+    return held.getvalue()
+
+
+def _npz() -> bytes:
+    held = io.BytesIO()
+    np.savez(held, weights=np.array([_Touch()], object))
+    return held.getvalue()
+
+
+def _tensors(header: object, data: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+LAMBDA = json.dumps({"class_name": "Lambda", "config": {"function": ["4wEAAAA=", None, None]}}).encode()
+OF_FOUR = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
+CRAFTED: dict[str, bytes] = {
+    "lambda.keras": _zip(**{"config.json": LAMBDA, "metadata.json": b"{}", "model.weights.h5": b""}),
+    "up.keras": _zip(**{"..__..__canary": b"x"}),
+    "absolute.keras": _zip(**{"__tmp__canary": b"x"}),
+    "bomb.keras": _zip(**{"model.weights.h5": bytes(200_000_000)}),
+    "empty.keras": b"",
+    "lambda.h5": _h5(link=False),
+    "external.h5": _h5(link=True),
+    "weights.pkl": PICKLE,
+    "weights.pt": _zip(**{"archive__data.pkl": PICKLE}),
+    "weights.joblib": PICKLE,
+    "weights.npz": _npz(),
+    "weights.npy": b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }" + PICKLE,
+    "up.tar.gz": _tar("../../canary"),
+    "absolute.tar.gz": _tar("/tmp/canary"),
+    "symbolic.tar.gz": _tar("weights", tarfile.SYMTYPE, "/etc/passwd"),
+    "hard.tar.gz": _tar("weights", tarfile.LNKTYPE, "/etc/passwd"),
+    "header.safetensors": struct.pack("<Q", 2**62) + b"{}",
+    "nested.safetensors": _tensors(b"[" * 100_000),
+    "offsets.safetensors": _tensors({"w": {**OF_FOUR, "data_offsets": [0, 2**40]}}),
+    "shape.safetensors": _tensors({"w": {**OF_FOUR, "shape": [2**40, 2**40]}}, bytes(4)),
+    "overlap.safetensors": _tensors({"a": OF_FOUR, "b": OF_FOUR}, bytes(4)),
+    "name.safetensors": _tensors({"../../../etc/passwd": OF_FOUR}, bytes(4)),
+    "absolute.safetensors": _tensors({"/etc/passwd": OF_FOUR}, bytes(4)),
+    "saved_model.pb": b"\x08\x01\x12\x04evil",
+    "checkpoint": b'model_checkpoint_path: "../../../etc/passwd"\n',
+    "run.json": b'{"format": 1, "given": {}, "plugins": {}}',
+}
+
+
+@pytest.fixture
+def run_copy(tiny_run, tmp_path, monkeypatch) -> Path:
+    """A trained run that may be damaged; the working folder is a fresh one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1 2 3\n")))
+    return Path(shutil.copytree(tiny_run, tmp_path / "run"))
+
+
+def newest(run_folder: Path) -> Path:
+    return max((run_folder / "checkpoints").glob("step-*"), key=lambda path: int(path.name[5:]))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str, status: int = 4) -> str:
+    capsys.readouterr()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert run(list(words)) == status
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000, "KiB more than before"
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kt2t: ")]
+    assert len(errors) == 1, errors
+    assert not Path("canary").exists() and not Path("/tmp/canary").exists()
+    return errors[0]
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_x01_x02_a_model_file_of_another_kind_is_refused_as_a_start(tiny, name, capsys):
+    assert len(CRAFTED) >= 20
+    Path("given").mkdir()
+    (Path("given") / name).write_bytes(CRAFTED[name])
+    for given in ("given", f"given/{name}"):
+        line = refused(capsys, "train", str(tiny), f"train.start_from={given}", "--run-dir", "new")
+        assert given in line
+        assert not Path("new/run.json").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in CRAFTED if name != "run.json"])
+def test_x01_x02_a_model_file_of_another_kind_in_place_of_the_weights_is_not_parsed(run_copy, name, capsys):
+    (newest(run_copy) / WEIGHTS).write_bytes(CRAFTED[name])
+    step = newest(run_copy).name[5:]
+    assert WEIGHTS in refused(capsys, "predict", str(run_copy), "--checkpoint", step)
+
+
+def sealed(checkpoint: Path, change: Callable[[dict], None]) -> None:
+    """Changes a checkpoint's manifest as one who can compute its seal."""
+    file = checkpoint / "manifest.json"
+    content = json.loads(file.read_text())
+    del content["seal"]
+    change(content)
+    content["seal"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "name", [f"{'../' * 12}etc/passwd", "/etc/passwd", "..", "sub/model.safetensors", "manifest.json"]
+)
+def test_x02_a_manifest_that_names_a_file_elsewhere_is_refused(run_copy, name, capsys):
+    data = Path("/etc/passwd").read_bytes()
+
+    def change(content: dict) -> None:
+        content["files"][name] = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        content["arrays"][name] = {}
+
+    sealed(newest(run_copy), change)
+    line = refused(capsys, "predict", str(run_copy), "--checkpoint", newest(run_copy).name[5:])
+    assert repr(name) in line and "root:" not in line
+
+
+def test_x02_prepared_data_that_names_a_file_elsewhere_is_refused(tmp_path, monkeypatch, capsys):
+    from kt2t.data.prepared import seal
+
+    monkeypatch.chdir(tmp_path)
+    Path("train.tsv").write_text("".join(f"line {n}\tZeile {n}\n" for n in range(200)))
+    Path("mine.yaml").write_text(
+        "problem: {type: ParallelText, train_files: train.tsv, vocabulary: {type: Characters}}\n"
+        "model: {type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2}\n"
+        "optimizer: {type: Adam}\n"
+    )
+    words = ["prepare", "mine.yaml", "--data-dir", "data"]
+    assert run(words) == 0
+    folder = next(path for path in Path("data").iterdir() if path.is_dir())
+    written = json.loads((folder / "manifest.json").read_text())
+
+    def store(content: dict) -> None:
+        content = {key: value for key, value in content.items() if key != "seal"}
+        (folder / "manifest.json").write_text(json.dumps({**content, "seal": seal(content)}))
+
+    for name in ("/etc/passwd", "../../../../../../../etc/passwd"):
+        changed = json.loads(json.dumps(written))
+        changed["splits"]["train"]["shards"][0]["file"] = name
+        store(changed)
+        assert "does not fit: the folder lacks passwd" in refused(capsys, *words, status=3)
+        changed = json.loads(json.dumps(written))
+        changed["vocabularies"]["inputs"]["folder"] = name
+        store(changed)
+        assert f"names a vocabulary elsewhere: {name!r}" in refused(capsys, *words, status=3)
+    store(written)
+    note = json.loads((folder / "vocabulary" / "vocabulary.json").read_text())
+    note["files"] = {"/etc/passwd": hashlib.sha256(Path("/etc/passwd").read_bytes()).hexdigest()}
+    (folder / "vocabulary" / "vocabulary.json").write_text(json.dumps(note))
+    assert "names a file elsewhere: '/etc/passwd'" in refused(capsys, *words, status=3)
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "/dev/zero", "/nowhere/at/all"])
+def test_x03_a_link_in_place_of_the_weights_is_refused(run_copy, target, capsys):
+    weights = newest(run_copy) / WEIGHTS
+    weights.unlink()
+    weights.symlink_to(target)
+    line = refused(capsys, "predict", str(run_copy), "--checkpoint", newest(run_copy).name[5:])
+    assert WEIGHTS in line and "root:" not in line
+
+
+def test_x03_a_shard_that_is_a_link_is_refused(tiny, tmp_path, capsys):
+    assert run(["prepare", str(tiny), "--data-dir", "data"]) == 0
+    shard = next(Path("data").rglob("train-*.arrayrecord"))
+    shutil.move(shard, "elsewhere")
+    shard.symlink_to(Path("elsewhere").resolve())
+    assert f"{shard.name}' is no file" in refused(capsys, "prepare", str(tiny), "--data-dir", "data", status=3)
+
+
+PLUGIN = """\
+from pathlib import Path
+
+import kt2t
+from kt2t.data.algorithmic.reverse import Reverse
+
+Path("imported").touch()
+
+
+@kt2t.register
+class BackwardsForFaults(Reverse):
+    '''The reversal, of one's own.'''
+
+
+class NotRegistered:
+    def __init__(self, **options):
+        Path("canary").touch()
+"""
+
+
+def test_x04_a_module_that_a_recipe_names_is_told_before_it_is_used(tiny, capsys, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    Path("backwards_for_faults.py").write_text(PLUGIN)
+    tiny.write_text(tiny.read_text().replace("type: Reverse", "type: backwards_for_faults.BackwardsForFaults"))
+    assert run(["list", "recipes"]) == 0 and not Path("imported").exists()
+    assert run(["train", str(tiny), "train.steps=4", "--run-dir", "new"]) == 0
+    told = f"using backwards_for_faults from {Path('backwards_for_faults.py').resolve()}"
+    assert told in capsys.readouterr().err and told in Path("new/log.txt").read_text()
+    noted = json.loads(Path("new/run.json").read_text())["plugins"]["backwards_for_faults"]
+    assert noted["sha256"] == hashlib.sha256(Path("backwards_for_faults.py").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "{type: subprocess.Popen, args: [touch, canary]}",
+        "{type: os.system, command: touch canary}",
+        '{type: builtins.exec, source: \'open("canary", "w")\'}',
+        "{type: pathlib.Path}",
+        "{type: functools.partial}",
+        "{type: keras.utils.get_file, fname: canary, origin: 'file:///etc/passwd'}",
+        "{type: keras.config.enable_unsafe_deserialization}",
+        "{type: tests_of_faults_plugin.NotRegistered}",
+        "{type: ../../../etc/passwd}",
+        "{type: ..}",
+    ],
+)
+def test_x04_only_registered_classes_and_those_of_keras_are_built(tiny, node, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    Path("tests_of_faults_plugin.py").write_text(PLUGIN.split("@kt2t")[0] + "class" + PLUGIN.split("class")[-1])
+    text = tiny.read_text().replace("=model.hidden_dim", "16")
+    for section in ("problem", "model"):
+        lines = [f"{section}: {node}" if line.startswith(f"{section}:") else line for line in text.splitlines()]
+        tiny.write_text("\n".join(lines) + "\n")
+        line = refused(capsys, "train", str(tiny), "--run-dir", "new", status=2)
+        assert f"tiny.yaml:{2 if section == 'problem' else 3}: {section}.type: " in line
+        assert not Path("new/run.json").exists()
+
+
+def test_x05_no_code_runs_what_it_reads():
+    """Beside the rule of the house: no way round it by another name either."""
+    names = {
+        "pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "eval", "exec", "compile", "allow_pickle",
+        "system", "popen", "unsafe_load", "full_load", "UnsafeLoader", "FullLoader", "load_model", "load_weights",
+        "enable_unsafe_deserialization", "extractall", "mktemp",
+    }  # fmt: skip
+    ours = {"compile"}  # a method of every model of keras: only the bare name is the one that runs text
+    found = []
+    for path in sorted((ROOT / "kt2t").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            used: set[str] = set()
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                used = {part for alias in node.names for part in alias.name.split(".")}
+                used |= set((getattr(node, "module", None) or "").split("."))
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                used = {node.func.id}
+            elif isinstance(node, ast.Attribute):
+                used = {node.attr} - ours
+            elif isinstance(node, ast.keyword):
+                plain = isinstance(node.value, ast.Constant) and node.value.value is False
+                used = {"allow_pickle"} if node.arg in ("allow_pickle", "shell") and not plain else set()
+            found += [f"{path.relative_to(ROOT)}: {name}" for name in used & names]
+    assert found == []
+
+
+def test_x06_nothing_of_the_environment_is_kept_with_a_run(tiny, monkeypatch, capsys):
+    canary = "canary-5f0e1c9a"
+    for name in ("SECRET", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "KT2T_SECRET", "WANDB_API_KEY"):
+        monkeypatch.setenv(name, canary)
+    assert run(["train", str(tiny), "train.steps=4", "--run-dir", "new", "--data-dir", "data"]) == 0
+    assert canary not in "".join(capsys.readouterr())
+    files = [path for folder in ("new", "data") for path in Path(folder).rglob("*") if path.is_file()]
+    assert len(files) > 8
+    assert [str(path) for path in files if canary.encode() in path.read_bytes()] == []
