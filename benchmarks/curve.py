@@ -1,6 +1,6 @@
 """Prints a run's validation scores over steps and minutes of wall time since the run began, from its event files.
 
-    python benchmarks/curve.py RUN [tag]
+python benchmarks/curve.py RUN [tag]
 """
 
 from __future__ import annotations

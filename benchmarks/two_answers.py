@@ -66,7 +66,9 @@ def tagged(model: Any, problem: Any) -> list[str]:
     batches = problem.batches("validation", rows=64, shuffle=False)
     for plan, (features, _, weights) in zip(batches.plan.epoch(0), batches, strict=True):
         ids = np.argmax(keras.ops.convert_to_numpy(model(features)), -1) * (weights > 0)
-        answers.update({int(n): problem.decode("inputs", row) for n, row in zip(plan.indices, ids, strict=True) if n >= 0})
+        answers.update(
+            {int(n): problem.decode("inputs", row) for n, row in zip(plan.indices, ids, strict=True) if n >= 0}
+        )
     return [answers[number] for number in sorted(answers)]
 
 

@@ -1,0 +1,77 @@
+"""What batches of similar lengths are worth: real target tokens a second on Multi30k, against random pairs padded.
+
+    python benchmarks/padding.py DIR [pairs]         # DIR holds the files of Multi30k
+
+The model of `translation/multi30k_small` trains, in turns within one process, on kt2t's batches of 4,096 positions and on
+batches of random pairs, each padded to its longest: of 32 pairs, and of as many as kt2t's batches hold on average. Prints the
+rates and the medians of their ratios; only tokens that are not padding count.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from turns import in_turns, told
+
+from kt2t.data.reader import collate
+from kt2t.recipe_file import load
+from kt2t.run.assemble import assemble, problem_of
+
+TOKENS = 20_000  # real target tokens of a turn, about
+
+
+def random_pairs(problem: Any, rows: int) -> tf.data.Dataset:
+    """Endless batches of random pairs, each padded to its longest."""
+    records = problem.prepared.records("train")
+    features, targets, weight = problem.batches("train").signature()
+    chance = np.random.default_rng(1)
+
+    def batches() -> Iterator[Any]:
+        while True:
+            yield collate(records.read(chance.integers(0, len(records), rows)), problem.features())
+
+    kinds = {name: tf.TensorSpec(*kind) for name, kind in features.items()}
+    signature = (kinds, tf.TensorSpec(*targets), tf.TensorSpec(*weight))
+    return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
+
+
+def rate(model: Any, data: tf.data.Dataset, tokens_a_step: float) -> Callable[[], float]:
+    """A function that trains a turn on some batches, and gives its real target tokens a second."""
+    steps = max(1, round(TOKENS / tokens_a_step))
+
+    def measure() -> float:
+        before, begun = model.tokens_seen, time.perf_counter()
+        model.fit(data, steps_per_epoch=steps, epochs=1, verbose=0)
+        return (model.tokens_seen - before) / (time.perf_counter() - begun)
+
+    measure()
+    return measure
+
+
+def main(path: str, pairs: int) -> None:
+    recipe = load("translation/multi30k_small", (f"problem.path={Path(path).resolve()}",))
+    recipe.check()
+    problem = problem_of(recipe)
+    problem.prepare()
+    model = assemble(recipe, problem).model
+    batches = problem.batches("train", tokens=4096)
+    examples = len(problem.prepared.records("train"))
+    rows = round(examples / len(batches))
+    tokens = float(problem.prepared.records("train").lengths["targets"].mean())
+    ours = rate(model, batches, rows * tokens)
+    for many in (32, rows):
+        first, second, ratios = in_turns(ours, rate(model, random_pairs(problem, many), many * tokens), pairs)
+        other = f"{many} random pairs: {second:,.0f}"
+        print(f"kt2t: {first:,.0f} target tokens/s; {other}; ratio {told(ratios)}", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 9)
