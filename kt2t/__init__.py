@@ -25,7 +25,19 @@ TABLE = {
     "Subwords": "data",
     "Words": "data",
 }
-ROOMS = ("callbacks", "data", "decoding", "errors", "layers", "losses", "metrics", "models", "ops", "scores", "training")
+ROOMS = (
+    "callbacks",
+    "data",
+    "decoding",
+    "errors",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "scores",
+    "training",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -62,7 +62,9 @@ def _arguments(arguments: ast.arguments) -> dict[str, bool]:
     positional = [*arguments.posonlyargs, *arguments.args][1:]
     without_default = len(positional) - len(arguments.defaults)
     found = {a.arg: index < without_default for index, a in enumerate(positional)}
-    found.update({a.arg: default is None for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)})
+    found.update(
+        {a.arg: default is None for a, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)}
+    )
     return found
 
 

@@ -12,7 +12,14 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-DATA = Path(os.environ.get("KT2T_TEST_DATA", TESTS.parent.parent / "shared" / "data"))
+
+from golden_files import DATA, without  # noqa: E402
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden", metavar="DIR", help="golden numbers to check against, instead of those beside the real data"
+    )
 
 
 def pytest_configure() -> None:
@@ -25,33 +32,34 @@ def pytest_configure() -> None:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
-def _without(what: str) -> None:
-    """Skips the test, or fails it where data must be there (`KT2T_REQUIRE_DATA`)."""
-    reason = f"{what} (set KT2T_TEST_DATA)"
-    if os.environ.get("KT2T_REQUIRE_DATA"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 @pytest.fixture(scope="session")
-def test_data() -> Path:
+def test_data(request: pytest.FixtureRequest) -> Path:
     """The folder of real data; a test that needs it is skipped without it."""
     if not DATA.is_dir():
-        _without(f"no real data in {DATA}")
+        without(f"no real data in {DATA}", request.config)
     return DATA
 
 
 @pytest.fixture(scope="session")
-def golden():
-    """`golden(name)` gives one file of numbers that Tensor2Tensor computed."""
-    folder = DATA.parent / "reference" / "golden"
+def golden(request: pytest.FixtureRequest):
+    """`golden(name)` gives one of the files beside the real data; `tests/golden` checks those of any other folder."""
+    where = DATA.parent / "reference" / "golden"
 
     def load(name: str):
-        if not (folder / f"{name}.npz").is_file():
-            _without(f"no golden numbers {name!r} in {folder}")
-        return np.load(folder / f"{name}.npz", allow_pickle=False)
+        if not (where / f"{name}.npz").is_file():
+            without(f"no golden numbers {name!r}", request.config)
+        return np.load(where / f"{name}.npz", allow_pickle=False)
 
     return load
+
+
+@pytest.fixture(scope="session")
+def tensor2tensor(request: pytest.FixtureRequest) -> Path:
+    """What Tensor2Tensor itself wrote: a checkpoint, vocabularies, its sets of hparams, and logits of the checkpoint."""
+    where = DATA.parent / "reference" / "tensor2tensor"
+    if not (where / "checkpoint").is_dir():
+        without(f"no checkpoint of Tensor2Tensor in {where}", request.config)
+    return where
 
 
 TINY = """\

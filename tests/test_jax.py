@@ -13,9 +13,11 @@ ROOMS = ("ops", "layers", "models", "decoding", "losses", "metrics", "golden", "
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="this is the child run itself")
-def test_the_pure_rooms_pass_on_jax():
+def test_the_pure_rooms_pass_on_jax(request):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
     paths = [str(TESTS / room) for room in ROOMS]
+    given = request.config.getoption("--golden")
+    paths += [] if given is None else ["--golden", given]
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([*command, *paths], capture_output=True, text=True, env=environment, cwd=TESTS.parent)
     assert done.returncode == 0, done.stdout[-4000:]

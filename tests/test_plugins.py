@@ -15,7 +15,9 @@ def test_a_module_beside_the_recipe_is_found_and_becomes_importable(tmp_path):
     model = {"type": "Transformer", "parts": [{"type": "keras.layers.Dense"}]}
     nodes = {"problem": {"type": "plugin_for_test.Riddles"}, "model": model}
     found = plugins.find(nodes, tmp_path)
-    assert list(found) == ["plugin_for_test"] and found["plugin_for_test"]["file"] == str(tmp_path / "plugin_for_test.py")
+    assert list(found) == ["plugin_for_test"] and found["plugin_for_test"]["file"] == str(
+        tmp_path / "plugin_for_test.py"
+    )
     import plugin_for_test
 
     assert plugin_for_test.X == 1
@@ -28,7 +30,11 @@ def test_bare_names_leave_the_path_alone_and_missing_modules_are_left_out(tmp_pa
 
 
 def test_what_has_changed_is_told():
-    kept = {"a": {"file": "a.py", "sha256": "1"}, "b": {"file": "b.py", "sha256": "2"}, "c": {"file": "c.py", "sha256": "3"}}
+    kept = {
+        "a": {"file": "a.py", "sha256": "1"},
+        "b": {"file": "b.py", "sha256": "2"},
+        "c": {"file": "c.py", "sha256": "3"},
+    }
     now = {"a": {"file": "a.py", "sha256": "1"}, "b": {"file": "b.py", "sha256": "9"}}
     told = plugins.changed(kept, now)
     assert len(told) == 2 and "'b' (b.py) has changed" in told[0] and "'c' of this run is not to be found" in told[1]

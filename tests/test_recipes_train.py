@@ -12,7 +12,7 @@ from kt2t.recipe_file import load, short_names
 from kt2t.signatures import static_options
 
 SHRUNKEN = {
-    "problem": {"train_examples": 50, "validation_examples": 5, "max_length": 8, "evaluation_length": 9},
+    "problem": {"length": 16, "train_examples": 50, "validation_examples": 5, "max_length": 8, "evaluation_length": 9},
     "model": {"hidden_dim": 16, "intermediate_dim": 16, "num_heads": 2, "num_layers": 1},
 }
 QUICK = ("train.steps=3", "train.batch={rows: 8}", "report.every=3", "report.score_limit=4", "report.samples=1")
@@ -20,7 +20,16 @@ PAIRS = [(f"a man in shirt number {n} rides", f"ein Mann in Hemd Nummer {n} fäh
 
 
 def of_text(folder, type_name):
-    """The options that point a translation problem to files of its kind."""
+    """The options that point a problem of text to files of its kind."""
+    lines = "".join(f"{source} .\n" for source, _ in PAIRS)
+    if type_name == "TextFiles":
+        (folder / "text.txt").write_text(lines, encoding="utf-8")
+        return {"train_files": folder}
+    if type_name in ("PennTreebank", "WikiText"):
+        name = "ptb.{}.txt" if type_name == "PennTreebank" else "wiki.{}.tokens"
+        for stem in ("train", "valid", "test"):
+            (folder / name.format(stem)).write_text(lines, encoding="utf-8")
+        return {"path": folder}
     if type_name == "ParallelText":
         file = folder / "pairs.tsv"
         file.write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS), encoding="utf-8")
@@ -42,7 +51,7 @@ def overrides(recipe, folder):
         options = static_options(node["type"], section)
         found += [f"{section}.{option}={size}" for option, size in sizes.items() if option in options]
         if section == "problem" and node.get("vocabulary", {}).get("type") == "Subwords":
-            found += ["problem.vocabulary.size=320", "problem.max_length=60"]
+            found += ["problem.vocabulary.size=320"] + ["problem.max_length=60"] * ("max_length" in options)
     found += [f"problem.{option}={value}" for option, value in of_text(folder, recipe.nodes["problem"]["type"]).items()]
     if recipe.name.startswith("algorithmic/"):  # a dozen graphs more; the other recipes draw theirs
         found.append("report.attention_maps=false")

@@ -41,7 +41,11 @@ def test_installed_in_a_fresh_environment_it_explains_the_quickstart(wheel, tmp_
     (Path(packages) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     where = subprocess.run(
-        [python, "-c", "import kt2t; print(kt2t.__file__)"], capture_output=True, text=True, cwd=tmp_path, env=environment
+        [python, "-c", "import kt2t; print(kt2t.__file__)"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
     )
     assert where.stdout.startswith(packages), where.stdout + where.stderr
     command = [tmp_path / "venv" / "bin" / "kt2t", "explain", "quickstart"]
