@@ -138,11 +138,11 @@ def test_d05_a_missing_and_an_extra_shard_are_named(folder, capsys):
 @pytest.mark.parametrize(
     ("name", "data"),
     [
-        ("train.tsv.gz", gzip.compress(b"one\teins\n" * 999)[:-9]),
-        ("train.tsv.gz", gzip.compress(b"one\teins\n" * 999)[:20]),
+        ("train.tsv.gz", gzip.compress(b"one\teins\n" * 999, mtime=0)[:-9]),
+        ("train.tsv.gz", gzip.compress(b"one\teins\n" * 999, mtime=0)[:20]),
         ("train.tsv.gz", b"one\teins\n" * 9),
-        ("train.tsv", gzip.compress(b"one\teins\n" * 999)[:-4]),
-        ("train.tsv.gz", gzip.compress(b"one\teins\n" * 999)[:-8] + b"\0" * 8),
+        ("train.tsv", gzip.compress(b"one\teins\n" * 999, mtime=0)[:-4]),
+        ("train.tsv.gz", gzip.compress(b"one\teins\n" * 999, mtime=0)[:-8] + b"\0" * 8),
     ],
 )
 def test_d06_a_gzip_that_is_cut_or_none_is_named(folder, capsys, name, data):

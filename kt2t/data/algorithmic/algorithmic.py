@@ -15,6 +15,7 @@ from kt2t.errors import DataError
 from kt2t.features import END, Feature, Text
 
 SMALLEST_SPLIT_SPACE = 1000
+MOST_SYMBOLS = 10_000_000  # far more than a model has room for, and still few enough for a table of them
 
 
 class Algorithmic(Problem):
@@ -38,7 +39,7 @@ class Algorithmic(Problem):
         loss: The loss, or the node that describes it; cross-entropy without one.
 
     Raises:
-        ValueError: A number is not positive.
+        ValueError: A number is not positive, or there are too many symbols.
     """
 
     # Here `max_length` decides what is drawn, so it belongs to the records.
@@ -64,6 +65,8 @@ class Algorithmic(Problem):
         for option, value in sizes.items():
             if value < 1:
                 raise ValueError(f"{option}: {value} is not positive.")
+        if symbols > MOST_SYMBOLS:
+            raise ValueError(f"symbols: {symbols} are more than {MOST_SYMBOLS:,}. Take fewer.")
         if seed < 0:
             raise ValueError(f"seed: {seed} is negative.")
         # The length of examples is decided when they are drawn; nothing is to be dropped or cut afterwards.
