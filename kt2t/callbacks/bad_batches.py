@@ -59,7 +59,6 @@ class BadBatches(keras.callbacks.Callback):
         self.checkpoints = checkpoints
         self.keep = keep
         self.writes = writes
-        self.skipped = 0
         self._left_out = 0
         self._common: np.ndarray | None = None
 
@@ -84,8 +83,7 @@ class BadBatches(keras.callbacks.Callback):
         return " ".join(([f"The batch of step {steps[-1]} is in '{file}'."] if file else []) + self._checkpoint())
 
     def _told(self, step: int, in_any_case: bool) -> Path | None:
-        number = step + self.skipped
-        batch, indices = self.batches.batch(number), self.batches.plan.batch(number).indices
+        batch, indices = self.batches.batch(step), self.batches.plan.batch(step).indices
         file = self.folder / f"step-{step}.npz"
         kept = sorted(self.folder.glob("step-*.npz"))
         if file not in kept:

@@ -1,4 +1,4 @@
-"""Notices when the loss explodes, and says so, ends training, or asks to go back to the last good checkpoint."""
+"""Notices when the loss explodes, and says so or ends training."""
 
 from __future__ import annotations
 
@@ -13,20 +13,8 @@ from kt2t.callbacks.pace import step_of
 from kt2t.errors import NumericsError
 from kt2t.training.watching import EVERY
 
-Policy = Literal["warn", "stop", "rollback"]
+Policy = Literal["warn", "stop"]
 _logger = logging.getLogger("kt2t")
-
-
-class Exploded(Exception):
-    """Training has to go back. Not an error: whoever called `fit` restores the last checkpoint and goes on.
-
-    Attributes:
-        step: Updates done when it was noticed.
-    """
-
-    def __init__(self, step: int) -> None:
-        super().__init__(f"the loss has exploded at step {step}")
-        self.step = step
 
 
 class Explosions(keras.callbacks.Callback):
@@ -39,21 +27,17 @@ class Explosions(keras.callbacks.Callback):
     so a run that is killed and goes on hears the same alarms. It stands before `Checkpointing`, so that a checkpoint is
     never of exploded weights that were noticed.
 
-    Going back is exact too: the batches from the checkpoint to the explosion are left out, and how many that are stands in
-    `state`. A kill before the next checkpoint only makes the same happen again.
-
     Args:
-        policy: `warn`; `stop` with an error; or `rollback`, which raises `Exploded`.
+        policy: `warn`, or `stop` with an error.
         checkpoints: The folder of `Checkpointing`.
         state: What a checkpoint kept; None at the beginning of a run.
         ratio: Times the running mean that are an explosion.
         decay: Of the mean, for each look.
         looks: Looks that make the first mean, without alarms.
-        most: Times that training may go back; then it ends.
 
     Raises:
-        ValueError: `ratio` is not above 1, or `policy` is none of the three.
-        NumericsError: From `fit`: the loss exploded, and the policy is to stop, or it came back too often.
+        ValueError: `ratio` is not above 1, or `policy` is neither.
+        NumericsError: From `fit`: the loss exploded, and the policy is to stop.
     """
 
     def __init__(
@@ -64,11 +48,10 @@ class Explosions(keras.callbacks.Callback):
         ratio: float = 3.0,
         decay: float = 0.9,
         looks: int = 5,
-        most: int = 3,
     ) -> None:
         super().__init__()
-        if policy not in ("warn", "stop", "rollback"):
-            raise ValueError(f"policy: {policy!r} is none of warn, stop and rollback.")
+        if policy not in ("warn", "stop"):
+            raise ValueError(f"policy: {policy!r} is neither warn nor stop.")
         if ratio <= 1:
             raise ValueError(f"ratio: {ratio} is not above 1, so every loss would be an explosion.")
         self.policy = policy
@@ -76,29 +59,17 @@ class Explosions(keras.callbacks.Callback):
         self.ratio = ratio
         self.decay = decay
         self.looks = looks
-        self.most = most
         self.state = state
 
     @property
     def state(self) -> dict[str, Any]:
-        """Plain values: the mean, the first loss, the looks, and `skipped` batches and `rollbacks` so far."""
+        """Plain values: the mean, the first loss, the looks, and whether the loss is above."""
         return dict(self._state)
 
     @state.setter
     def state(self, kept: dict[str, Any] | None) -> None:
-        fresh = {"mean": 0.0, "first": 0.0, "looks": 0, "above": False, "skipped": 0, "rollbacks": 0}
+        fresh = {"mean": 0.0, "first": 0.0, "looks": 0, "above": False}
         self._state: dict[str, Any] = {**fresh, **(kept or {})}
-
-    @property
-    def skipped(self) -> int:
-        """Batches that were left out so far: step n trains on batch n + skipped."""
-        return int(self._state["skipped"])
-
-    def went_back(self, step: int, kept: dict[str, Any] | None, exploded: int) -> None:
-        """Takes over what the checkpoint of a step kept; the batches from there to the explosion are left out."""
-        rollbacks = self._state["rollbacks"] + 1
-        self.state = kept
-        self._state.update(skipped=self.skipped + exploded - step, rollbacks=rollbacks)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._seen_at = step_of(self.model)
@@ -155,12 +126,7 @@ class Explosions(keras.callbacks.Callback):
             return
         last = self._last_checkpoint()
         way_out = "There is no checkpoint yet." if last is None else f"The last good checkpoint is '{last}'."
-        if self.policy == "stop" or last is None:
-            raise NumericsError(f"{told}. {advice} {way_out}")
-        if self._state["rollbacks"] >= self.most:
-            raise NumericsError(f"{told}, after training went back {self.most} times. {advice} {way_out}")
-        _logger.warning("%s. Going back to '%s'; the batches up to here are left out.", told, last)
-        raise Exploded(step)
+        raise NumericsError(f"{told}. {advice} {way_out}")
 
     def _last_checkpoint(self) -> Path | None:
         from kt2t.training import checkpoints

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from kt2t.callbacks.pace import step_of
-from kt2t.errors import RunError
 from kt2t.run.assemble import Assembly
 from kt2t.run.folder import RunFolder
 from kt2t.training.manifest import read_manifest
@@ -24,7 +23,7 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
     Returns:
         The signal that ended it, or None.
     """
-    from kt2t.callbacks.explosions import Exploded, Explosions
+    from kt2t.callbacks.explosions import Explosions
     from kt2t.training.averages import kept_apart
 
     recipe, problem, model = assembly.recipe, assembly.problem, assembly.model
@@ -40,10 +39,9 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
         while step < last and not _ended(model, early, team):
             count = min(every - step % every, last - step)
             epochs = (last - step) // every if count == every else 1
-            callbacks[0].skipped = explosions.skipped
             try:
                 model.fit(
-                    batches.at(step + explosions.skipped),
+                    batches.at(step),
                     steps_per_epoch=count,
                     initial_epoch=step // every,
                     epochs=step // every + epochs,
@@ -51,9 +49,6 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
                     callbacks=callbacks,
                     verbose=0,
                 )
-            except Exploded as alarm:
-                step = _back(folder, model, explosions, alarm.step)
-                continue
             except Exception as error:
                 _rescue(callbacks, error)
                 raise
@@ -69,19 +64,6 @@ def _kept(folder: RunFolder, step: int) -> dict[str, Any] | None:
     """What a run's checkpoint tells of explosions."""
     path = folder.checkpoints / f"step-{step}"
     return read_manifest(path).extra.get("explosions") if path.is_dir() else None
-
-
-def _back(folder: RunFolder, model: Any, explosions: Any, exploded: int) -> int:
-    """Restores the newest checkpoint after an explosion; its step."""
-    from kt2t.training import checkpoints
-
-    newest = checkpoints.newest(folder.checkpoints)
-    if newest is None:
-        raise RunError(f"no checkpoint in {str(folder.checkpoints)!r} can be read. Train anew with --run-dir.")
-    checkpoints.restore(newest, model)
-    step = step_of(model)
-    explosions.went_back(step, _kept(folder, step), exploded)
-    return step
 
 
 def _rescue(callbacks: list[Any], error: Exception) -> None:

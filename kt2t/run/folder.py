@@ -204,15 +204,15 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{str(self.path)!r} is a file. Choose another folder with --run-dir.")
         if self.path.is_dir() and not self.exists:
-            foreign = sorted(entry.name for entry in self.path.iterdir() if name_aside(entry.name) not in ENTRIES)
-            if foreign:
-                raise RunError(
-                    f"{str(self.path)!r} holds {foreign[0]!r} and no run of kt2t. Choose another folder with --run-dir."
-                )
             if self.has_checkpoints:
                 raise RunError(
                     f"{str(self.path)!r} holds checkpoints, but no run.json that says of which recipe. "
                     "Choose another folder with --run-dir, or remove it."
+                )
+            foreign = sorted(entry.name for entry in self.path.iterdir() if name_aside(entry.name) not in ENTRIES)
+            if foreign:
+                raise RunError(
+                    f"{str(self.path)!r} holds {foreign[0]!r} and no run of kt2t. Choose another folder with --run-dir."
                 )
 
     def _check_same(self, recipe: Recipe) -> None:

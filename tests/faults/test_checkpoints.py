@@ -107,7 +107,7 @@ def test_k05_a_file_of_the_run_lost_is_status_4(copied, capsys, lost, sentence):
 def test_k05_a_file_of_the_checkpoint_lost_is_status_4_where_just_that_one_is_wanted(copied, capsys, lost):
     (step(12) / lost).unlink()
     before = contents("r/checkpoints")
-    assert run(["predict", "r", "--checkpoint", "12"]) == 4
+    assert run(["evaluate", "r", "--checkpoint", "12"]) == 4
     assert f"step-12: {lost} " in told(capsys) and contents("r/checkpoints") == before
 
 
