@@ -264,8 +264,10 @@ def _plain(value: Any) -> Any:
 def _get_config(self: Any) -> dict[str, Any]:
     inherited = {}
     if is_keras(type(self)):
+        known = (vars(cls).get("get_config") for cls in type(self).__mro__)
+        of_keras = next(method for method in known if method not in (None, _get_config))
         try:
-            inherited = super(type(self), self).get_config()
+            inherited = of_keras(self)
         except NotImplementedError:
             inherited = {}
         inherited = {name: value for name, value in inherited.items() if name in {*OF_KERAS, *options(type(self))}}

@@ -104,6 +104,28 @@ def test_a_layer_of_keras_survives_its_config():
     assert isinstance(again.inner, keras.layers.Dense) and again.inner.units == 3
 
 
+def test_a_layer_made_from_a_registered_one_survives_its_config():
+    import keras
+
+    from kt2t.layers import LayerNorm
+
+    class Unregistered(LayerNorm):
+        pass
+
+    @register
+    class Registered(Unregistered):
+        """Takes one more option."""
+
+        def __init__(self, factor: float = 1.0, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+    assert Unregistered(epsilon=0.5, name="mine").get_config()["epsilon"] == 0.5
+    layer = Registered(3.0, epsilon=0.5, name="mine", dtype="mixed_bfloat16")
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert (again.factor, again.epsilon, again.name, again.dtype_policy.name) == (3.0, 0.5, "mine", "mixed_bfloat16")
+
+
 def test_an_optimizer_of_keras_is_described_by_what_differs():
     import keras
 

@@ -14,6 +14,7 @@ import numpy as np
 from kt2t.data.reader import Batches
 from kt2t.disk import whole_file, writing
 from kt2t.errors import ResourceError
+from kt2t.training.checkpoints import way_back
 
 _SHOWN = 32
 _SUSPECTS = 4
@@ -35,9 +36,6 @@ class BadBatches(keras.callbacks.Callback):
         checkpoints: The folder of `Checkpointing`: the newest is named where training ends.
         keep: How many batches are kept at most; further ones are only named.
         writes: Whether this process writes and logs; of several workers one does.
-
-    Attributes:
-        skipped: Batches that were left out so far, so that step n is of batch n + skipped (see `Explosions`).
 
     Raises:
         ValueError: `keep` is negative.
@@ -80,7 +78,8 @@ class BadBatches(keras.callbacks.Callback):
                 file = self._told(step, ends and step == steps[-1])
         if not ends:
             return ""
-        return " ".join(([f"The batch of step {steps[-1]} is in '{file}'."] if file else []) + self._checkpoint())
+        told = [f"The batch of step {steps[-1]} is in '{file}'."] if file else []
+        return " ".join(told if self.checkpoints is None else [*told, way_back(self.checkpoints)])
 
     def _told(self, step: int, in_any_case: bool) -> Path | None:
         batch, indices = self.batches.batch(step), self.batches.plan.batch(step).indices
@@ -140,14 +139,6 @@ class BadBatches(keras.callbacks.Callback):
         told = ", ".join(f"{', '.join(numbers)} of {name}" for name, numbers in by_file.items())
         more = f" and {len(real) - most} more" if most is not None and len(real) > most else ""
         return f"record{'s' if len(real) > 1 else ''} {told}{more}"
-
-    def _checkpoint(self) -> list[str]:
-        if self.checkpoints is None:
-            return []
-        from kt2t.training import checkpoints
-
-        newest = checkpoints.newest(self.checkpoints)
-        return ["There is no checkpoint yet." if newest is None else f"The last good checkpoint is '{newest}'."]
 
 
 def _named(name: str, value: Any) -> dict[str, np.ndarray]:

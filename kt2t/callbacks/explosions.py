@@ -11,6 +11,7 @@ import keras
 
 from kt2t.callbacks.pace import step_of
 from kt2t.errors import NumericsError
+from kt2t.training.checkpoints import way_back
 from kt2t.training.watching import EVERY
 
 Policy = Literal["warn", "stop"]
@@ -124,14 +125,8 @@ class Explosions(keras.callbacks.Callback):
         if self.policy == "warn":
             _logger.warning("%s. %s", told, advice)
             return
-        last = self._last_checkpoint()
-        way_out = "There is no checkpoint yet." if last is None else f"The last good checkpoint is '{last}'."
-        raise NumericsError(f"{told}. {advice} {way_out}")
-
-    def _last_checkpoint(self) -> Path | None:
-        from kt2t.training import checkpoints
-
-        return checkpoints.newest(self.checkpoints) if self.checkpoints is not None else None
+        way_out = "" if self.checkpoints is None else f" {way_back(self.checkpoints)}"
+        raise NumericsError(f"{told}. {advice}{way_out}")
 
     def _tokens_seen(self) -> Any:
         seen = getattr(self.model, "tokens_seen", None)

@@ -46,6 +46,8 @@ class LayerNorm(keras.layers.Layer):
     def call(self, x: Tensor) -> Tensor:
         wide = ops.cast(x, "float32")
         centred = wide - ops.mean(wide, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-        y = centred * ops.rsqrt(variance + self.epsilon) * self.scale + self.shift
+        y = centred * ops.rsqrt(self._spread(ops.square(centred)) + self.epsilon) * self.scale + self.shift
         return ops.cast(y, self.compute_dtype)
+
+    def _spread(self, squares: Tensor) -> Tensor:
+        return ops.mean(squares, axis=-1, keepdims=True)

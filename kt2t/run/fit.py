@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 from kt2t.callbacks.pace import step_of
 from kt2t.run.assemble import Assembly
 from kt2t.run.folder import RunFolder
+from kt2t.run.signals import handled_by
 from kt2t.training.manifest import read_manifest
 
 
@@ -153,21 +153,11 @@ def _callbacks(
     return found
 
 
-@contextlib.contextmanager
-def _stopping(model: Any) -> Iterator[None]:
+def _stopping(model: Any) -> contextlib.AbstractContextManager[None]:
     """SIGINT and SIGTERM end the training after the running step, with a checkpoint; the second one ends it at once."""
 
     def stop(number: int, frame: Any) -> None:
         model.ask_to_stop(number)
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for number in before:
-            with contextlib.suppress(ValueError):  # not the main thread
-                signal.signal(number, stop)
-        yield
-    finally:
-        for number, handler in before.items():
-            with contextlib.suppress(ValueError):
-                signal.signal(number, handler)
+    return handled_by(stop)

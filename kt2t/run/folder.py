@@ -187,6 +187,13 @@ class RunFolder:
             yield
 
     def _plugins(self, recipe: Recipe, kept: plugins.Plugins) -> plugins.Plugins:
+        for module, note in kept.items():
+            file = Path(note["file"])
+            if not file.is_absolute() or file.resolve().is_relative_to(self.path.resolve()):
+                raise RunError(
+                    f"{str(self.manifest_file)!r} has the module {module!r} in {str(file)!r}. A run holds no code, and "
+                    "names that of its recipe by an absolute path: this one was not written by kt2t."
+                )
         folders = {str(Path(note["file"]).parent) for note in kept.values()} or {"."}
         found: plugins.Plugins = {}
         for folder in sorted(folders):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from kt2t.errors import PeerError
 from kt2t.options import positive
+from kt2t.run.signals import handled_by
 
 logger = logging.getLogger("kt2t")
 GRACE = 30.0  # seconds for the others to notice that one is gone, or to save after a signal
@@ -43,7 +44,8 @@ def launch(
     positive("workers", workers)
     command = command or [sys.executable, "-m", "kt2t"]
     failures, last = 0, None
-    with _signalled() as stopped:
+    stopped: list[int] = []
+    with handled_by(lambda number, frame: stopped.append(number)):
         while True:
             status = _together([*command, *words], workers, run_dir, stopped)
             if status is not None:
@@ -110,21 +112,6 @@ def _log_of(run_dir: Path, worker: int) -> Iterator[int]:
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / f"worker-{worker}.log", "ab") as file:
         yield file.fileno()
-
-
-@contextlib.contextmanager
-def _signalled() -> Iterator[list[int]]:
-    """SIGTERM and SIGINT are noted, for the workers."""
-    stopped: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, frame: stopped.append(number))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield stopped
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _forwarded(running: Sequence[subprocess.Popen[bytes]], number: int) -> int:

@@ -107,6 +107,12 @@ def newest(folder: str | Path) -> Path | None:
     return next((manifest.path for manifest in intact(folder)), None)
 
 
+def way_back(folder: str | Path) -> str:
+    """A sentence that names the newest whole checkpoint, for who must go back to it."""
+    found = newest(folder)
+    return "There is no checkpoint yet." if found is None else f"The last good checkpoint is '{found}'."
+
+
 def intact(folder: str | Path) -> Iterator[Manifest]:
     """The checkpoints that are whole, newest first; a damaged one is passed over with a warning that says why."""
     recover(Path(folder))
@@ -121,8 +127,7 @@ def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = (), newest: 
     """Removes all checkpoints but the last `keep_last` and those of the steps in `keep`, and what dead writers left.
 
     Args:
-        newest: Later steps are neither counted nor removed: they are of before a training that went back, because they
-            were damaged.
+        newest: Later steps are neither counted nor removed: they were damaged, and training went on from before them.
     """
     kept = {f"step-{step}" for step in keep}
     counted = [path for path in saved(folder) if newest is None or int(path.name[5:]) <= newest]
@@ -202,9 +207,7 @@ def _values(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def _refuse_non_finite(content: Mapping[str, Arrays], folder: Path) -> None:
     bad = [name for arrays in content.values() for name, value in arrays.items() if not _is_finite(value)]
     if bad:
-        last = newest(folder)
-        way_out = "There is none before it." if last is None else f"The last good one is '{last}'."
-        raise NumericsError(f"{_listed(bad)} is not finite, so no checkpoint is written. {way_out}")
+        raise NumericsError(f"{_listed(bad)} is not finite, so no checkpoint is written. {way_back(folder)}")
 
 
 def _is_float(dtype: np.dtype) -> bool:

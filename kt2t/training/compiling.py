@@ -179,11 +179,6 @@ class Compiled(keras.Model):
         """Processes that train this model."""
         return 1
 
-    @property
-    def worker(self) -> int:
-        """The number of this process among them; number 0 writes."""
-        return 0
-
     def agree_on_stop(self) -> None:
         """Waits until every worker knows what each was asked."""
 

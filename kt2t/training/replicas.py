@@ -36,6 +36,7 @@ class Replicas:
             mine = [int(one) for one in strategy.experimental_local_results(ids)]
             self.local, self.worker = len(mine), min(mine) // len(mine)
         self.workers = self.count // self.local
+        self._everywhere = tf.function(self._summed_everywhere, autograph=False)
 
     @property
     def divided(self) -> bool:
@@ -58,9 +59,6 @@ class Replicas:
         """
         if not self.divided:
             return function(each[0], *same)
-
-        def share(context: tf.distribute.distribute_lib.ValueContext) -> Any:
-            return each[context.replica_id_in_sync_group % self.local]
 
         flat = [tf.nest.flatten(one) for one in each]
         places = [
@@ -95,13 +93,16 @@ class Replicas:
         return list(context.all_reduce(tf.distribute.ReduceOp.SUM, list(values)))
 
     def everywhere(self, value: tf.Tensor) -> tf.Tensor:
-        """The sum over all replicas of what each process gives."""
-        # What comes from outside stands on no device, and only what stands on one can be summed.
-        return self.first(self.run(lambda given: self.summed([tf.identity(given)])[0], [value] * self.local))
+        """The sum over all replicas of what each process gives; called outside of a step."""
+        return self._everywhere(value)
 
     def index(self) -> Any:
         """The number of the replica that asks."""
         return tf.distribute.get_replica_context().replica_id_in_sync_group if self.divided else 0
+
+    def _summed_everywhere(self, value: tf.Tensor) -> tf.Tensor:
+        # What comes from outside stands on no device, and only what stands on one can be summed.
+        return self.first(self.run(lambda given: self.summed([tf.identity(given)])[0], [value] * self.local))
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ class Trainer(Compiled):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         object.__setattr__(self, "_replicas", Replicas(tf.distribute.get_strategy()))
-        for name, value in {"_shares_data": True, "_told": None, "_heard": None}.items():
+        for name, value in {"_shares_data": True, "_heard": None}.items():
             object.__setattr__(self, name, value)
 
     @property
@@ -55,10 +55,6 @@ class Trainer(Compiled):
     @property
     def workers(self) -> int:
         return int(self.replicas.workers)
-
-    @property
-    def worker(self) -> int:
-        return int(self.replicas.worker)
 
     @property
     def distribute_strategy(self) -> Any:
@@ -284,11 +280,9 @@ class Trainer(Compiled):
 
     def _predicted(self, data: Any) -> Any:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        local = self.replicas.local
-        whole = rows.filled((x, None, None), local)
-        shares = [rows.share(whole, place, local) for place in range(local)]
+        shares = self._shares((x, None, None), 1)
         found = self.replicas.together(self.replicas.run(self.predict_step, shares))
-        return found if local == 1 else tf.nest.map_structure(lambda one: one[: rows.count(x)], found)
+        return found if len(shares) == 1 else tf.nest.map_structure(lambda one: one[: rows.count(x)], found)
 
     def _prepare(self, data: Any) -> None:
         """Makes what is missing of model, optimizer and metrics: on replicas not in a step, whose variables are its own."""
@@ -334,10 +328,8 @@ class Trainer(Compiled):
         """Tells the other workers whether this one was asked to stop, and hears it of them, a call later: nobody waits."""
         if self.replicas.workers == 1:
             return
-        if self._told is None:
-            object.__setattr__(self, "_told", tf.function(self.replicas.everywhere, autograph=False))
         heard = self._heard
-        object.__setattr__(self, "_heard", self._told(tf.constant(self._asked, tf.int32)))
+        object.__setattr__(self, "_heard", self.replicas.everywhere(tf.constant(self._asked, tf.int32)))
         if heard is not None:
             self._agreed[:] = [one or other for one, other in zip(self._agreed, heard.numpy().tolist(), strict=True)]
 

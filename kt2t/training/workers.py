@@ -114,7 +114,7 @@ class Team:
 
         rows = np.zeros((self.count, *mine.shape), np.int32)
         rows[self._replicas.worker] = mine
-        everyone = tf.function(self._replicas.everywhere, autograph=False)(tf.constant(rows))
+        everyone = self._replicas.everywhere(tf.constant(rows))
         found: np.ndarray = everyone.numpy() // self._replicas.local
         return found
 

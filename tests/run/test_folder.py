@@ -92,3 +92,23 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert (tmp_path / "a").read_text() == "two" and os.listdir(tmp_path) == ["a"]
     with pytest.raises(ResourceError, match="cannot be written"):
         whole_file(tmp_path / "missing" / "a", "x")
+
+
+@pytest.mark.parametrize("place", ["run", "run/vocabularies", "."])
+def test_code_that_came_along_with_a_run_is_refused(tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    folder = RunFolder(tmp_path / "run")
+    recipe = _recipe()
+    recipe.nodes["problem"] = {"type": "stranger_for_test.Riddles"}
+    with folder.locked():
+        folder.begin(recipe, recipe)
+    code = tmp_path / place / "stranger_for_test.py"
+    code.parent.mkdir(exist_ok=True)
+    code.write_text("open('canary', 'w')\n")
+    file = code.name if place == "." else str(code)
+    folder.update(plugins={"stranger_for_test": {"file": file, "sha256": "0"}})
+    before = list(sys.path)
+    with pytest.raises(RunError, match=r"run\.json.*stranger_for_test.*holds no code"):
+        folder.recipe()
+    assert sys.path == before

@@ -141,8 +141,9 @@ def test_a_cut_or_missing_file_is_passed_over_with_the_reason(tmp_path, name, ca
     (tmp_path / "step-2" / name).unlink()
     with caplog.at_level(logging.WARNING, logger="kt2t"):
         assert checkpoints.newest(tmp_path) == tmp_path / "step-1"
-    assert [f"step-{step}" in record.getMessage() for step, record in zip((10, 2), caplog.records, strict=True)]
-    assert all(name in record.getMessage() for record in caplog.records)
+    told = [record.getMessage() for record in caplog.records if record.name == "kt2t"]  # TensorFlow speaks up too
+    assert len(told) == 2 and "step-10" in told[0] and "step-2" in told[1]
+    assert all(name in one for one in told)
     with pytest.raises(RunError, match=name):
         checkpoints.restore(tmp_path / "step-10", model)
 
@@ -199,13 +200,13 @@ def test_a_model_without_an_optimizer_takes_the_weights(tmp_path):
 def test_numbers_that_are_not_finite_are_not_saved(tmp_path):
     model = compiled()
     model.hidden[0].kernel.assign(np.full((3, 4), np.nan))
-    with pytest.raises(NumericsError, match="hidden.0.kernel is not finite.* There is none before it"):
+    with pytest.raises(NumericsError, match="hidden.0.kernel is not finite.* There is no checkpoint yet"):
         checkpoints.save(tmp_path, model, 1)
     assert list(tmp_path.iterdir()) == []
     model.hidden[0].kernel.assign(np.full((3, 4), 3e38))  # finite, though their sum is not
     checkpoints.save(tmp_path, model, 1)
     model.hidden[0].kernel.assign(np.full((3, 4), -np.inf))
-    with pytest.raises(NumericsError, match="The last good one is '.*step-1'"):
+    with pytest.raises(NumericsError, match="The last good checkpoint is '.*step-1'"):
         checkpoints.save(tmp_path, model, 2)
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from kt2t.data.vocabularies.vocabulary import Vocabulary, tally
+from kt2t.data.vocabularies.vocabulary import tally
+from kt2t.data.vocabularies.word_list import WordList
 from kt2t.errors import DataError
 from kt2t.features import END
 from kt2t.registry import register
 
-FILE = "closed_words.txt"
 UNKNOWN, LINE_END = END + 1, END + 2
 FIRST = LINE_END + 1
 _WORDS = re.compile(r"\n|[^\s]+")
 
 
 @register
-class ClosedWords(Vocabulary):
+class ClosedWords(WordList):
     """One id for each known word, one for all others, and one for the end of a line.
 
     Words are what white space parts. Decoding puts one space between them, so spaces and unknown words are lost: figures
@@ -41,6 +41,8 @@ class ClosedWords(Vocabulary):
     """
 
     lossless = False
+    file = "closed_words.txt"
+    first = FIRST
 
     def __init__(self, size: int | None = None, least_count: int = 1, unknown: str = "<unk>") -> None:
         if size is not None and size <= FIRST:
@@ -54,15 +56,6 @@ class ClosedWords(Vocabulary):
         self.least_count = least_count
         self.unknown = unknown
         self._take([])
-
-    @property
-    def trained(self) -> bool:  # type: ignore[override]
-        return bool(self._words)
-
-    @property
-    def size(self) -> int:
-        self.require_training()
-        return FIRST + len(self._words)
 
     def train(self, texts: Iterable[str]) -> None:
         counts = tally(texts, str.split, "ClosedWords")
@@ -82,12 +75,6 @@ class ClosedWords(Vocabulary):
         text = " ".join(shown.get(number) or self._words[number - FIRST] for number in ids)
         return text.replace(" \n", "\n").replace("\n ", "\n")
 
-    def contents(self) -> dict[str, bytes]:
-        return {FILE: "\n".join(self._words).encode()}
-
-    def restore(self, contents: Mapping[str, bytes]) -> None:
-        self._take(contents[FILE].decode().split("\n"))
-
     def _take(self, words: list[str]) -> None:
-        self._words = words
-        self._ids = {"\n": LINE_END, **{word: FIRST + place for place, word in enumerate(words)}}
+        super()._take(words)
+        self._ids["\n"] = LINE_END

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from kt2t.data.vocabularies.bytes import BYTES, OFFSET, byte_ids, text_of_bytes
-from kt2t.data.vocabularies.vocabulary import Vocabulary, tally
+from kt2t.data.vocabularies.vocabulary import tally
+from kt2t.data.vocabularies.word_list import WordList
 from kt2t.registry import register
 
-FILE = "words.txt"
 FIRST = OFFSET + BYTES
 SPACE = OFFSET + ord(" ")
 
 
 @register
-class Words(Vocabulary):
+class Words(WordList):
     """One id for each known word, words being what single spaces part; others are spelt in bytes, so no text is lost.
 
     The ids: 0 padding, 1 end, 2 to 257 the bytes, from 258 on the words, the most frequent first. An unknown word is
@@ -33,6 +33,9 @@ class Words(Vocabulary):
     Source: none.
     """
 
+    file = "words.txt"
+    first = FIRST
+
     def __init__(self, size: int = 32_768, words: list[str] | None = None) -> None:
         if size <= FIRST:
             raise ValueError(f"size: {size} leaves no room for words beside {FIRST} reserved ids. Take more.")
@@ -42,15 +45,6 @@ class Words(Vocabulary):
         self.requested_size = size
         self._fixed = words is not None
         self._take(list(dict.fromkeys(words or [])))
-
-    @property
-    def trained(self) -> bool:  # type: ignore[override]
-        return bool(self._words)
-
-    @property
-    def size(self) -> int:
-        self.require_training()
-        return FIRST + len(self._words)
 
     def train(self, texts: Iterable[str]) -> None:
         if self._fixed:
@@ -88,16 +82,6 @@ class Words(Vocabulary):
         if spelt:
             words.append(text_of_bytes(spelt))
         return " ".join(words)
-
-    def contents(self) -> dict[str, bytes]:
-        return {FILE: "\n".join(self._words).encode()}
-
-    def restore(self, contents: Mapping[str, bytes]) -> None:
-        self._take(contents[FILE].decode().split("\n"))
-
-    def _take(self, words: list[str]) -> None:
-        self._words = words
-        self._ids = {word: FIRST + place for place, word in enumerate(words)}
 
 
 def _words(text: str) -> list[str]:
