@@ -61,7 +61,8 @@ class Train:
         average: How many of the last checkpoints `--checkpoint average` takes the mean of.
         deterministic: Whether every operation must give the same bits each time, at some cost in speed.
         max_bad_steps: After so many steps in a row whose gradients are not finite, training stops.
-        on_explosion: What to do when the loss is several times its running mean: `warn`, or `stop` with an error.
+        on_explosion: What to do when the loss is several times its running mean: `warn`, `stop` with an error, or
+            `rollback` to the weights of the last checkpoint and train on with the data that follow.
         start_from: A run folder (its best checkpoint, or its last) or a checkpoint's folder whose weights a new run begins
             with, where name and shape agree.
 
@@ -82,7 +83,7 @@ class Train:
         average: int = 5,
         deterministic: bool = False,
         max_bad_steps: int = 20,
-        on_explosion: Literal["warn", "stop"] = "warn",
+        on_explosion: Literal["warn", "stop", "rollback"] = "warn",
         start_from: str | None = None,
     ) -> None:
         self.steps = positive("steps", steps)

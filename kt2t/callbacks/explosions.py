@@ -1,20 +1,22 @@
-"""Notices when the loss explodes, and says so or ends training."""
+"""Notices when the loss explodes, and says so, goes back to better weights, or ends training."""
 
 from __future__ import annotations
 
 import logging
 import math
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import keras
 
 from kt2t.callbacks.pace import step_of
 from kt2t.errors import NumericsError
-from kt2t.training.checkpoints import way_back
+from kt2t.training.checkpoints import newest, restore, way_back
+from kt2t.training.clipping import innermost
 from kt2t.training.watching import EVERY
 
-Policy = Literal["warn", "stop"]
+Policy = Literal["warn", "stop", "rollback"]
+_RETURNS = 3
 _logger = logging.getLogger("kt2t")
 
 
@@ -28,8 +30,12 @@ class Explosions(keras.callbacks.Callback):
     so a run that is killed and goes on hears the same alarms. It stands before `Checkpointing`, so that a checkpoint is
     never of exploded weights that were noticed.
 
+    To roll back is to take weights and optimizer of the newest whole checkpoint, while the count of steps, and with it
+    the schedule and the data, goes on: so the batches that led there are not met again, and a run that is killed comes to
+    the same. The third return to one checkpoint ends training instead.
+
     Args:
-        policy: `warn`, or `stop` with an error.
+        policy: `warn`, `stop` with an error, or `rollback`.
         checkpoints: The folder of `Checkpointing`.
         state: What a checkpoint kept; None at the beginning of a run.
         ratio: Times the running mean that are an explosion.
@@ -37,8 +43,8 @@ class Explosions(keras.callbacks.Callback):
         looks: Looks that make the first mean, without alarms.
 
     Raises:
-        ValueError: `ratio` is not above 1, or `policy` is neither.
-        NumericsError: From `fit`: the loss exploded, and the policy is to stop.
+        ValueError: `ratio` is not above 1, `policy` is none of these, or `rollback` has no folder of checkpoints.
+        NumericsError: From `fit`: the loss exploded, and the policy is to stop, or there is no way back.
     """
 
     def __init__(
@@ -51,8 +57,10 @@ class Explosions(keras.callbacks.Callback):
         looks: int = 5,
     ) -> None:
         super().__init__()
-        if policy not in ("warn", "stop"):
-            raise ValueError(f"policy: {policy!r} is neither warn nor stop.")
+        if policy not in get_args(Policy):
+            raise ValueError(f"policy: {policy!r} is none of {', '.join(get_args(Policy))}.")
+        if policy == "rollback" and checkpoints is None:
+            raise ValueError("checkpoints: rollback needs their folder.")
         if ratio <= 1:
             raise ValueError(f"ratio: {ratio} is not above 1, so every loss would be an explosion.")
         self.policy = policy
@@ -64,12 +72,12 @@ class Explosions(keras.callbacks.Callback):
 
     @property
     def state(self) -> dict[str, Any]:
-        """Plain values: the mean, the first loss, the looks, and whether the loss is above."""
+        """Plain values: mean, first loss, looks, whether the loss is above, the checkpoint gone back to and how often."""
         return dict(self._state)
 
     @state.setter
     def state(self, kept: dict[str, Any] | None) -> None:
-        fresh = {"mean": 0.0, "first": 0.0, "looks": 0, "above": False}
+        fresh = {"mean": 0.0, "first": 0.0, "looks": 0, "above": False, "back_to": None, "returns": 0}
         self._state: dict[str, Any] = {**fresh, **(kept or {})}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -99,7 +107,7 @@ class Explosions(keras.callbacks.Callback):
         above = state["looks"] >= self.looks and loss > limit
         if above and not state["above"]:
             self._alarm(step, loss)
-        state["above"] = above
+        state["above"] = above and self.policy != "rollback"
         if not above:
             state["looks"] += 1
             state["first"] = loss if state["looks"] == 1 else state["first"]
@@ -125,8 +133,24 @@ class Explosions(keras.callbacks.Callback):
         if self.policy == "warn":
             _logger.warning("%s. %s", told, advice)
             return
+        if self.policy == "rollback" and self._rolled_back(step, told):
+            return
         way_out = "" if self.checkpoints is None else f" {way_back(self.checkpoints)}"
         raise NumericsError(f"{told}. {advice}{way_out}")
+
+    def _rolled_back(self, step: int, told: str) -> bool:
+        """Takes the weights and the optimizer of the newest checkpoint, if there is one and it was not taken too often."""
+        path = newest(self.checkpoints) if self.checkpoints is not None else None
+        if path is None:
+            return False
+        same = self._state["back_to"] == path.name
+        self._state.update(back_to=path.name, returns=self._state["returns"] + 1 if same else 1)
+        if self._state["returns"] == _RETURNS:
+            return False
+        restore(path, self.model)
+        innermost(self.model.optimizer).iterations.assign(step)
+        _logger.warning("%s. Back to the weights of '%s'; the steps and the data go on.", told, path)
+        return True
 
     def _tokens_seen(self) -> Any:
         seen = getattr(self.model, "tokens_seen", None)

@@ -44,8 +44,7 @@ def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: M
         OSError: The disk is full or not to be written; nothing half-written stays.
         RuntimeError: A weight of the model cannot be named.
     """
-    if hasattr(model, "jax_state_sync") and getattr(model, "_jax_state", None) is not None:
-        model.jax_state_sync()
+    _take_from_jax(model)
     weights, variables = _variables(model)
     content = {_MODEL: _values(weights)}
     if variables is not None:
@@ -63,6 +62,7 @@ def restore(path: str | Path, model: Any) -> Manifest:
             nothing was changed.
     """
     manifest = _known(verify(path))
+    _take_from_jax(model)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and manifest.optimizer is not None and not optimizer.built:
         optimizer.build(model.trainable_variables)
@@ -183,6 +183,12 @@ def is_mean_of(manifest: Manifest, paths: Sequence[Path]) -> bool:
 
 def _marks(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
     return [{"step": one.step, "sha256": one.files[_MODEL]["sha256"]} for one in manifests]
+
+
+def _take_from_jax(model: Any) -> None:
+    """Within a `fit` on JAX the step holds the values; after this the variables do, and what is put into them counts."""
+    if hasattr(model, "jax_state_sync") and getattr(model, "_jax_state", None) is not None:
+        model.jax_state_sync()
 
 
 def _variables(model: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -10,11 +10,26 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kt2t.callbacks import Explosions
+from kt2t.callbacks import Checkpointing, Explosions
 from kt2t.cli.main import run
 from kt2t.errors import NumericsError
+from kt2t.ops.paths import attribute_paths
 from kt2t.recipe_file import load
-from kt2t.run.assemble import problem_of
+from kt2t.run.assemble import assemble, problem_of
+from kt2t.training import checkpoints
+
+
+class Count(int):
+    """A count of steps like an optimizer's variable."""
+
+    def __init__(self, value=0):
+        self.value = value
+
+    def __iadd__(self, more):
+        return Count(int(self) + more)
+
+    def assign(self, value):
+        assert value == int(self)
 
 
 class Told:
@@ -115,8 +130,10 @@ def test_without_a_checkpoint_there_is_no_way_back(tmp_path):
 
 
 def test_what_cannot_be_meant_is_refused():
-    with pytest.raises(ValueError, match="policy: 'halt' is neither"):
+    with pytest.raises(ValueError, match="policy: 'halt' is none of warn, stop, rollback"):
         Explosions("halt")
+    with pytest.raises(ValueError, match="checkpoints: rollback needs"):
+        Explosions("rollback")
     with pytest.raises(ValueError, match="ratio: 1 is not above 1"):
         Explosions(ratio=1)
 
@@ -199,3 +216,90 @@ def test_stop_is_exit_6_with_the_last_good_checkpoint(explosive, capsys):
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kt2t:")]
     assert "the loss up to step 112 is" in line and "The last good checkpoint is 'run/checkpoints/step-96'." in line
     assert {path.name for path in Path("run/checkpoints").glob("step-*")} == {f"step-{n}" for n in (24, 48, 72, 96)}
+
+
+class Killed(BaseException):
+    """Ends a run as `kill -9` does: nobody saves."""
+
+
+def weights_at(folder, step):
+    manifest, weights = checkpoints.weights_of(Path(folder) / "checkpoints" / f"step-{step}")
+    assert manifest.step == step
+    return weights
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def by_hand(command, last):
+    """Weights of step 96, then the steps from 112 on, in a plain `fit` that knows nothing of explosions."""
+    recipe = load(command[1], command[2:])
+    recipe.check()
+    problem = problem_of(recipe)
+    problem.prepare()
+    model = assemble(recipe, problem).model
+    checkpoints.restore("whole/checkpoints/step-96", model)
+    assert int(model.optimizer.iterations) == 96
+    model.optimizer.iterations.assign(112)
+    batches = problem.batches("train", rows=8, seed=recipe.train.seed)
+    model.fit(batches.at(112), steps_per_epoch=last - 112, initial_epoch=0, epochs=1, verbose=0)
+    return {name: np.asarray(one) for name, one in attribute_paths(model).items()}
+
+
+def test_rollback_takes_the_weights_back_while_steps_and_data_go_on(explosive, capsys):
+    command = ["train", explosive, marked(explosive, [bad_step(explosive)]), "train.on_explosion=rollback"]
+    assert run([*command, "--run-dir", "whole"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("the loss up to step 112 is") == 1
+    assert "Back to the weights of 'whole/checkpoints/step-96'; the steps and the data go on." in said
+    assert_same(weights_at("whole", 144), by_hand(command, 144))
+
+
+def test_a_run_that_is_killed_around_a_rollback_comes_to_the_same(explosive, monkeypatch):
+    command = ["train", explosive, marked(explosive, [bad_step(explosive)]), "train.on_explosion=rollback"]
+    assert run([*command, "--run-dir", "whole"]) == 0
+    before = Checkpointing.on_train_batch_end
+    for at in (112, 115, 121):
+
+        def killed(self, batch, logs=None, at=at):
+            if int(self.model.optimizer.iterations) == at:
+                raise Killed
+            before(self, batch, logs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Checkpointing, "on_train_batch_end", killed)
+            with pytest.raises(Killed):
+                run([*command, "--run-dir", f"killed-{at}"])
+        assert run([*command, "--run-dir", f"killed-{at}"]) == 0
+        assert_same(weights_at("whole", 144), weights_at(f"killed-{at}", 144))
+
+
+def test_the_third_return_to_one_checkpoint_ends_training(tmp_path, monkeypatch, caplog):
+    from kt2t.callbacks import explosions
+
+    back = []
+    monkeypatch.setattr(explosions, "newest", lambda folder: tmp_path / "step-7")
+    monkeypatch.setattr(explosions, "restore", lambda path, model: back.append(path.name))
+    told = Told(Explosions("rollback", tmp_path, looks=1))
+    told.model.optimizer = SimpleNamespace(iterations=Count())
+    told.epoch([5.0] * 16)
+    for _ in range(2):
+        told.epoch([50.0] * 16)
+        told.epoch([5.0] * 16)
+    with pytest.raises(NumericsError, match=r"loss up to step 96 is 50.*checkpoint"):
+        told.epoch([50.0] * 16)
+    assert back == ["step-7", "step-7"]
+    monkeypatch.setattr(explosions, "newest", lambda folder: tmp_path / "step-8")
+    told.callback.state = {**told.callback.state, "looks": 5}
+    told.epoch([50.0] * 16)
+    assert back[-1] == "step-8" and told.callback.state["returns"] == 1
+
+
+def test_without_a_checkpoint_a_rollback_is_a_stop(tmp_path):
+    told = Told(Explosions("rollback", tmp_path, looks=1))
+    told.epoch([5.0] * 16)
+    with pytest.raises(NumericsError, match="There is no checkpoint yet"):
+        told.epoch([50.0] * 16)

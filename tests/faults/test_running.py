@@ -42,11 +42,12 @@ def test_r04_a_loss_that_explodes_is_status_6_where_that_is_asked_for(command, c
     from kt2t.callbacks import Explosions
 
     monkeypatch.setattr(Explosions, "_loss", lambda self, step, logs: 1.0 if step <= 28 else 30.0)
-    for policy, status in (("stop", 6), ("warn", 0)):
+    for policy, status in (("stop", 6), ("warn", 0), ("rollback", 0)):
         given = [*command, "train.steps=36", f"train.on_explosion={policy}", "--run-dir", policy]
         assert run(given) == status
         said = capsys.readouterr().err
-        assert "the loss up to step 32 is 30, 30 times its running mean 1. Lower the learning rate" in said
+        assert "the loss up to step 32 is 30, 30 times its running mean 1. " in said
+        assert ("Back to the weights of" if policy == "rollback" else "Lower the learning rate") in said
         if policy == "stop":
             assert sentence(said).endswith("The last good checkpoint is 'stop/checkpoints/step-28'.")
             assert max(steps("stop")) == 28
