@@ -26,6 +26,12 @@ def training(logs: Mapping[str, float] | None) -> dict[str, float]:
     return {name: float(value) for name, value in (logs or {}).items() if not name.startswith(_PREFIXES)}
 
 
+def without_validation(logs: dict[str, float]) -> None:
+    """Takes the validation values out of an epoch's logs; nobody then takes them for all that the epoch was to measure."""
+    for name in [name for name in logs if name.startswith(_PREFIXES)]:
+        del logs[name]
+
+
 def value_of(metric: str, logs: Mapping[str, float] | None) -> float | None:
     """The validation value that `metric` (`bleu`, `validation_bleu`, `validation loss`) means, the training one where
     nothing was validated, None where the logs have neither."""

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kt2t.callbacks.logs import validation
+from kt2t.callbacks.logs import validation, without_validation
 from kt2t.decoding import has_source, without_fillers
 
 
@@ -17,8 +17,9 @@ class Scoring(keras.callbacks.Callback):
 
     Callbacks see the logs in their order, so this one stands first: `Checkpointing(best="bleu")`, `EarlyStopping`,
     `TensorBoard` and `Progress` behind it find the scores. A model that does not generate has no such scores, nor has
-    one that reads no source, whose answers nothing makes right or wrong. What `problem.figures` makes of the validation
-    metrics, such as bits per byte, stands in the logs of all.
+    one that reads no source, whose answers nothing makes right or wrong. A run that is told to stop stops between two
+    batches; then the epoch has no validation values, so that it is measured as a whole when the run goes on. What
+    `problem.figures` makes of the validation metrics, such as bits per byte, stands in the logs of all.
 
     Args:
         problem: Gives examples, references and scores.
@@ -46,7 +47,10 @@ class Scoring(keras.callbacks.Callback):
         self._references: list[Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if logs is None or getattr(self.model, "stop_signal", None):
+        if logs is None:
+            return
+        if self._stopped():
+            without_validation(logs)
             return
         if self.split == "validation":
             figures = self.problem.figures(self.split, validation(logs))
@@ -60,10 +64,18 @@ class Scoring(keras.callbacks.Callback):
         from kt2t.training.averages import averaged
 
         with averaged(self.model):
-            decoded = dict(decode_split(self.model, self.problem, self.split, self.search, self.limit, self.rows))
+            decoded = {}
+            for number, text in decode_split(self.model, self.problem, self.split, self.search, self.limit, self.rows):
+                if self._stopped():
+                    without_validation(logs)
+                    return
+                decoded[number] = text
         chosen = sorted(decoded)
         scores = self.problem.score([decoded[i] for i in chosen], [self._references[i] for i in chosen])
         logs.update({f"{self.split}_{name}": float(value) for name, value in scores.items()})
+
+    def _stopped(self) -> bool:
+        return getattr(self.model, "stop_signal", None) is not None
 
 
 def decode_split(

@@ -92,11 +92,10 @@ class TensorBoard(keras.callbacks.Callback):
         if step != self._written:
             self._write_curves(step, logs or {})
         self.write_epoch(step, logs)
-        if getattr(self.model, "stop_signal", None):  # a run told to stop has no time for pictures
-            return
-        if self._text is not None and hasattr(self.model, "generate"):
+        # A run told to stop has no time for pictures.
+        if self._text is not None and hasattr(self.model, "generate") and not self._stopped():
             self._validation.text(step, "decoded", markdown(self._text.rows(self.model)))
-        if self._maps is not None:
+        if self._maps is not None and not self._stopped():
             for name, png in self._maps.maps(self.model).items():
                 self._validation.image(step, f"attention/{name}", png)
 
@@ -104,12 +103,15 @@ class TensorBoard(keras.callbacks.Callback):
         """Writes what an epoch's end adds to the curves; `fit` does so too where a kill came between saving and this."""
         metrics = training(logs)
         self._train.scalars(step, {name: metrics[name] for name in metrics if name not in ("loss", *_EVERY_STEP)})
-        if not getattr(self.model, "stop_signal", None):
+        if not self._stopped():
             self._validation.scalars(step, validation(logs))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._train.close()
         self._validation.close()
+
+    def _stopped(self) -> bool:
+        return getattr(self.model, "stop_signal", None) is not None
 
     def _write_curves(self, step: int, logs: Mapping[str, Any]) -> None:
         values = {name: float(logs[name]) for name in _EVERY_STEP if name in logs}

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from kt2t.options import positive
 from kt2t.run.signals import handled_by
 
 logger = logging.getLogger("kt2t")
+_LAUNCHER = "KT2T_LAUNCHER"
 GRACE = 30.0  # seconds for the others to notice that one is gone, or to save after a signal
 
 
@@ -57,6 +59,24 @@ def launch(
             logger.warning("a worker died; all start again from %s.", newest or "the beginning")
 
 
+def end_with_launcher(every: float = 1.0) -> None:
+    """A process that `launch` started is asked to stop, and so saves, when the launcher is gone; nothing else would end it.
+
+    Args:
+        every: Seconds between two looks.
+    """
+    launcher = os.environ.get(_LAUNCHER)
+
+    def watch() -> None:
+        while str(os.getppid()) == launcher:
+            time.sleep(every)
+        logger.warning("kt2t launch is gone, so its workers stop.")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if launcher is not None:
+        threading.Thread(target=watch, name="launcher", daemon=True).start()
+
+
 def _together(command: Sequence[str], workers: int, run_dir: Path, stopped: list[int]) -> int | None:
     """The exit status of one generation of workers; None where one died and they should start again."""
     addresses = _free_addresses(workers)
@@ -91,7 +111,7 @@ def _start(command: Sequence[str], addresses: Sequence[str], worker: int, said: 
     task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": worker}}
     threads = str(max(1, (os.cpu_count() or 1) // len(addresses)))
     environment = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, **os.environ}
-    environment["TF_CONFIG"] = json.dumps(task)
+    environment.update({"TF_CONFIG": json.dumps(task), _LAUNCHER: str(os.getpid())})
     # In a session of its own: Ctrl-C reaches this process, which hands it on to all of them once.
     return subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True

@@ -18,6 +18,7 @@ from kt2t.run import assemble as assembling
 from kt2t.run.evaluate import Evaluation, evaluate_model
 from kt2t.run.fit import fit
 from kt2t.run.folder import RunFolder
+from kt2t.run.launch import end_with_launcher
 from kt2t.run.log import LogFormatter
 from kt2t.run.patience import early_stopping, note_end, why
 from kt2t.run.starting import start, start_of
@@ -140,6 +141,8 @@ def _save_start(folder: RunFolder, assembly: assembling.Assembly, source: Path) 
 def _team(recipe: Recipe) -> Any:
     from kt2t.training.workers import Team
 
+    if recipe.train.strategy == "multi_worker":
+        end_with_launcher()
     with assembling.located(recipe):
         return Team(recipe.train.strategy)
 

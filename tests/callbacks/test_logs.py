@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kt2t.callbacks.logs import bare, is_better, mode_of, training, validation, value_of
+from kt2t.callbacks.logs import bare, is_better, mode_of, training, validation, value_of, without_validation
 
 LOGS = {"loss": 3.0, "learning_rate": 0.1, "val_loss": 2.0, "validation_bleu": 11.0}
 
@@ -42,3 +42,9 @@ def test_better():
     assert is_better(2.0, 1.0, "max") and not is_better(1.0, 1.0, "max")
     assert not is_better(1.95, 2.0, "min", min_delta=0.1)
     assert not is_better(float("nan"), None, "min") and not is_better(float("nan"), 1.0, "max")
+
+
+def test_validation_values_are_taken_out():
+    given = {"loss": 1.0, "val_loss": 2.0, "validation_bleu": 3.0}
+    without_validation(given)
+    assert given == {"loss": 1.0}

@@ -113,6 +113,23 @@ def test_nothing_is_decoded_where_nothing_can_be_said():
     assert scored(FakeProblem(), SimpleNamespace(stop_signal=None))[0] == {"loss": 1.0}
 
 
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_run_that_is_told_to_stop_has_no_half_measured_epoch(after):
+    """Else the epoch would count as evaluated when the run goes on, and never get its scores."""
+
+    class Stopping(FakeModel):
+        @property
+        def stop_signal(self):
+            return 15 if len(self.draws) >= after else None
+
+    model = Stopping()
+    callback = Scoring(FakeProblem(), rows=2)
+    callback.set_model(model)
+    logs = {"loss": 1.0, "val_loss": 3.0}
+    callback.on_epoch_end(0, logs)
+    assert logs == {"loss": 1.0} and len(model.draws) == after
+
+
 def test_each_batch_is_a_draw_of_its_own_and_has_examples_alone():
     model = FakeModel()
     dict(decode_split(model, FakeProblem(), "validation", rows=2))

@@ -172,6 +172,34 @@ def test_a_signal_to_launch_reaches_every_worker(tmp_path, number):
     assert {(tmp_path / f"stopped-{worker}").read_text() for worker in range(2)} == {str(int(number))}
 
 
+def test_workers_stop_when_the_launcher_is_gone(tmp_path):
+    code = COME + "\n".join(
+        [
+            "from kt2t.run.launch import end_with_launcher",
+            "def stop(number, frame):",
+            "    (run / f'stopped-{worker}').write_text(str(number)); sys.exit(128 + number)",
+            "signal.signal(signal.SIGTERM, stop)",
+            "end_with_launcher(0.05)",
+            "(run / f'ready-{worker}').touch(); time.sleep(60)",
+        ]
+    )
+    program = (
+        "import sys; from pathlib import Path; from kt2t.run.launch import launch\n"
+        f"sys.exit(launch([{str(tmp_path)!r}], 2, Path({str(tmp_path)!r}), command={fake(tmp_path, code)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while not all((tmp_path / f"ready-{worker}").exists() for worker in range(2)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    assert not list(tmp_path.glob("stopped-*"))
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 20
+    while len(list(tmp_path.glob("stopped-*"))) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert {(tmp_path / f"stopped-{worker}").read_text() for worker in range(2)} == {"15"}
+
+
 def test_a_count_that_is_not_positive_is_refused(tmp_path):
     with pytest.raises(ValueError, match="workers: 0 is not positive"):
         launch([], 0, tmp_path)
