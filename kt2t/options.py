@@ -86,6 +86,13 @@ def positive(name: str, value: int) -> int:
     return value
 
 
+def below_one(name: str, value: float) -> float:
+    """The value of the option `name`, a probability of dropping, or a ValueError that says it cannot be one."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: {value} is not a probability below 1.")
+    return value
+
+
 def is_keras(cls: type) -> bool:
     """Whether a class is one of keras's or inherits from one."""
     return any(base.__module__.partition(".")[0] == "keras" for base in cls.__mro__)

@@ -1,7 +1,7 @@
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.options import below, check, constructors, hands_on, is_keras, nearest, options, positive
+from kt2t.options import below, below_one, check, constructors, hands_on, is_keras, nearest, options, positive
 
 
 class Leaf:
@@ -72,3 +72,10 @@ def test_a_size_is_positive():
     for value in (0, -3):
         with pytest.raises(ValueError, match=f"^size: {value} is not positive\\.$"):
             positive("size", value)
+
+
+def test_a_probability_of_dropping_is_below_one():
+    assert below_one("dropout", 0.0) == 0.0 and below_one("dropout", 0.9) == 0.9
+    for value in (-0.1, 1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match=f"^dropout: {value} is not a probability below 1"):
+            below_one("dropout", value)

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kt2t.ops.randomness import kept, layer_seed
+from kt2t.options import below_one
 from kt2t.registry import register
 
 Tensor = Any
@@ -40,9 +41,7 @@ class Dropout(keras.layers.Layer):
         self, rate: float, broadcast_axes: list[int] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate: {rate} is not a probability below 1.")
-        self.rate = rate
+        self.rate = below_one("rate", rate)
         self.broadcast_axes = broadcast_axes or []
         self.seed_generator = keras.random.SeedGenerator(seed) if rate else None
         self.built = True

@@ -14,7 +14,7 @@ from kt2t.layers.recomputation import is_worthwhile, recomputed
 from kt2t.layers.residual import norm_like
 from kt2t.layers.sinusoidal_positions import SinusoidalPositions
 from kt2t.layers.transformer_block import TransformerBlock
-from kt2t.options import positive
+from kt2t.options import below_one, positive
 from kt2t.registry import build, describe, register
 
 Tensor = Any
@@ -123,13 +123,14 @@ def stack_of(
     `dtype` names the policy of every layer whose prototype does not name its own; keras's default without it.
 
     Raises:
-        ValueError: Heads that do not divide a width, or a size that is not positive.
+        ValueError: Heads that do not divide a width, or a size that is not positive, or a dropout that is no probability.
     """
     if key_dim is None:
         check_heads(num_heads, "hidden_dim", hidden_dim)
     _check_prototype(attention, hidden_dim)
-    weights = dropout if attention_dropout is None else attention_dropout
-    units = dropout if activation_dropout is None else activation_dropout
+    below_one("dropout", dropout)
+    weights = dropout if attention_dropout is None else below_one("attention_dropout", attention_dropout)
+    units = dropout if activation_dropout is None else below_one("activation_dropout", activation_dropout)
     plain = Attention(num_heads, key_dim or hidden_dim, value_dim, hidden_dim, weights)
     block = TransformerBlock(
         attention or plain,

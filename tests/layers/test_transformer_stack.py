@@ -89,3 +89,9 @@ def test_every_norm_is_like_the_prototype():
     layer(X)
     norms = [part for part in layer._flatten_layers() if isinstance(part, LayerNorm | L2Norm)]
     assert [(type(norm), norm.epsilon) for norm in norms] == [(L2Norm, 1e-3)] * 5
+
+
+@pytest.mark.parametrize("option", ["dropout", "attention_dropout", "activation_dropout"])
+def test_a_dropout_that_is_no_probability_is_named_as_it_was_given(option):
+    with pytest.raises(ValueError, match=rf"^{option}: 1\.5 is not a probability"):
+        stack_of(1, 8, 8, 2, **{option: 1.5})
