@@ -183,8 +183,12 @@ class RunFolder:
             return
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        with exclusive(self.path / "lock", self._refused):
-            yield
+        try:
+            with exclusive(self.path / "lock", self._refused):
+                yield
+        finally:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()  # only if no run began, and nothing was said
 
     def _plugins(self, recipe: Recipe, kept: plugins.Plugins) -> plugins.Plugins:
         for module, note in kept.items():

@@ -183,3 +183,11 @@ def test_a_changed_report_and_more_steps_are_kept_with_the_run(tiny, tmp_path):
     kept = RunFolder(tmp_path / "run").recipe()
     assert kept.train.steps == 3 and kept.nodes["report"]["decode"]["beams"] == 3
     assert kept.nodes["train"]["dtype"] == "float32"
+
+
+@pytest.mark.parametrize(("override", "left"), [("problem.max_length=0", None), ("model.num_heads=3", ["log.txt"])])
+def test_what_is_refused_leaves_no_more_than_what_was_said(tiny, tmp_path, override, left):
+    with pytest.raises(ValueError, match=override.partition("=")[0].partition(".")[2]):
+        train(load(str(tiny), [override]), tmp_path / "refused")
+    folder = tmp_path / "refused"
+    assert (sorted(path.name for path in folder.iterdir()) if folder.exists() else None) == left
