@@ -185,9 +185,8 @@ def test_a_changed_report_and_more_steps_are_kept_with_the_run(tiny, tmp_path):
     assert kept.nodes["train"]["dtype"] == "float32"
 
 
-@pytest.mark.parametrize(("override", "left"), [("problem.max_length=0", None), ("model.num_heads=3", ["log.txt"])])
-def test_what_is_refused_leaves_no_more_than_what_was_said(tiny, tmp_path, override, left):
+@pytest.mark.parametrize("override", ["problem.max_length=0", "model.num_heads=3"])
+def test_what_is_refused_before_anything_was_said_leaves_no_folder(tiny, tmp_path, override):
     with pytest.raises(ValueError, match=override.partition("=")[0].partition(".")[2]):
         train(load(str(tiny), [override]), tmp_path / "refused")
-    folder = tmp_path / "refused"
-    assert (sorted(path.name for path in folder.iterdir()) if folder.exists() else None) == left
+    assert not (tmp_path / "refused").exists()
