@@ -1,4 +1,4 @@
-"""The pure rooms once more, on the JAX backend, in a process of their own."""
+"""The pure rooms once more, on the JAX backend, each in a process of its own."""
 
 import os
 import subprocess
@@ -9,13 +9,18 @@ import keras
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-ROOMS = ("ops", "layers", "models", "decoding", "losses", "metrics", "golden", "test_features.py", "test_registry.py")
+ROOMS = (
+    ("ops", "layers"),
+    ("models", "decoding"),
+    ("losses", "metrics", "golden", "test_features.py", "test_registry.py"),
+)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="this is the child run itself")
-def test_the_pure_rooms_pass_on_jax(request):
+@pytest.mark.parametrize("rooms", ROOMS, ids=" ".join)
+def test_the_pure_rooms_pass_on_jax(request, rooms):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
-    paths = [str(TESTS / room) for room in ROOMS]
+    paths = [str(TESTS / room) for room in rooms]
     given = request.config.getoption("--golden")
     paths += [] if given is None else ["--golden", given]
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}

@@ -69,7 +69,10 @@ def _on_jax(layer, x, memory, step, own):
         return ops.sum(ops.cast(output, "float32") ** 3) + own * sum(losses)
 
     values = [variable.value for variable in layer.trainable_variables]
-    found, (weights, *rest) = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)))(values, x, memory)
+    # Else XLA leaves out roundings to bfloat16 where it can, and in other places where it computes twice.
+    exactly = {"xla_allow_excess_precision": False}
+    run = jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2)), compiler_options=exactly)
+    found, (weights, *rest) = run(values, x, memory)
     return found, [*weights, *rest]
 
 
