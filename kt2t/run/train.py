@@ -176,5 +176,5 @@ def _logged_to(folder: RunFolder) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         handler.close()
-        if folder.log.stat().st_size == 0:  # refused before anything was said
+        if not folder.exists and folder.log.stat().st_size == 0:  # refused before anything was said
             folder.log.unlink()
