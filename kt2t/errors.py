@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class Kt2tError(Exception):
     """An error that is told in one sentence and a way out, without a traceback.
@@ -73,3 +75,10 @@ class StalledError(Kt2tError, TimeoutError):
     """Something that training waits for does not come any more; started again, it may."""
 
     status = 7
+
+
+def listed(items: Iterable[str], between: str = "; ", most: int = 8) -> str:
+    """The first few of what an error is about, and how many more there are."""
+    items = list(items)
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return between.join(items[:most]) + more

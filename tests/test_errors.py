@@ -22,3 +22,9 @@ def test_every_error_has_its_own_exit_status():
         assert cls("x").status == status
     assert issubclass(errors.RecipeError, ValueError) and issubclass(errors.ResourceError, OSError)
     assert issubclass(errors.UnknownNameError, LookupError)
+
+
+def test_a_long_list_is_shortened():
+    assert errors.listed("abc") == "a; b; c"
+    assert errors.listed(iter("abcd"), ", ", 3) == "a, b, c and 1 more"
+    assert errors.listed([]) == ""

@@ -13,6 +13,7 @@ import keras
 
 from kt2t.callbacks.logs import Mode, bare, is_better, mode_of, training, validation, value_of
 from kt2t.callbacks.pace import step_of
+from kt2t.callbacks.stopping import is_stopping
 from kt2t.disk import whole_file
 from kt2t.errors import NumericsError, ResourceError
 
@@ -65,16 +66,15 @@ class Checkpointing(keras.callbacks.Callback):
         self.extra = extra
         self._best: dict[str, Any] | None = None
         self._saved = 0
-        self._cut = self._warned = self._trains = False
+        self._warned = self._trains = False
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._cut = False
         self._saved = step_of(self.model)
         found = read_best(self.folder)
         self._best = found if found and found["metric"] == self.metric else None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._is_asked:
+        if is_stopping(self.model):
             self.model.stop_training = True
             self._save(step_of(self.model), {})
 
@@ -85,18 +85,17 @@ class Checkpointing(keras.callbacks.Callback):
         self._trains = False
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._is_asked:
-            self._cut = True
+        if is_stopping(self.model):
             self.model.stop_evaluating = self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = step_of(self.model)
-        if self._is_asked:
+        if is_stopping(self.model):
             self.model.stop_training = True
         best = self._judged(step, logs)
-        if self.every_epoch or self._is_asked or best and best["step"] == step:
-            # Values of a part of the split only would be taken for the step's own when the run goes on.
-            self._save(step, training(logs) if self._cut else logs)
+        if self.every_epoch or is_stopping(self.model) or best and best["step"] == step:
+            # A stop cuts the evaluation: what a part of the split gave must not pass for the step's own values later.
+            self._save(step, training(logs) if is_stopping(self.model) else logs)
         if best:
             self._best = best
             if self.writes:
@@ -121,13 +120,9 @@ class Checkpointing(keras.callbacks.Callback):
         except (NumericsError, ResourceError) as second:
             _logger.warning("what was trained up to step %d is not saved: %s", step, second)
 
-    @property
-    def _is_asked(self) -> bool:
-        return getattr(self.model, "stop_signal", None) is not None
-
     def _judged(self, step: int, logs: Mapping[str, float] | None) -> dict[str, Any] | None:
         """What `best.json` says after this evaluation; the same where it is judged a second time, after a kill."""
-        if self.metric is None or self._cut or self._is_asked:
+        if self.metric is None or is_stopping(self.model):
             return None
         value = value_of(self.metric, logs)
         if value is None:

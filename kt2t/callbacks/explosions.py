@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import keras
 
 from kt2t.callbacks.pace import step_of
+from kt2t.callbacks.stopping import is_stopping
 from kt2t.errors import NumericsError
 from kt2t.training.checkpoints import newest, restore, way_back
 from kt2t.training.clipping import innermost
@@ -95,7 +96,7 @@ class Explosions(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = step_of(self.model)
-        if step > self._seen_at and getattr(self.model, "stop_signal", None) is None:
+        if step > self._seen_at and not is_stopping(self.model):
             self._look(step, logs)
 
     def _look(self, step: int, logs: dict[str, Any] | None) -> None:

@@ -13,6 +13,7 @@ import keras
 
 from kt2t.callbacks.logs import validation
 from kt2t.callbacks.pace import Pace, step_of
+from kt2t.callbacks.stopping import is_stopping
 from kt2t.callbacks.terminal import is_terminal, stderr
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = max(step_of(self.model), self.start_step)
         where = f"step {step}/{self._total}" if self._total else f"step {step}"
-        measured = {} if getattr(self.model, "stop_signal", None) else validation(logs)
+        measured = {} if is_stopping(self.model) else validation(logs)
         evaluated = [f"validation_{name} {_figure(value)}" for name, value in measured.items()]
         self._say(" · ".join([where, *self._story(step, logs or {}, self._pace.read()), *evaluated]))
         if self._bar is not None:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from kt2t.callbacks.logs import validation, without_validation
+from kt2t.callbacks.stopping import is_stopping
 from kt2t.decoding import has_source, without_fillers
 
 
@@ -49,7 +50,7 @@ class Scoring(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None:
             return
-        if self._stopped():
+        if is_stopping(self.model):
             without_validation(logs)
             return
         if self.split == "validation":
@@ -66,16 +67,13 @@ class Scoring(keras.callbacks.Callback):
         with averaged(self.model):
             decoded = {}
             for number, text in decode_split(self.model, self.problem, self.split, self.search, self.limit, self.rows):
-                if self._stopped():
+                if is_stopping(self.model):
                     without_validation(logs)
                     return
                 decoded[number] = text
         chosen = sorted(decoded)
         scores = self.problem.score([decoded[i] for i in chosen], [self._references[i] for i in chosen])
         logs.update({f"{self.split}_{name}": float(value) for name, value in scores.items()})
-
-    def _stopped(self) -> bool:
-        return getattr(self.model, "stop_signal", None) is not None
 
 
 def decode_split(

@@ -14,6 +14,7 @@ from kt2t.callbacks.decoded_text import DecodedText, markdown
 from kt2t.callbacks.event_file import EventFile
 from kt2t.callbacks.logs import training, validation
 from kt2t.callbacks.pace import Pace, step_of
+from kt2t.callbacks.stopping import is_stopping
 
 _EVERY_STEP = ("learning_rate", "gradient_norm", "bad_steps")
 
@@ -93,9 +94,9 @@ class TensorBoard(keras.callbacks.Callback):
             self._write_curves(step, logs or {})
         self.write_epoch(step, logs)
         # A run told to stop has no time for pictures.
-        if self._text is not None and hasattr(self.model, "generate") and not self._stopped():
+        if self._text is not None and hasattr(self.model, "generate") and not is_stopping(self.model):
             self._validation.text(step, "decoded", markdown(self._text.rows(self.model)))
-        if self._maps is not None and not self._stopped():
+        if self._maps is not None and not is_stopping(self.model):
             for name, png in self._maps.maps(self.model).items():
                 self._validation.image(step, f"attention/{name}", png)
 
@@ -103,15 +104,12 @@ class TensorBoard(keras.callbacks.Callback):
         """Writes what an epoch's end adds to the curves; `fit` does so too where a kill came between saving and this."""
         metrics = training(logs)
         self._train.scalars(step, {name: metrics[name] for name in metrics if name not in ("loss", *_EVERY_STEP)})
-        if not self._stopped():
+        if not is_stopping(self.model):
             self._validation.scalars(step, validation(logs))
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._train.close()
         self._validation.close()
-
-    def _stopped(self) -> bool:
-        return getattr(self.model, "stop_signal", None) is not None
 
     def _write_curves(self, step: int, logs: Mapping[str, Any]) -> None:
         values = {name: float(logs[name]) for name in _EVERY_STEP if name in logs}

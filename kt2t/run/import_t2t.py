@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kt2t.disk import whole_folder
-from kt2t.errors import DataError, RunError
+from kt2t.errors import DataError, RunError, listed
 from kt2t.features import Text
 from kt2t.recipe import Recipe
 from kt2t.recipe_file import recipe_of
@@ -162,7 +162,7 @@ def _check_fit(weights: Mapping[str, Any], values: Mapping[str, np.ndarray], pla
             shapes = f"{list(values[path].shape)}, the hparams say {list(weight.shape)}"
             wrong.append(f"{name_of(path)}{what} has shape {shapes}")
     if wrong:
-        raise RunError(f"{str(place)!r} does not fit its hparams: {upstream.listed(wrong)}.")
+        raise RunError(f"{str(place)!r} does not fit its hparams: {listed(wrong, ', ')}.")
 
 
 def _with_own_vocabularies(full: Recipe, run_dir: Path) -> Recipe:

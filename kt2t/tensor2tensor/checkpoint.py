@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kt2t.errors import RunError
+from kt2t.errors import RunError, listed
 from kt2t.tensor2tensor.variables import gathered, path_of
 
 # Kept beside the model by the trainer, and no part of it.
@@ -18,7 +18,6 @@ _BOOKKEEPING = re.compile(
 _ADAM = re.compile(r"(?:training/)?(.+)/(Adam|Adam_1)$")
 _OTHER_STATE = re.compile(r"training/|.*/(?:Adafactor|AdafactorOptimizer|Momentum|ExponentialMovingAverage)(?:_\d+)?$")
 _DATA = re.compile(r"\.(?:index|meta|data-\d+-of-\d+)$")
-_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def read(place: str | Path, source_size: int | None = None) -> Checkpoint:
         raise RunError(f"{str(path)!r} is damaged: {reason}. Copy it again.") from error
     if strange:
         raise RunError(
-            f"{str(path)!r} holds variables that our Transformer has no place for: {listed(strange)}. "
+            f"{str(path)!r} holds variables that our Transformer has no place for: {listed(strange, ', ')}. "
             "It is of another model, or of an option that is not built here."
         )
     found = {kind: gathered(variables, source_size) for kind, variables in kinds.items()}
@@ -98,12 +97,6 @@ def find(place: str | Path) -> Path:
     if not Path(f"{prefix}.index").is_file():
         raise RunError(f"{str(place)!r} is no checkpoint of TensorFlow: '{prefix}.index' does not exist.")
     return prefix
-
-
-def listed(items: list[str]) -> str:
-    """The first few of a list, and how many more there are."""
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return ", ".join(items[:_SHOWN]) + more
 
 
 def _kind(name: str) -> tuple[str | None, str]:

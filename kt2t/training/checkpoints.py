@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from kt2t.disk import clean, recover, remove_whole, whole_folder
-from kt2t.errors import NumericsError, RunError
+from kt2t.errors import NumericsError, RunError, listed
+from kt2t.training.finite import is_finite, is_float
 from kt2t.training.manifest import Manifest, read_manifest, verify, write_manifest
 
 _MODEL, _OPTIMIZER = "model.safetensors", "optimizer.safetensors"
-_SHOWN = 8
 _logger = logging.getLogger("kt2t")
 
 Arrays = Mapping[str, np.ndarray]
@@ -77,7 +77,7 @@ def restore(path: str | Path, model: Any) -> Manifest:
             wrong = wrong or _differences(manifest.arrays[_OPTIMIZER], variables)  # slots differ where weights do
     if wrong:
         raise RunError(
-            f"{str(manifest.path)!r} does not fit this model: {_listed(wrong)}. To begin a new run with what fits, give its "
+            f"{str(manifest.path)!r} does not fit this model: {listed(wrong)}. To begin a new run with what fits, give its "
             "recipe train.start_from."
         )
     read = {file: _read(manifest, file) for file in wanted}
@@ -167,8 +167,8 @@ def average(manifests: Sequence[Manifest], destination: str | Path, extra: Mappi
     for manifest in manifests:
         for name, value in _read(manifest, _MODEL).items():
             kinds[name] = value.dtype
-            sums[name] = sums.get(name, 0) + value.astype(np.float64) if _is_float(value.dtype) else value
-    means = {n: (v / len(manifests)).astype(kinds[n]) if _is_float(kinds[n]) else v for n, v in sums.items()}
+            sums[name] = sums.get(name, 0) + value.astype(np.float64) if is_float(value.dtype) else value
+    means = {n: (v / len(manifests)).astype(kinds[n]) if is_float(kinds[n]) else v for n, v in sums.items()}
     kept = {**(extra or {}), "averaged": _marks(manifests)}
     return _write(Path(destination), {_MODEL: means}, last.step, None, last.recipe, kept)
 
@@ -199,7 +199,7 @@ def _variables(model: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
     known = {id(variable) for variable in weights.values()}
     lost = [variable.path for variable in model.weights if id(variable) not in known]
     if lost:
-        raise RunError(f"No attribute of the model leads to {_listed(lost)}, so a checkpoint cannot name it.")
+        raise RunError(f"No attribute of the model leads to {listed(lost)}, so a checkpoint cannot name it.")
     optimizer = getattr(model, "optimizer", None)
     return weights, slots(optimizer, weights) if optimizer is not None and optimizer.built else None
 
@@ -211,23 +211,9 @@ def _values(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _refuse_non_finite(content: Mapping[str, Arrays], folder: Path) -> None:
-    bad = [name for arrays in content.values() for name, value in arrays.items() if not _is_finite(value)]
+    bad = [name for arrays in content.values() for name, value in arrays.items() if not is_finite(value)]
     if bad:
-        raise NumericsError(f"{_listed(bad)} is not finite, so no checkpoint is written. {way_back(folder)}")
-
-
-def _is_float(dtype: np.dtype) -> bool:
-    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float8"))
-
-
-def _is_finite(value: np.ndarray) -> bool:
-    if not _is_float(value.dtype):
-        return True
-    if value.dtype != np.float32:
-        value = value.astype(np.float32)
-    # A sum is finite only if every term is; it is many times faster than looking at each. Overflow is looked at again.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(value.sum())) or bool(np.isfinite(value).all())
+        raise NumericsError(f"{listed(bad)} is not finite, so no checkpoint is written. {way_back(folder)}")
 
 
 def _write(
@@ -266,7 +252,7 @@ def _read(manifest: Manifest, name: str) -> dict[str, np.ndarray]:
     if kinds != manifest.arrays[name]:
         said = manifest.arrays[name]
         wrong = sorted(key for key in {*kinds, *said} if kinds.get(key) != said.get(key))
-        raise RunError(f"{manifest.path}: {name} holds other arrays than manifest.json says: {_listed(wrong)}.")
+        raise RunError(f"{manifest.path}: {name} holds other arrays than manifest.json says: {listed(wrong)}.")
     return found
 
 
@@ -278,8 +264,3 @@ def _differences(saved: Mapping[str, Any], variables: Mapping[str, Any]) -> list
         if name in saved and list(variable.shape) != saved[name]["shape"]:
             wrong.append(f"{name} has shape {saved[name]['shape']}, the model's has {list(variable.shape)}")
     return wrong
-
-
-def _listed(items: Sequence[str]) -> str:
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return "; ".join(items[:_SHOWN]) + more

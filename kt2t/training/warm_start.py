@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kt2t.errors import RunError
+from kt2t.errors import RunError, listed
 from kt2t.ops.paths import attribute_paths
 from kt2t.training import checkpoints
 
@@ -37,7 +36,8 @@ class Taken:
         total = len(self.taken) + len(self.missing) + len(self.reshaped)
         said = f"{len(self.taken)} of {total} weights taken from {str(self.path)!r} (step {self.step})"
         kinds = {"not there": self.missing, "of another shape there": self.reshaped, "only there": self.unused}
-        return "; ".join([said, *(f"{len(names)} {what}: {_some(names)}" for what, names in kinds.items() if names)])
+        told = {f"{len(names)} {what}": listed(names, ", ", _SHOWN) for what, names in kinds.items() if names}
+        return "; ".join([said, *(f"{what}: {names}" for what, names in told.items())])
 
     def lines(self) -> list[str]:
         """All of it, a line for each weight."""
@@ -82,10 +82,4 @@ def _nearest(found: Taken) -> str:
     for name in found.missing:
         close = difflib.get_close_matches(name, found.unused, n=1, cutoff=0.0)
         said.append(f"{name} is not there (nearest: {close[0]})" if close else f"{name} is not there")
-    return _some(said, "; ")
-
-
-def _some(names: Iterable[str], between: str = ", ") -> str:
-    names = list(names)
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return between.join(names[:_SHOWN]) + more
+    return listed(said, most=_SHOWN)

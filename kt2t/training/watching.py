@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
+from kt2t.training.finite import is_finite
 from kt2t.training.normalisation import counter
 
 EVERY = 16
@@ -106,11 +106,5 @@ def not_finite(model: keras.Model) -> list[str]:
     """The attribute paths of the weights that hold a value that is not finite, and of the rest how many there are."""
     from kt2t.ops.paths import attribute_paths
 
-    found = [path for path, weight in attribute_paths(model).items() if not _is_finite(weight)]
+    found = [path for path, weight in attribute_paths(model).items() if not is_finite(ops.convert_to_numpy(weight))]
     return found[:_SHOWN] + ([f"{len(found) - _SHOWN} more"] if len(found) > _SHOWN else [])
-
-
-def _is_finite(weight: keras.Variable) -> bool:
-    if not keras.backend.is_float_dtype(str(weight.dtype)):
-        return True
-    return bool(np.isfinite(ops.convert_to_numpy(ops.cast(weight, "float32"))).all())

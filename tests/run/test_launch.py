@@ -148,6 +148,19 @@ def test_a_new_checkpoint_counts_as_progress(tmp_path):
     assert launch([str(tmp_path)], 2, tmp_path, restarts=1, command=fake(tmp_path, code)) == 0
 
 
+def launching(tmp_path, code):
+    """A process that launches two workers, each of which makes the file `ready-<its number>`; returns when both have."""
+    program = (
+        "import sys; from pathlib import Path; from kt2t.run.launch import launch\n"
+        f"sys.exit(launch([{str(tmp_path)!r}], 2, Path({str(tmp_path)!r}), command={fake(tmp_path, code)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program])
+    while not all((tmp_path / f"ready-{worker}").exists() for worker in range(2)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_launch_reaches_every_worker(tmp_path, number):
     code = COME + "\n".join(
@@ -158,15 +171,7 @@ def test_a_signal_to_launch_reaches_every_worker(tmp_path, number):
             "(run / f'ready-{worker}').touch(); time.sleep(60)",
         ]
     )
-    words = [str(tmp_path)]
-    program = (
-        "import sys; from pathlib import Path; from kt2t.run.launch import launch\n"
-        f"sys.exit(launch({words!r}, 2, Path({str(tmp_path)!r}), command={fake(tmp_path, code)!r}))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", program])
-    while not all((tmp_path / f"ready-{worker}").exists() for worker in range(2)):
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = launching(tmp_path, code)
     process.send_signal(number)
     assert process.wait(20) == 128 + number
     assert {(tmp_path / f"stopped-{worker}").read_text() for worker in range(2)} == {str(int(number))}
@@ -183,14 +188,7 @@ def test_workers_stop_when_the_launcher_is_gone(tmp_path):
             "(run / f'ready-{worker}').touch(); time.sleep(60)",
         ]
     )
-    program = (
-        "import sys; from pathlib import Path; from kt2t.run.launch import launch\n"
-        f"sys.exit(launch([{str(tmp_path)!r}], 2, Path({str(tmp_path)!r}), command={fake(tmp_path, code)!r}))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", program])
-    while not all((tmp_path / f"ready-{worker}").exists() for worker in range(2)):
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = launching(tmp_path, code)
     assert not list(tmp_path.glob("stopped-*"))
     process.kill()
     process.wait()

@@ -1,0 +1,21 @@
+"""Whether the numbers of an array are finite; NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def is_float(dtype: np.dtype) -> bool:
+    """Whether numbers of a dtype may be other than finite; the small ones of ml_dtypes count."""
+    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float8"))
+
+
+def is_finite(value: np.ndarray) -> bool:
+    """Whether an array has finite numbers only, or none that may be other."""
+    if not is_float(value.dtype):
+        return True
+    if value.dtype != np.float32:
+        value = value.astype(np.float32)
+    # A sum is finite only if every term is; it is many times faster than looking at each. Overflow is looked at again.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(value.sum())) or bool(np.isfinite(value).all())
