@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 
-from kt2t.layers import LayerNorm, LearnedPositions, NoamNorm
 from kt2t.ops.paths import attribute_paths
+from kt2t.registry import build
 from kt2t.tensor2tensor import hparams as upstream
 from kt2t.tensor2tensor import variables
 from kt2t.tensor2tensor.variables import path_of
 
-__all__ = ["assign", "flat_ids", "gathered", "path_of", "sizes"]
+__all__ = ["assign", "flat_ids", "gathered", "hparams", "path_of", "sizes"]
 
 
 def gathered(numbers: np.lib.npyio.NpzFile, kind: str) -> dict[str, np.ndarray]:
@@ -34,21 +34,25 @@ def assign(model, numbers: np.lib.npyio.NpzFile) -> None:
 
 def sizes(numbers: np.lib.npyio.NpzFile) -> dict:
     """Our options for an upstream case, from its own hparams."""
-    hparams = {**_norms_by_variables(numbers), **json.loads(str(numbers["meta"]))["hparams"]}
-    learned = hparams.get("pos") == "emb"
-    norm = {"layer": LayerNorm, "noam": NoamNorm}[hparams.get("norm_type") or "layer"]
-    return {
-        **upstream.sizes(hparams),
-        "positions": LearnedPositions(upstream.max_length(hparams)) if learned else None,
-        "normalization": norm(hparams.get("norm_epsilon") or 1e-6),
-    }
+    found = upstream.sizes(hparams(numbers))
+    return {name: build(value) for name, value in found.items()}
 
 
-def _norms_by_variables(numbers: np.lib.npyio.NpzFile) -> dict:
-    """Where the norms stand, for a file that tells only of its hparams' set: pre-norm stacks end in one."""
+def hparams(numbers: np.lib.npyio.NpzFile) -> dict:
+    """An upstream case's hparams, with what a file that tells only of its set and its sizes leaves out."""
+    meta = json.loads(str(numbers["meta"]))
+    told = {name: value for name, value in meta["hparams"].items() if value is not None or name == "pos"}
+    return {**_by_variables(numbers), **told}
+
+
+def _by_variables(numbers: np.lib.npyio.NpzFile) -> dict:
+    """Where the norms stand, since pre-norm stacks end in one; relative attention, which has tables and no positions."""
     last = any("/decoder/layer_prepostprocess/" in name for name in numbers.files)
     before, behind = ("n", "da") if last else ("none", "dan")
-    return {"layer_preprocess_sequence": before, "layer_postprocess_sequence": behind}
+    found = {"layer_preprocess_sequence": before, "layer_postprocess_sequence": behind}
+    if any("/dot_product_attention_relative/" in name for name in numbers.files):
+        found |= {"self_attention_type": "dot_product_relative", "pos": None}
+    return found
 
 
 def flat_ids(numbers: np.lib.npyio.NpzFile, field: str) -> np.ndarray:

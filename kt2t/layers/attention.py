@@ -88,8 +88,7 @@ class Attention(keras.layers.Layer):
     ) -> Tensor:
         query = split_heads(self.query(x), self.num_heads) * (self._key_dim // self.num_heads) ** -0.5
         key, value = self._keys_and_values(x if memory is None else memory, cache)
-        weights = self.dropout(self.tap(self._weights(query, key, mask)), training=training)
-        return self.output_projection(merge_heads(ops.matmul(weights, value)))
+        return self.output_projection(merge_heads(self._means(query, key, value, mask, cache, training)))
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
         """None: masks are arguments here, and nothing is attached to tensors."""
@@ -114,12 +113,19 @@ class Attention(keras.layers.Layer):
             return key, value
         return cache.append("keys", key), cache.append("values", value)
 
-    def _weights(self, query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
+    def _means(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, cache: Cache | None, training: Any
+    ) -> Tensor:
+        """What each head found, (batch, heads, query, depth); the query is scaled already."""
+        weights = self._weights(ops.matmul(query, ops.swapaxes(key, -1, -2)), mask, training)
+        return ops.matmul(weights, value)
+
+    def _weights(self, logits: Tensor, mask: Tensor | None, training: Any) -> Tensor:
         """(batch, heads, query, key); the softmax is taken in float32."""
-        logits = ops.cast(ops.matmul(query, ops.swapaxes(key, -1, -2)), "float32")
+        dtype, logits = logits.dtype, ops.cast(logits, "float32")
         if mask is not None:
             logits = ops.where(ops.expand_dims(mask, 1), logits, _HIDDEN)
-        return ops.cast(ops.softmax(logits, axis=-1), query.dtype)
+        return self.dropout(self.tap(ops.cast(ops.softmax(logits, axis=-1), dtype)), training=training)
 
     def _projection(self, width: int, shape: Any) -> keras.layers.Dense:
         fan_avg = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")

@@ -90,6 +90,10 @@ class Cache:
             return position
         return position + ops.sum(ops.cast(self._entries["prefix"], "int32"), axis=1, keepdims=True)
 
+    def positions(self) -> Tensor:
+        """The position of every row of a history without a prefix: (length · beams,) int32."""
+        return ops.arange(self.length * self.beams, dtype="int32") // self.beams
+
     def among_all(self, mask: Tensor) -> Tensor:
         """A mask (batch or 1, query, prefix rows) as one over the whole history, of whose further rows nobody sees any."""
         return ops.pad(mask, [[0, 0], [0, 0], [0, self.length * self.beams]], constant_values=False)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kt2t.layers.relative_attention import RelativeAttention
 from kt2t.layers.transformer_stack import stack_of
 from kt2t.models.prefix_decoder import PrefixDecoder
 from kt2t.registry import register
@@ -49,7 +50,8 @@ class TransformerLM(PrefixDecoder):
             one example, not packed ones.
 
     Raises:
-        ValueError: Targets that are not Text, inputs without a length, or heads that do not divide a width.
+        ValueError: Targets that are not Text, inputs without a length, heads that do not divide a width, or
+            `RelativeAttention` with inputs.
 
     Source: Tensor2Tensor's transformer_base without inputs, and its transformer_prepend with them; Radford et al. 2018 made
     the form known.
@@ -80,6 +82,11 @@ class TransformerLM(PrefixDecoder):
         super().__init__(features, **kwargs)
         self.make_text(hidden_dim, tied=tie != "none")
         self.make_inputs(hidden_dim, prefix, shared=tie == "all")
+        if "inputs" in self.features and isinstance(attention, RelativeAttention):
+            raise ValueError(
+                "attention: RelativeAttention would count the padding between inputs and targets. Use Attention, or the "
+                "Transformer, whose encoder reads the inputs."
+            )
         self.decoder = stack_of(
             num_layers,
             hidden_dim,

@@ -13,7 +13,8 @@ Node = dict[str, Any]
 NORMS = {("n", "da"): "pre", ("none", "dan"): "post", ("", "dan"): "post"}
 ADAM = ("adam", "Adam", "true_adam", "TrueAdam")
 ADAFACTOR = ("adafactor", "Adafactor")
-POSITIONS = ("timing", "emb")
+POSITIONS = ("timing", "emb", "none", None)
+ATTENTIONS = ("dot_product", "dot_product_relative")
 NORM_TYPES = {"layer": "LayerNorm", "l2": "L2Norm", "noam": "NoamNorm"}
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
@@ -31,6 +32,7 @@ def sizes(hparams: Hparams) -> Node:
         "encoder_layers": hparams.get("num_encoder_layers") or None,
         "decoder_layers": hparams.get("num_decoder_layers") or None,
         "positions": _positions(hparams),
+        "attention": _attention(hparams),
         "normalization": _normalization(hparams),
     }
 
@@ -103,7 +105,24 @@ def max_length(hparams: Hparams) -> int:
 
 
 def _positions(hparams: Hparams) -> Node | None:
-    return {"type": "LearnedPositions", "max_length": max_length(hparams)} if hparams.get("pos") == "emb" else None
+    kind = hparams.get("pos", "timing")
+    if kind == "timing":
+        return None
+    return {"type": "LearnedPositions", "max_length": max_length(hparams)} if kind == "emb" else {"type": "NoPositions"}
+
+
+def _attention(hparams: Hparams) -> Node | None:
+    if hparams.get("self_attention_type", "dot_product") == "dot_product":
+        return None
+    node = {
+        "type": "RelativeAttention",
+        "num_heads": hparams["num_heads"],
+        "max_distance": hparams["max_relative_position"],
+        "key_dim": hparams.get("attention_key_channels") or None,
+        "value_dim": hparams.get("attention_value_channels") or None,
+        "dropout": float(hparams.get("attention_dropout", 0.0)),
+    }
+    return {option: value for option, value in node.items() if value is not None}
 
 
 def _normalization(hparams: Hparams) -> Node | None:

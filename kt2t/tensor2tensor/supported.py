@@ -9,7 +9,7 @@ from typing import Any
 
 from kt2t.errors import RecipeError
 from kt2t.options import nearest
-from kt2t.tensor2tensor.hparams import ADAFACTOR, ADAM, NORM_TYPES, NORMS, POSITIONS, PRECISIONS, norms
+from kt2t.tensor2tensor.hparams import ADAFACTOR, ADAM, ATTENTIONS, NORM_TYPES, NORMS, POSITIONS, PRECISIONS, norms
 from kt2t.tensor2tensor.learning_rates import READ as RATES
 from kt2t.tensor2tensor.learning_rates import schedule
 
@@ -20,14 +20,14 @@ REQUIRED = ("hidden_size", "filter_size", "num_heads", "num_hidden_layers")
 READ = RATES | {
     *REQUIRED, "num_encoder_layers", "num_decoder_layers", "attention_key_channels", "attention_value_channels",
     "layer_preprocess_sequence", "layer_postprocess_sequence", "layer_prepostprocess_dropout", "attention_dropout",
-    "relu_dropout", "pos", "norm_type", "norm_epsilon", "shared_embedding_and_softmax_weights", "label_smoothing",
-    "batch_size", "use_fixed_batch_size", "max_length", "optimizer", "optimizer_adam_beta1", "optimizer_adam_beta2",
-    "optimizer_adam_epsilon", "optimizer_adafactor_clipping_threshold", "optimizer_adafactor_memory_exponent",
-    "clip_grad_norm", "activation_dtype", "train_steps",
+    "relu_dropout", "max_relative_position", "pos", "norm_type", "norm_epsilon", "shared_embedding_and_softmax_weights",
+    "label_smoothing", "batch_size", "use_fixed_batch_size", "max_length", "optimizer", "optimizer_adam_beta1",
+    "optimizer_adam_beta2", "optimizer_adam_epsilon", "optimizer_adafactor_clipping_threshold",
+    "optimizer_adafactor_memory_exponent", "clip_grad_norm", "activation_dtype", "train_steps",
 }  # fmt: skip
 # The values that mean what our Transformer does, and what would be needed for others.
 FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
-    "self_attention_type": (("dot_product",), "that kind of attention"),
+    "self_attention_type": (ATTENTIONS, "that kind of attention"),
     "ffn_layer": (("dense_relu_dense",), "that kind of feed-forward network"),
     "multiply_embedding_mode": (("sqrt_depth",), "an option for the scale of embeddings"),
     "prepend_mode": (("none",), "targets that begin with the inputs"),
@@ -78,7 +78,7 @@ WITHOUT_EFFECT = frozenset({
     "eval_run_autoregressive", "eval_steps", "force_full_predict", "gpu_automatic_mixed_precision",
     "heads_share_relative_embedding", "initializer", "initializer_gain", "kernel_height", "kernel_width",
     "layer_prepostprocess_dropout_broadcast_dims", "length_bucket_step", "max_area_height", "max_area_width",
-    "max_relative_position", "memory_height", "min_length_bucket", "mixed_precision_optimizer_init_loss_scale",
+    "memory_height", "min_length_bucket", "mixed_precision_optimizer_init_loss_scale",
     "mixed_precision_optimizer_loss_scaler", "mlperf_mode", "model_dir", "moe_hidden_sizes", "moe_k", "moe_loss_coef",
     "moe_num_experts", "moe_overhead_eval", "moe_overhead_train", "multiproblem_fixed_train_length",
     "multiproblem_label_weight", "multiproblem_max_input_length", "multiproblem_max_target_length",
@@ -137,7 +137,10 @@ def faults(hparams: Hparams) -> list[str]:
     if hparams.get("norm_type", "layer") not in NORM_TYPES:
         wrong.append(f"norm_type = {json.dumps(hparams['norm_type'])} needs that kind of norm")
     if hparams.get("pos", "timing") not in POSITIONS:
-        wrong.append(f"pos = {json.dumps(hparams['pos'])} needs a stack without positions")
+        wrong.append(f"pos = {json.dumps(hparams['pos'])} needs that way of telling positions")
+    relative = hparams.get("self_attention_type") == "dot_product_relative"
+    if relative and not _is_count(hparams.get("max_relative_position")):
+        wrong.append("max_relative_position is missing, which dot_product_relative needs")
     if hparams.get("optimizer", "adam") not in ADAM + ADAFACTOR:
         wrong.append(f"optimizer = {json.dumps(hparams['optimizer'])} needs that optimizer")
     if hparams.get("activation_dtype", "float32") not in PRECISIONS:

@@ -20,6 +20,8 @@ LEAVES = {
     "multihead_attention/k/kernel": "key.kernel",
     "multihead_attention/v/kernel": "value.kernel",
     "multihead_attention/output_transform/kernel": "output_projection.kernel",
+    "multihead_attention/dot_product_attention_relative/relative_positions_keys/embeddings": "key_distances",
+    "multihead_attention/dot_product_attention_relative/relative_positions_values/embeddings": "value_distances",
     "conv1/kernel": "widen.kernel",
     "conv1/bias": "widen.bias",
     "conv2/kernel": "narrow.kernel",

@@ -20,17 +20,16 @@ from kt2t.models.transformer_encoder import TransformerEncoder
 from kt2t.models.transformer_lm import TransformerLM
 from kt2t.ops.paths import attribute_paths
 from kt2t.ops.segments import shift_right
+from kt2t.tensor2tensor.hparams import ATTENTIONS
 
 PREFIXES = {"prepend_inputs_masked_attention": "causal", "prepend_inputs_full_attention": "full"}
 
 
 def is_plain(meta):
-    """a Transformer of plain attention and feed-forward networks"""
+    """a Transformer of plain or relative attention and feed-forward networks"""
     plain = {
-        "self_attention_type": "dot_product",
         "ffn_layer": "dense_relu_dense",
         "multiply_embedding_mode": "sqrt_depth",
-        "max_relative_position": 0,
         "proximity_bias": False,
         "hard_attention_k": 0,
     }
@@ -38,6 +37,7 @@ def is_plain(meta):
     return (
         meta.get("model") in ("transformer", "transformer_encoder")
         and not {"known_defect", "shim", "upstream_patch"} & set(meta)
+        and options.get("self_attention_type") in (None, *ATTENTIONS)
         and all((options.get(name) or value) == value for name, value in plain.items())
         and options.get("pos") in (None, "timing", "emb")
         and options.get("norm_type") in (None, "layer", "noam")

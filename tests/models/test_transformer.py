@@ -16,7 +16,7 @@ from model_harness import (
 
 from kt2t.decoding import Beam, Greedy
 from kt2t.features import END, Label, Text
-from kt2t.layers import Attention, FeedForward, L2Norm, LearnedPositions
+from kt2t.layers import Attention, FeedForward, L2Norm, LearnedPositions, NoPositions, RelativeAttention
 from kt2t.losses import CrossEntropy
 from kt2t.models import Transformer
 from kt2t.ops.paths import attribute_paths
@@ -31,6 +31,7 @@ FEATURES = {"inputs": Text(12), "targets": Text(12)}
         {},
         {"norm": "post", "tie": "output", "encoder_layers": 1, "positions": LearnedPositions(9)},
         {"normalization": L2Norm()},
+        {"attention": RelativeAttention(2, max_distance=2), "positions": NoPositions()},
         {"tie": "none", "key_dim": 8, "value_dim": 4, "feed_forward": FeedForward(8, "gelu")},
     ],
 )
@@ -52,7 +53,14 @@ def test_it_learns_and_writes_what_it_learned():
         assert same.mean() > 0.8
 
 
-@pytest.mark.parametrize("options", [{}, {"norm": "post", "tie": "none", "positions": LearnedPositions(20)}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"norm": "post", "tie": "none", "positions": LearnedPositions(20)},
+        {"attention": RelativeAttention(2, max_distance=2), "positions": NoPositions()},
+    ],
+)
 def test_cached_tokens_are_those_of_full_recomputation(options):
     model, batch = random_model(**options), text_batch(rows=3)
     found = model.generate(batch, Greedy(), length=7)
@@ -61,9 +69,11 @@ def test_cached_tokens_are_those_of_full_recomputation(options):
     np.testing.assert_allclose(found["scores"][:, 0], scores, rtol=1e-4)
 
 
-@pytest.mark.parametrize("penalty", [0.0, 0.8])
-def test_cached_beams_are_those_of_full_recomputation(penalty):
-    model, batch = random_model(), text_batch(rows=2)
+@pytest.mark.parametrize(
+    ("penalty", "options"), [(0.0, {}), (0.8, {}), (0.8, {"attention": RelativeAttention(2, max_distance=2)})]
+)
+def test_cached_beams_are_those_of_full_recomputation(penalty, options):
+    model, batch = random_model(**options), text_batch(rows=2)
     found = model.generate(batch, Beam(3, penalty), length=5)
     for row, (ids, score) in enumerate(beams_by_recomputation(model, batch, 3, penalty, 5)):
         assert found["ids"][row, 0, : len(ids)].tolist() == ids

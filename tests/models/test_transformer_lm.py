@@ -8,6 +8,7 @@ from model_harness import check_learns, check_model, greedy_by_recomputation, te
 
 from kt2t.decoding import Beam, Greedy, Sample
 from kt2t.features import Text
+from kt2t.layers import NoPositions, RelativeAttention
 from kt2t.models import TransformerLM
 from kt2t.ops.paths import attribute_paths
 
@@ -20,8 +21,8 @@ def batch():
     return {name: value for name, value in text_batch().items() if name.startswith("targets")}
 
 
-def random_model():
-    model = TransformerLM(FEATURES, **SIZES)
+def random_model(**options):
+    model = TransformerLM(FEATURES, **SIZES, **options)
     model.build()
     random = np.random.default_rng(4)
     for weight in attribute_paths(model).values():
@@ -86,3 +87,19 @@ def test_an_empty_prompt():
 def test_every_layer_has_the_model_s_precision():
     model = TransformerLM(FEATURES, **SIZES, tie="none", dtype="mixed_bfloat16")
     assert {layer.compute_dtype for layer in model._flatten_layers()} == {"bfloat16"}
+
+
+def test_distances_are_not_counted_through_padding():
+    assert TransformerLM(FEATURES, **SIZES, attention=RelativeAttention(2, 3))
+    features = {"inputs": Text(12), **FEATURES}
+    with pytest.raises(ValueError, match="attention: RelativeAttention would count the padding"):
+        TransformerLM(features, **SIZES, attention=RelativeAttention(2, 3))
+
+
+def test_relative_attention_continues_a_prompt_as_full_recomputation_does():
+    model = random_model(attention=RelativeAttention(2, 3), positions=NoPositions())
+    found = model.generate(PROMPTS, Greedy(), length=8)
+    prompt = PROMPTS["targets"] * PROMPTS["targets_segments"]
+    ids, scores = greedy_by_recomputation(model, {"targets": PROMPTS["targets"]}, 8, prompt)
+    assert found["ids"][:, 0].tolist() == ids[:, : found["ids"].shape[2]].tolist()
+    np.testing.assert_allclose(found["scores"][:, 0], scores, rtol=1e-4)

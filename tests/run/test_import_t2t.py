@@ -222,7 +222,7 @@ BAD = {
         ["hparams.json: 1 of the options", "num_head is unknown. Did you mean 'num_heads'"],
     ),
     "unsupported options": (
-        _hparams(self_attention_type="dot_product_relative", weight_decay=1.0),
+        _hparams(self_attention_type="dot_product_relative_v2", weight_decay=1.0),
         [],
         2,
         [

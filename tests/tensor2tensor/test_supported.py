@@ -25,7 +25,10 @@ def sets(tensor2tensor):
     return {name: {**found["basic_1"], **changes} for name, changes in found.items()}
 
 
-TEXT = "base base_v1 base_v2 base_single_gpu big big_single_gpu big_enfr tpu big_tpu small tiny test clean parsing_base"
+TEXT = (
+    "base base_v1 base_v2 base_single_gpu big big_single_gpu big_enfr tpu big_tpu small tiny test clean parsing_base "
+    "relative"
+)
 
 
 @pytest.mark.parametrize("name", TEXT.split())
@@ -36,7 +39,6 @@ def test_the_sets_for_text_can_be_imported(sets, name):
 @pytest.mark.parametrize(
     ("name", "named"),
     [
-        ("transformer_relative", ['self_attention_type = "dot_product_relative" needs', "pos = null needs"]),
         ("transformer_prepend", ["prepend_mode"]),
         ("transformer_librispeech", ['ffn_layer = "conv_relu_conv"', "max_input_seq_length"]),
         ("transformer_base_multistep8", ["optimizer_multistep_accumulate_steps = 8", "multistep_adam"]),
@@ -55,6 +57,7 @@ REFUSED = {
     "missing": ({"filter_size": None}, "filter_size is missing"),
     "no count": ({"num_heads": "8"}, "num_heads is missing"),
     "unsupported": ({"proximity_bias": True}, "proximity_bias = true needs attention that prefers what is near"),
+    "no distance": ({"self_attention_type": "dot_product_relative"}, "max_relative_position is missing"),
     "training": ({"weight_decay": 3.0}, "weight_decay = 3.0 needs an L2 loss"),
     "optimizer": ({"optimizer": "yellow_fin"}, 'optimizer = "yellow_fin" needs that optimizer'),
     "order": ({"layer_postprocess_sequence": "n"}, "layer_preprocess_sequence = 'n' with 'n' after"),

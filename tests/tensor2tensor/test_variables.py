@@ -12,6 +12,11 @@ NAMES = [
         "encoder.layers.0.attention.sublayer.query.kernel",
     ),
     (
+        "transformer/body/encoder/layer_1/self_attention/multihead_attention/dot_product_attention_relative/"
+        "relative_positions_keys/embeddings",
+        "encoder.layers.1.attention.sublayer.key_distances",
+    ),
+    (
         "transformer/body/decoder/layer_11/encdec_attention/multihead_attention/output_transform/kernel",
         "decoder.layers.11.cross_attention.sublayer.output_projection.kernel",
     ),

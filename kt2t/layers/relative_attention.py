@@ -1,0 +1,87 @@
+"""Attention that is told how far apart a query and a key stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kt2t.layers.attention import Attention
+from kt2t.layers.cache import Cache
+from kt2t.options import positive
+from kt2t.registry import register
+
+Tensor = Any
+
+
+@register
+class RelativeAttention(Attention):
+    """Self attention in which every pair of positions also has a learned vector for its distance.
+
+        e_ij = q_i · (k_j + a^K_c) / √d_h,   z_i = Σ_j softmax(e_i)_j (v_j + a^V_c),   c = clip(j - i, -D, D)
+
+    What stands how far away can be looked for, and read off: a position that attends to the end knows how far the end is.
+    Of absolute positions it needs none (`NoPositions`), and does with either. All heads share both tables. In a packed row
+    two positions of one example are as far apart as in a row of its own.
+
+    Shapes:
+        x (batch, time, dim), mask (batch or 1, time or 1, time) → (batch, time, output_dim)
+
+    Args:
+        num_heads: How many weighted means are taken.
+        max_distance: D, in positions; pairs that are farther apart share the vector of D.
+        key_dim: Width of queries and keys, all heads together; the width of x unless given.
+        value_dim: Width of the values, all heads together; `key_dim` unless given.
+        output_dim: The width of x unless given.
+        dropout: Probability of zeroing a weight, in training only.
+
+    Raises:
+        ValueError: A width that the heads do not divide, or `max_distance` is not positive.
+
+    Source: Shaw et al. 2018, equations 3 and 4; one table for all heads as there in section 3.3 and in Tensor2Tensor.
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        max_distance: int,
+        key_dim: int | None = None,
+        value_dim: int | None = None,
+        output_dim: int | None = None,
+        dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(num_heads, key_dim, value_dim, output_dim, dropout, **kwargs)
+        self.max_distance = positive("max_distance", max_distance)
+
+    def build(self, x_shape: Any, memory_shape: Any = None) -> None:
+        if memory_shape is not None:
+            raise ValueError("attention: RelativeAttention is self attention, and cannot read a memory. Use Attention.")
+        super().build(x_shape)
+        self.key_distances = self._table("key_distances", self._key_dim)
+        self.value_distances = self._table("value_distances", self._value_dim)
+
+    def _means(
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, cache: Cache | None, training: Any
+    ) -> Tensor:
+        rows = self._rows(ops.shape(query)[2], ops.shape(key)[2], cache)
+        near = ops.cast(ops.take(self.key_distances, rows, axis=0), query.dtype)
+        logits = ops.matmul(query, ops.swapaxes(key, -1, -2)) + ops.einsum("bhqd,qkd->bhqk", query, near)
+        weights = self._weights(logits, mask, training)
+        near = ops.cast(ops.take(self.value_distances, rows, axis=0), value.dtype)
+        return ops.matmul(weights, value) + ops.einsum("bhqk,qkd->bhqd", weights, near)
+
+    def _rows(self, queries: Any, keys: Any, cache: Cache | None) -> Tensor:
+        """Which row of a table belongs to each pair: (query, key) int32."""
+        of_keys = ops.arange(keys, dtype="int32") if cache is None else cache.positions()
+        of_queries = ops.arange(queries, dtype="int32") if cache is None else ops.cast(cache.position, "int32")
+        of_queries = ops.broadcast_to(of_queries, (queries,))
+        distance = ops.expand_dims(of_keys, 0) - ops.expand_dims(of_queries, 1)
+        return ops.clip(distance, -self.max_distance, self.max_distance) + self.max_distance
+
+    def _table(self, name: str, width: int) -> Any:
+        """A vector for each distance from -D to D."""
+        shape = (2 * self.max_distance + 1, width // self.num_heads)
+        fan_avg = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
+        return self.add_weight(shape=shape, initializer=fan_avg, name=name)
