@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _REDRAW_SECONDS = 0.5
+_LINE_SECONDS = 60.0
 
 
 class Progress(keras.callbacks.Callback):
     """Tells the step, the loss, tokens per second, the time left and each evaluation, on stderr.
 
     On a terminal there is a bar, and a line stays above it for each evaluation; elsewhere and in notebooks there are
-    only the lines. The first line comes as soon as the first step is done.
+    only the lines, and one a minute between evaluations. The first line comes as soon as the first step is done.
 
     Args:
         total_steps: Where training ends, counted from the very first step; what `fit` was told if None.
@@ -70,18 +71,22 @@ class Progress(keras.callbacks.Callback):
         self._bar_pace.tick(step)
         if self._first is None:
             self._first = (step, now)
+            self._drawn = now
             self._say(f"first step after {now - self._began:.0f} s")
-        if self._bar is not None and now - self._drawn >= _REDRAW_SECONDS:
+        if now - self._drawn >= (_LINE_SECONDS if self._bar is None else _REDRAW_SECONDS):
             self._drawn = now
             story = self._story(step, logs or {}, self._bar_pace.read())
-            self._bar.update(self._task, completed=step, story=" · ".join(story))
+            if self._bar is None:
+                self._say(" · ".join([self._where(step), *story]))
+            else:
+                self._bar.update(self._task, completed=step, story=" · ".join(story))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = max(step_of(self.model), self.start_step)
-        where = f"step {step}/{self._total}" if self._total else f"step {step}"
+        self._drawn = time.perf_counter()
         measured = {} if is_stopping(self.model) else validation(logs)
         evaluated = [f"validation_{name} {_figure(value)}" for name, value in measured.items()]
-        self._say(" · ".join([where, *self._story(step, logs or {}, self._pace.read()), *evaluated]))
+        self._say(" · ".join([self._where(step), *self._story(step, logs or {}, self._pace.read()), *evaluated]))
         if self._bar is not None:
             self._bar.update(self._task, completed=step)
 
@@ -106,6 +111,9 @@ class Progress(keras.callbacks.Callback):
         self._task = self._bar.add_task("train", total=self._total, completed=self.start_step, story="the first step…")
         self._bar.start()
         atexit.register(self.close)
+
+    def _where(self, step: int) -> str:
+        return f"step {step}/{self._total}" if self._total else f"step {step}"
 
     def _story(self, step: int, logs: Mapping[str, Any], rates: Mapping[str, float]) -> list[str]:
         parts = [f"loss {_figure(float(logs['loss']))}"] if "loss" in logs else []

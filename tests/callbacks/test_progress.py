@@ -55,6 +55,14 @@ def test_plain_lines(clock):
     assert third.startswith("step 20/1000 · loss 3.21 · 4,120 tokens/s · ")
 
 
+def test_a_line_a_minute_between_evaluations(clock):
+    callback, held = plain(total_steps=1000)
+    train(callback, clock, epochs=1, steps=150)
+    lines = held.getvalue().splitlines()
+    assert [line.split(" · ")[0] for line in lines[1:]] == ["step 61/1000", "step 121/1000", "step 150/1000"]
+    assert lines[1] == "step 61/1000 · loss 3.21 · 4,120 tokens/s · 15:39 left"
+
+
 def test_hours_are_told_and_long_lines_not_broken(clock):
     callback, held = plain(total_steps=10_000)
     train(callback, clock, epochs=1, validated={f"val_metric_{i}": 123456.7 for i in range(20)})
