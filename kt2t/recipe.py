@@ -54,7 +54,7 @@ class Train:
             mirrored on several GPUs, else none.
         micro_batches: Parts in which a replica computes its share of a batch, for one update: less memory, the same numbers.
         steps_per_call: Steps between two looks of the callbacks; a divisor of `steps` and of `report.every`.
-        jit_compile: Whether XLA compiles the step. `auto` leaves it out: it is slower on CPUs.
+        jit_compile: Whether XLA compiles the step. `auto` does so on JAX; TensorFlow's graphs are faster without on CPUs.
         dtype: `auto` (bfloat16 arithmetic with float32 weights where that is faster), `float32`, `mixed_bfloat16` or
             `mixed_float16`.
         seed: Of the weights, the order of the data and the dropout.

@@ -9,6 +9,7 @@ from keras import ops
 
 from kt2t.layers.attention import Attention
 from kt2t.layers.cache import Cache
+from kt2t.ops.distances import distances_of_keys, keys_of_distances
 from kt2t.options import positive
 from kt2t.registry import register
 
@@ -65,20 +66,24 @@ class RelativeAttention(Attention):
     def _means(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, cache: Cache | None, training: Any
     ) -> Tensor:
-        rows = self._rows(ops.shape(query)[2], ops.shape(key)[2], cache)
-        near = ops.cast(ops.take(self.key_distances, rows, axis=0), query.dtype)
-        logits = ops.matmul(query, ops.swapaxes(key, -1, -2)) + ops.einsum("bhqd,qkd->bhqk", query, near)
-        weights = self._weights(logits, mask, training)
-        near = ops.cast(ops.take(self.value_distances, rows, axis=0), value.dtype)
-        return ops.matmul(weights, value) + ops.einsum("bhqk,qkd->bhqd", weights, near)
+        length = ops.shape(key)[2]
+        near_keys, near_values = self._near(length, cache, query.dtype)
+        by_distance = ops.matmul(query, ops.transpose(near_keys))
+        near = by_distance if cache is not None else keys_of_distances(by_distance, length)
+        weights = self._weights(ops.matmul(query, ops.swapaxes(key, -1, -2)) + near, mask, training)
+        by_distance = weights if cache is not None else distances_of_keys(weights, length)
+        return ops.matmul(weights, value) + ops.matmul(by_distance, near_values)
 
-    def _rows(self, queries: Any, keys: Any, cache: Cache | None) -> Tensor:
-        """Which row of a table belongs to each pair: (query, key) int32."""
-        of_keys = ops.arange(keys, dtype="int32") if cache is None else cache.positions()
-        of_queries = ops.arange(queries, dtype="int32") if cache is None else ops.cast(cache.position, "int32")
-        of_queries = ops.broadcast_to(of_queries, (queries,))
-        distance = ops.expand_dims(of_keys, 0) - ops.expand_dims(of_queries, 1)
-        return ops.clip(distance, -self.max_distance, self.max_distance) + self.max_distance
+    def _near(self, length: Any, cache: Cache | None, dtype: str) -> tuple[Tensor, Tensor]:
+        """Both tables' vectors, one for each key of a step of decoding, else for each distance within the length."""
+        if cache is None:
+            distances = ops.arange(2 * length - 1, dtype="int32") - (length - 1)
+        else:
+            distances = cache.positions() - ops.cast(cache.position, "int32")
+        rows = ops.clip(distances, -self.max_distance, self.max_distance) + self.max_distance
+        tables = (self.key_distances, self.value_distances)
+        near_keys, near_values = (ops.cast(ops.take(table, rows, axis=0), dtype) for table in tables)
+        return near_keys, near_values
 
     def _table(self, name: str, width: int) -> Any:
         """A vector for each distance from -D to D."""

@@ -83,7 +83,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
                 metrics_in_training=False,
                 steps_per_execution=train.steps_per_call,
                 micro_batches=train.micro_batches,
-                jit_compile=train.jit_compile is True,
+                jit_compile=_is_compiled(train.jit_compile),
                 max_bad_steps=train.max_bad_steps,
                 seed=train.seed,
             )
@@ -119,6 +119,13 @@ def _built(recipe: Recipe, section: str, kind: type, words: str, **supplied: Any
     if not isinstance(built, kind):
         raise RecipeError(f"{node['type']!r} is not {words}.", path=f"{section}.type")
     return built
+
+
+def _is_compiled(jit_compile: bool | str) -> bool:
+    """Whether XLA compiles the step. On JAX only it makes one computation of a step; TensorFlow's graphs do without."""
+    import keras
+
+    return keras.backend.backend() == "jax" if jit_compile == "auto" else bool(jit_compile)
 
 
 def _full(recipe: Recipe, problem: Problem, model: Any, optimizer: dict[str, Any]) -> Recipe:

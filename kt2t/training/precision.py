@@ -42,12 +42,20 @@ def dtype_policy(name: str) -> Iterator[None]:
 def _gpu_capabilities() -> list[tuple[int, int]]:
     import keras
 
-    if keras.backend.backend() != "tensorflow":
-        return []
+    if keras.backend.backend() == "jax":
+        import jax
+
+        devices = [device for device in jax.devices() if device.platform == "gpu"]
+        return [_version(getattr(device, "compute_capability", "0.0")) for device in devices]
     import tensorflow as tf
 
     devices = tf.config.list_physical_devices("GPU")
     return [tf.config.experimental.get_device_details(device).get("compute_capability", (0, 0)) for device in devices]
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor or 0)
 
 
 def _processor_flags(source: Path = Path("/proc/cpuinfo")) -> set[str]:

@@ -119,3 +119,12 @@ def test_packed_rows_are_refused_for_a_model_that_would_mix_them(tiny):
     with pytest.raises(RecipeError, match="train.batch.pack: TransformerLM with these options reads one example a row"):
         _assembled(tiny, model, batch)
     assert _assembled(tiny, model.replace("full", "causal"), batch).model.takes_packed_rows
+
+
+@pytest.mark.parametrize(
+    ("backend", "given", "compiled"),
+    [("jax", "auto", True), ("tensorflow", "auto", False), ("jax", False, False), ("tensorflow", True, True)],
+)
+def test_auto_compiles_where_nothing_else_makes_one_computation_of_a_step(monkeypatch, backend, given, compiled):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    assert assembling._is_compiled(given) is compiled

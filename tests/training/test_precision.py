@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import keras
 import pytest
 
@@ -38,3 +40,12 @@ def test_a_policy_holds_inside_and_not_after():
 
 def test_a_system_without_cpuinfo_has_no_flags(tmp_path):
     assert module._processor_flags(tmp_path / "nowhere") == set()
+
+
+def test_jax_tells_what_its_gpus_can(monkeypatch):
+    jax = pytest.importorskip("jax")
+    devices = [SimpleNamespace(platform="gpu", compute_capability="9.0"), SimpleNamespace(platform="cpu")]
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(jax, "devices", lambda: devices)
+    assert module._gpu_capabilities() == [(9, 0)]
+    assert precision() == "mixed_bfloat16"
