@@ -3,8 +3,9 @@
     python benchmarks/disk_full.py [--sizes 50]
 
 Each size is a `tmpfs` of that many bytes (root on Linux, allowed to mount) that holds a finished start of the run and all
-that is written. Whatever the size: the status is 0 or 5, one sentence says what could not be written, every checkpoint
-under its own name is whole, and those that were there before still are.
+that is written, or of what is written the summaries alone, or the answers alone. Whatever the size: the status is 0 or 5,
+one sentence says what could not be written, every checkpoint under its own name is whole, and those that were there before
+still are. A disk that has no room for summaries alone ends no training.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import io
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -84,6 +86,29 @@ def going_on(place: Path, room: int) -> str:
         )
 
 
+def summing_up(place: Path, room: int) -> str:
+    """The run goes on to step 8, and only TensorBoard's events lie on a disk of `room` bytes."""
+    with small_disk(max(room, PAGE)) as disk, tempfile.TemporaryDirectory() as beside:
+        shutil.copytree(place / "run", Path(beside) / "run")
+        shutil.rmtree(Path(beside) / "run" / "tensorboard")
+        (Path(beside) / "run" / "tensorboard").symlink_to(disk)
+        words = ["train", str(place / "small.yaml"), "train.steps=8", "--run-dir", str(Path(beside) / "run")]
+        status, said = _said([*words, "--data-dir", str(place / "data")])
+        events = [path for path in disk.rglob("*") if path.is_file()]
+        told = said.count("TensorBoard's events cannot be written")
+        if status or max(_good(Path(beside) / "run")) != 8 or told > 2 or not all(map(_ends_with_a_record, events)):
+            raise RuntimeError(f"{room} bytes for summaries: status {status}: {said}")
+        return f"status 0, went on to step 8, {'some summaries lost, and said' if told else 'every summary written'}"
+
+
+def _ends_with_a_record(events: Path) -> bool:
+    """Whether a file of events holds whole records alone: length, checksum, event, checksum."""
+    content, at = events.read_bytes(), 0
+    while at < len(content):
+        at += 16 + int.from_bytes(content[at : at + 8], "little")
+    return at == len(content)
+
+
 def preparing(place: Path, room: int) -> str:
     """The data is prepared on a disk of `room` bytes."""
     with small_disk(room) as disk:
@@ -94,12 +119,13 @@ def preparing(place: Path, room: int) -> str:
         return _judged(status, said, status == 0, "prepared" if status == 0 else "refused, nothing half-written")
 
 
-def answering(place: Path, room: int) -> str:
-    """Answers go to a file on a disk of `room` bytes, as a shell's `>` does."""
+def answering(place: Path, room: int, redirected: bool) -> str:
+    """Answers go to a file on a disk of `room` bytes, as `--output` or a shell's `>` makes it."""
     with small_disk(max(room, PAGE)) as disk:
-        command = ["kt2t", "predict", str(place / "run")]
-        with open(disk / "answers", "wb") as out:
-            done = subprocess.run(command, input=b"1 2 3\n" * 400, stdout=out, stderr=subprocess.PIPE)
+        command = [sys.executable, "-m", "kt2t", "predict", str(place / "run")]
+        more = [] if redirected else ["--output", str(disk / "answers")]
+        with open(disk / "answers" if redirected else os.devnull, "wb") as out:
+            done = subprocess.run([*command, *more], input=b"1 2 3\n" * 2000, stdout=out, stderr=subprocess.PIPE)
         said = done.stderr.decode()
         return _judged(done.returncode, said, done.returncode == 0, "answered" if done.returncode == 0 else "refused")
 
@@ -144,10 +170,12 @@ def main() -> None:
         one = _used(Path(place) / "run" / "checkpoints")
         for number in range(asked.sizes):
             if number % 5 == 3:
-                room = PAGE * (1 + number)
+                room = PAGE * (1 + 4 * number)
                 found[f"preparing: {preparing(Path(place), room)}"] += 1
             elif number % 10 == 4:
-                found[f"answering: {answering(Path(place), PAGE * (1 + number // 20))}"] += 1
+                found[f"answering: {answering(Path(place), PAGE * (1 + number // 20), number % 20 == 4)}"] += 1
+            elif number % 10 == 9:
+                found[f"summing up: {summing_up(Path(place), PAGE * (number // 10))}"] += 1
             else:
                 room = int(one * 4 * number / asked.sizes)
                 found[f"training on: {going_on(Path(place), room)}"] += 1

@@ -2,10 +2,11 @@
 
     python benchmarks/fuzz_texts.py --seed 1 --count 10000
 
-A case is one set of source files with one to three faults in bytes, lines or the gzip around them: two parallel files, a
-TSV, JSON lines, a folder of texts, or a `.subwords` vocabulary. It is read to its end, in this process. It is taken (exit
-status 0), and then what is read is what Python's own decoding of the file gives; or it is refused (3) with the file's name
-and, unless the whole file is at fault, the line. Anything else is counted as bad, and so are more than 2 seconds of work.
+A case is one set of source files with one to three faults in bytes, lines or the gzip around them: texts
+(`damaged_sources.py`: two parallel files, a TSV, JSON lines, a folder, the Penn Treebank's and WikiText's files, lines to
+predict), and vocabularies and hparams (`damaged_vocabularies.py`). It is read to its end, in this process. It is taken
+(exit status 0), and then what is read is right; or it is refused (3, and 2 for hparams) with the file's name and, unless
+the whole file is at fault, the line. Anything else is counted as bad, and so are more than 2 seconds of work.
 """
 
 from __future__ import annotations
@@ -24,32 +25,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kt2t.data.sources.pairs import pairs
-from kt2t.data.sources.texts import all_lines, text_files, whole_text
-from kt2t.data.vocabularies.subword_text_encoder import SubwordTextEncoder
-from kt2t.errors import DataError
+import damaged_sources
+import damaged_vocabularies
+
+from kt2t.errors import Kt2tError
 
 SECONDS = 2.0
-SUBWORDS = [*"\\_;0123456789", *"abcdefghijklmnopqrstuvwxyz<>EOS", "the_", "line", "ing_", " ", "é", "ß"]
-WORDS = [
-    "one",
-    "Zwei",
-    "três",
-    "четыре",
-    "五",
-    "🙂",
-    "a\u0301",
-    "\u200b",
-    "\u2028",
-    "x" * 300,
-    '"',
-    "\\",
-    "{",
-    "\x85",
-    "\x0c",
-]
+KINDS = {**damaged_sources.KINDS, **damaged_vocabularies.KINDS}
 WHOLE_FILE = re.compile(
-    r"is empty|damaged gzip|is named \.gz|has \d+ lines, |does not exist|no text files|no subword for"
+    r"is empty|damaged gzip|is named \.gz|has \d+ lines, |does not exist|no text files|no subword for|there is no text for|"
+    r"vocabulary\.json|hparams\.json"
 )
 
 
@@ -68,7 +53,7 @@ def fuzz(seed: int, count: int, folder: Path) -> dict[str, Any]:
             _damage(chance.choice(files), chance)
         answer, error = _answered(read, files)
         counts[f"{kind}: {answer}"] += 1
-        if answer not in ("0", "3"):
+        if answer not in ("0", "2" if kind == "hparams" else "3"):
             content = {file.name: file.read_bytes().hex()[:4000] for file in files}
             bad.append({"case": number, "kind": kind, "answer": answer, "error": error, "files": content})
     return {"seed": seed, "count": count, "counts": dict(sorted(counts.items())), "bad": bad}
@@ -78,7 +63,7 @@ def _answered(read: Callable[[list[Path]], bool], files: list[Path]) -> tuple[st
     began = time.process_time()
     try:
         right = read(files)
-    except DataError as error:
+    except Kt2tError as error:
         text = str(error)
         if not any(file.name in text for file in files):
             return "without the file", text
@@ -92,96 +77,6 @@ def _answered(read: Callable[[list[Path]], bool], files: list[Path]) -> tuple[st
     if time.process_time() - began > SECONDS:
         return "slow", None
     return ("0", None) if right else ("OTHER TEXT", None)
-
-
-def _plain(file: Path) -> list[str]:
-    """The lines of a file by Python's own means."""
-    data = file.read_bytes()
-    data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
-    lines = text.split("\n")
-    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
-
-
-def _read_parallel(files: list[Path]) -> bool:
-    found = [(pair["inputs"], pair["targets"]) for pair in pairs(files)]
-    return found == list(zip(_plain(files[0]), _plain(files[1]), strict=True))
-
-
-def _read_tsv(files: list[Path]) -> bool:
-    found = [f"{pair['inputs']}\t{pair['targets']}" for pair in pairs(files)]
-    return found == _plain(files[0])
-
-
-def _read_json(files: list[Path]) -> bool:
-    found = [(pair["inputs"], pair["targets"]) for pair in pairs(files)]
-    entries = [json.loads(line) for line in _plain(files[0]) if line.strip()]
-    return found == [(entry["inputs"], entry["targets"]) for entry in entries]
-
-
-def _read_folder(files: list[Path]) -> bool:
-    found = text_files([files[0].parent])
-    texts, lines = "".join(map(whole_text, found)), "".join(all_lines(found))
-    return texts == lines == "".join(line + "\n" for file in sorted(files) for line in _plain(file))
-
-
-def _read_subwords(files: list[Path]) -> bool:
-    vocabulary = SubwordTextEncoder(str(files[0]))
-    text = "the line 12, und Straße é: taking it _ all \\ 五"
-    return bool(vocabulary.decode(vocabulary.encode(text)) == text)
-
-
-def _line(chance: random.Random) -> str:
-    return " ".join(chance.choices(WORDS, k=chance.randint(0, 6)))
-
-
-def _written(file: Path, text: str, chance: random.Random) -> Path:
-    data = text.encode("utf-8")
-    if chance.random() < 0.3:
-        file, data = file.with_name(f"{file.name}.gz"), gzip.compress(data, mtime=0)
-    file.write_bytes(data)
-    return file
-
-
-def _make_parallel(folder: Path, chance: random.Random) -> list[Path]:
-    count = chance.randint(1, 30)
-    return [
-        _written(folder / name, "".join(f"{_line(chance)}\n" for _ in range(count)), chance)
-        for name in ("train.en", "train.de")
-    ]
-
-
-def _make_tsv(folder: Path, chance: random.Random) -> list[Path]:
-    text = "".join(f"{_line(chance)}\t{_line(chance)}\n" for _ in range(chance.randint(1, 30)))
-    return [_written(folder / "pairs.tsv", text, chance)]
-
-
-def _make_json(folder: Path, chance: random.Random) -> list[Path]:
-    entries = [{"inputs": _line(chance), "targets": _line(chance)} for _ in range(chance.randint(1, 30))]
-    text = "".join(json.dumps(entry, ensure_ascii=chance.random() < 0.5) + "\n" for entry in entries)
-    return [_written(folder / "pairs.jsonl", text, chance)]
-
-
-def _make_folder(folder: Path, chance: random.Random) -> list[Path]:
-    return [
-        _written(folder / f"{number}.txt", "".join(f"{_line(chance)}\n" for _ in range(chance.randint(1, 20))), chance)
-        for number in range(chance.randint(1, 3))
-    ]
-
-
-def _make_subwords(folder: Path, chance: random.Random) -> list[Path]:
-    file = folder / "vocab.subwords"
-    file.write_text("".join(f"'{subword}'\n" for subword in ("<pad>", "<EOS>", *SUBWORDS)), encoding="utf-8")
-    return [file]
-
-
-KINDS: dict[str, tuple[Callable[[Path, random.Random], list[Path]], Callable[[list[Path]], bool]]] = {
-    "parallel": (_make_parallel, _read_parallel),
-    "tsv": (_make_tsv, _read_tsv),
-    "json lines": (_make_json, _read_json),
-    "folder": (_make_folder, _read_folder),
-    "subwords": (_make_subwords, _read_subwords),
-}
 
 
 def _damage(file: Path, chance: random.Random) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+LONGEST = 10_000  # characters of a message: a stranger's file may have any name in it
+
 
 class Kt2tError(Exception):
     """An error that is told in one sentence and a way out, without a traceback.
@@ -20,6 +22,7 @@ class Kt2tError(Exception):
     def __init__(
         self, message: str, *, path: str | None = None, file: str | None = None, line: int | None = None
     ) -> None:
+        message = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
         super().__init__(message)
         self.message = message
         self.path = path
@@ -67,6 +70,12 @@ class NumericsError(Kt2tError, ArithmeticError):
 
 class PeerError(Kt2tError, ConnectionError):
     """Another worker of the same run is gone."""
+
+    status = 7
+
+
+class DriftError(NumericsError):
+    """Replicas that do not hold the same weights any more; started again from a checkpoint, they do."""
 
     status = 7
 

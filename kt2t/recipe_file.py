@@ -119,7 +119,10 @@ def _extended(file: Path) -> tuple[dict[str, Any], dict[Place, Origin]]:
         parent_file = beside if os.path.isfile(beside) else find(str(parent_name))
     except RecipeError as error:
         raise RecipeError(error.message, path="extends", file=str(file), line=origins[("extends",)].line) from None
-    parent, parent_origins = _read(parent_file)
+    try:
+        parent, parent_origins = _read(parent_file)
+    except RecipeError as error:
+        raise RecipeError(str(error), path="extends", file=str(file), line=origins[("extends",)].line) from None
     if "extends" in parent:
         raise RecipeError(
             f"{parent_name!r} itself extends {parent['extends']!r}; only one level is read. Extend that one, or write it out.",

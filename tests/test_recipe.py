@@ -2,10 +2,10 @@ import random
 import string
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
+from costs import child_seconds
 
 from kt2t import marked_yaml, registry
 from kt2t.errors import Kt2tError, RecipeError
@@ -191,9 +191,9 @@ def test_a_wrong_key_is_told_within_a_second(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text(GOOD.replace("hidden_dim: 16", "hiden_dim: 16"), encoding="utf-8")
     command = [sys.executable, "-m", "kt2t", "explain", str(file)]
-    start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
+    said = []
+    cost = child_seconds(lambda: said.append(subprocess.run(command, capture_output=True, text=True)))
+    done = said[0]
     assert done.returncode == 2 and "Did you mean 'hidden_dim'?" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert seconds < 3, f"{seconds:.2f} s"  # 1 s on a quiet machine; the suite runs several processes at once
+    assert cost < 2  # 1 s on a quiet machine; processors that are shared do less in a second

@@ -50,6 +50,12 @@ def test_only_one_level_is_extended(write):
         load(write("extends: b\n", "c.yaml"))
     with pytest.raises(RecipeError, match=r"d\.yaml:1: extends: no recipe is called 'nowhere_at_all'"):
         load(write("extends: nowhere_at_all\n", "d.yaml"))
+    write("one word\n", "word.yaml")
+    with pytest.raises(RecipeError, match=r"e\.yaml:2: extends: \S*word\.yaml: the recipe is a str; it should have"):
+        load(write("# Mine.\nextends: word\n", "e.yaml"))
+    write("model: {}\nmodel: {}\n", "twice.yaml")
+    with pytest.raises(RecipeError, match=r"f\.yaml:1: extends: \S*twice\.yaml:2: 'model' stands here again"):
+        load(write("extends: twice\n", "f.yaml"))
 
 
 def test_references_are_filled_after_overrides(write):

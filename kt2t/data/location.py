@@ -16,6 +16,7 @@ from typing import Any
 
 from kt2t import disk
 from kt2t.data.prepared import FORMAT
+from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError, RecipeError, ResourceError
 from kt2t.registry import describe
 
@@ -46,10 +47,15 @@ def folder_for(problem: Any, data_dir: str | Path | None = None) -> Path:
 
 
 def source_notes(problem: Any, root: Path) -> list[dict[str, Any]]:
-    """Path, size and sha256 of every source file of a problem; hashes are remembered while size and time stay the same."""
+    """Path, size and sha256 of every source file of a problem; hashes are remembered while size and time stay the same.
+
+    Raises:
+        DataError: One is missing, is no file, or cannot be read.
+    """
     cache = _read_cache(root / CACHE)
     notes, changed = [], False
     for path in problem.source_files():
+        require_regular(path, "problem")
         try:
             stat = path.stat()
             key = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
@@ -60,8 +66,6 @@ def source_notes(problem: Any, root: Path) -> list[dict[str, Any]]:
                 if abs(time.time_ns() - stat.st_mtime_ns) > 2e9:
                     cache[str(path.resolve())] = known
                     changed = True
-        except FileNotFoundError:
-            raise DataError(f"'{path}' does not exist.", path="problem") from None
         except OSError as error:
             raise DataError(f"'{path}' cannot be read: {error.strerror}.", path="problem") from error
         notes.append({"path": str(path), "bytes": known[0], "sha256": known[3]})
@@ -82,7 +86,7 @@ def option_files(problem: Any) -> list[Path]:
             path = Path(name).expanduser()
             if not path.exists():
                 raise DataError(f"'{name}' does not exist.", path=f"problem.{option}")
-            files += [path] if path.is_file() else sorted(_below(path))
+            files += sorted(_below(path)) if path.is_dir() else [path]
     return files
 
 

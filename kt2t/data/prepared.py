@@ -110,13 +110,15 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DataError(f"'{path}' does not exist. Prepare the problem to make it.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise damaged(path, f"cannot be read: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else "none"
         raise damaged(path, f"has format {found}; this kt2t reads {FORMAT}")
-    written = manifest.pop("seal", None)  # folders of before there were seals have none
-    if written is not None and written != seal(manifest):
+    written = manifest.pop("seal", None)
+    if written is None:
+        raise damaged(path, "has no seal, so nothing tells whether it was changed")
+    if written != seal(manifest):
         raise damaged(path, "was changed after it was written")
     if not {"splits", "fields", "vocabularies"} <= manifest.keys():
         raise damaged(path, "is not of a prepared problem")

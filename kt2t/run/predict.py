@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kt2t.data.sources.lines import text_of
 from kt2t.errors import DataError, RunError
 from kt2t.features import END
 from kt2t.run.restore import restored
@@ -126,20 +127,12 @@ def _begun(ids: np.ndarray) -> np.ndarray:
 
 
 def lines_of(data: bytes, name: str) -> list[str]:
-    """The lines of UTF-8 bytes, without their ends.
+    """The lines of UTF-8 bytes, without their ends; a byte order mark at the start is skipped.
 
     Raises:
-        DataError: A line is not UTF-8; it is named.
+        DataError: A line is not UTF-8, holds a NUL or is over 1 MB; it is named.
     """
     lines = data.split(b"\n")
-    if lines and not lines[-1]:
+    if not lines[-1]:
         lines.pop()
-    found = []
-    for number, line in enumerate(lines, 1):
-        try:
-            found.append(line.removesuffix(b"\r").decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"byte 0x{line[error.start]:02x} is not UTF-8. Convert the text to UTF-8.", file=name, line=number
-            ) from None
-    return found
+    return [text_of(line, name, number) for number, line in enumerate(lines, 1)]

@@ -25,6 +25,21 @@ READ = RATES | {
     "optimizer_adam_beta2", "optimizer_adam_epsilon", "optimizer_adafactor_clipping_threshold",
     "optimizer_adafactor_memory_exponent", "clip_grad_norm", "activation_dtype", "train_steps",
 }  # fmt: skip
+# Of these, what is no whole number.
+WORDS = frozenset({
+    "layer_preprocess_sequence", "layer_postprocess_sequence", "pos", "norm_type", "optimizer", "activation_dtype",
+    "learning_rate_schedule", "learning_rate_decay_scheme",
+})  # fmt: skip
+FLAGS = frozenset({
+    "shared_embedding_and_softmax_weights", "use_fixed_batch_size", "learning_rate_decay_staircase"
+})  # fmt: skip
+REALS = frozenset({
+    "layer_prepostprocess_dropout", "attention_dropout", "relu_dropout", "norm_epsilon", "label_smoothing",
+    "optimizer_adam_beta1", "optimizer_adam_beta2", "optimizer_adam_epsilon", "optimizer_adafactor_clipping_threshold",
+    "optimizer_adafactor_memory_exponent", "clip_grad_norm", "learning_rate", "learning_rate_constant",
+    "learning_rate_decay_rate", "learning_rate_minimum",
+})  # fmt: skip
+NULL = frozenset({"learning_rate_minimum"})  # as Tensor2Tensor itself leaves it
 # The values that mean what our Transformer does, and what would be needed for others.
 FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "self_attention_type": (ATTENTIONS, "that kind of attention"),
@@ -107,7 +122,7 @@ def read(file: str | Path) -> dict[str, Any]:
         found = json.loads(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
         raise RecipeError(f"cannot be read: {error.strerror}.", file=str(file)) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecipeError(f"is no JSON: {error}. It is cut, or it is no hparams.json.", file=str(file)) from None
     if not isinstance(found, dict):
         raise RecipeError("holds no options by name, so it is no hparams.json.", file=str(file))
@@ -124,6 +139,9 @@ def faults(hparams: Hparams) -> list[str]:
     """What of some hparams has no counterpart here, a phrase for each."""
     known = READ | WITHOUT_EFFECT | set(FIXED)
     wrong = [f"{name} is missing" for name in REQUIRED if not _is_count(hparams.get(name))]
+    strange = _of_another_kind(hparams)
+    wrong += strange.values()
+    hparams = {name: value for name, value in hparams.items() if name not in strange}
     for name, value in hparams.items():
         if name not in known:
             wrong.append(f"{name} is unknown. {nearest(name, known)}".rstrip(" ?."))
@@ -153,7 +171,27 @@ def faults(hparams: Hparams) -> list[str]:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and value > 0
+    return type(value) is int and value > 0
+
+
+def _of_another_kind(hparams: Hparams) -> dict[str, str]:
+    """The options taken over whose value is not of the kind that Tensor2Tensor's is, and a phrase for each."""
+    found = {}
+    for name in READ.intersection(hparams).difference(REQUIRED):
+        value = hparams[name]
+        if value is None and name in NULL:
+            continue
+        if name in WORDS:
+            fits, kind = value is None or isinstance(value, str), "a word"
+        elif name in FLAGS:
+            fits, kind = isinstance(value, bool), "true or false"
+        elif name in REALS:
+            fits, kind = type(value) in (int, float) and -1e300 < value < 1e300, "a number"
+        else:
+            fits, kind = type(value) is int and value >= 0, "a whole number"
+        if not fits:
+            found[name] = f"{name} = {json.dumps(value)} is not {kind}"
+    return dict(sorted(found.items()))
 
 
 def _has_effect(name: str, hparams: Hparams) -> bool:

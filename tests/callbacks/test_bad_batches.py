@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from safetensors import safe_open
+from safetensors.numpy import load_file
 
 from kt2t.callbacks import BadBatches
 from kt2t.cli.main import run
@@ -188,8 +189,8 @@ class Fragile(kt2t.models.Transformer):
 
     def call(self, features, training=None):
         marked = ops.any(features["inputs"] == int(kt2t.Bytes().encode("z")[0]), axis=1)
-        factor = ops.where(marked, float("nan"), 1.0)
-        return super().call(features, training=training) * factor[:, None, None]
+        logits = super().call(features, training=training)
+        return logits * ops.cast(ops.where(marked, float("nan"), 1.0), logits.dtype)[:, None, None]
 '''
 
 RECIPE = """\
@@ -264,3 +265,18 @@ def test_nothing_but_poison_is_exit_6_with_the_last_checkpoint_and_the_batch(fra
     assert "The last good checkpoint is 'run/checkpoints/step-6'." in told and "Traceback" not in told
     assert Path("run/bad_batches/step-11.npz").is_file()
     assert not_finite("run")[0] == 0
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of the TensorFlow backend")
+def test_in_float16_it_is_no_longer_the_loss_scale_once_that_is_below_1(fragile, capsys):
+    """From 32,768 it is halved at each step that is left out, so after 16 of them no scale is to blame."""
+    given = [fragile, "--run-dir", "run", f"problem.marked={list(range(64))}", "train.max_bad_steps=17"]
+    assert run(["train", *given, "train.dtype=mixed_float16", "train.steps=48"]) == 6
+    told = capsys.readouterr().err
+    bad, last = re.search(r"The gradients of (\d+) steps in a row, up to step (\d+), were not finite", told).groups()
+    assert int(bad) == int(last) + 1 > 16 and "Traceback" not in told
+    assert f"The batch of step {last} is in 'run/bad_batches/step-{last}.npz'." in told
+    named = int(re.search(r"The last good checkpoint is 'run/checkpoints/step-(\d+)'", told)[1])
+    saved = load_file(f"run/checkpoints/step-{named}/optimizer.safetensors")
+    scale = saved["dynamic_scale"]
+    assert scale == 32768.0 / 2**named and named >= 12 and not_finite("run")[0] == 0

@@ -77,8 +77,15 @@ def test_the_manifest_missing_damaged_or_of_another_format(made):
     path.write_text(json.dumps({**manifest, "format": 99}))
     with pytest.raises(DataError, match="has format 99; this kt2t reads 1"):
         Prepared(made[1])
-    path.write_text("{")
-    with pytest.raises(DataError, match="manifest.json' cannot be read"):
+    for text in ("{", "[" * 100_000):
+        path.write_text(text)
+        with pytest.raises(DataError, match="manifest.json' cannot be read"):
+            Prepared(made[1])
+    del manifest["seal"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(
+        DataError, match="manifest.json' has no seal, .*. Delete the folder .* and prepare the problem again"
+    ):
         Prepared(made[1])
     path.unlink()
     with pytest.raises(DataError, match="manifest.json' does not exist"):

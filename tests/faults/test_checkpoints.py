@@ -116,6 +116,7 @@ def test_k05_a_file_of_the_checkpoint_lost_is_status_4_where_just_that_one_is_wa
     [
         ("k06", "hidden_dim: 16", "hidden_dim: 8", ["has shape [7, 16], the model's has [7, 8]"]),
         ("k07 more", "num_layers: 1", "num_layers: 2", ["encoder.layers.1.attention.norm.scale is missing"]),
+        ("k07 fewer", "norm: pre", "norm: post", ["encoder.norm.scale is not in the model"]),
         ("k08", "type: Adam", "type: Lion", ["trained with the optimizer Adam, this is Lion"]),
     ],
 )
@@ -136,12 +137,44 @@ def test_k06_to_k08_a_checkpoint_that_does_not_fit_is_status_4_with_the_differen
     assert contents("r/checkpoints") == before
 
 
-def test_k09_on_more_replicas_it_trains_on_as_on_one(copied, capsys):
+@pytest.fixture
+def restored(monkeypatch):
+    """What stands in the model and its optimizer as each training begins: the values on every replica, by file and name."""
+    from kt2t.callbacks import Checkpointing
+    from kt2t.ops.paths import attribute_paths
+    from kt2t.training.slots import slots
+
+    found, before = [], Checkpointing.on_train_begin
+
+    def values(variable):
+        copies = getattr(variable.value, "values", [variable.value])
+        return [np.asarray(one) for one in copies]
+
+    def seen(self, logs=None):
+        weights = attribute_paths(self.model)
+        files = {"model": weights, "optimizer": slots(self.model.optimizer, weights)}
+        found.append({file: {name: values(one) for name, one in named.items()} for file, named in files.items()})
+        before(self, logs)
+
+    monkeypatch.setattr(Checkpointing, "on_train_begin", seen)
+    return found
+
+
+def test_k09_on_more_replicas_or_fewer_it_begins_with_what_was_saved_and_trains_on(copied, restored, capsys):
     shutil.copytree("r", "one")
     assert run([*copied, "train.steps=14", "--run-dir", "one"]) == 0
-    capsys.readouterr()
-    assert run([*copied, "train.steps=14", "train.strategy=mirrored"]) == 0
-    assert "trained with train.strategy auto so far, now with mirrored" in capsys.readouterr().err
+    for last, before, strategy, copies in ((12, "auto", "mirrored", 2), (14, "mirrored", "auto", 1)):
+        capsys.readouterr()
+        assert run([*copied, f"train.steps={last + 2}", f"train.strategy={strategy}"]) == 0
+        assert f"trained with train.strategy {before} so far, now with {strategy}" in capsys.readouterr().err
+        begun = restored.pop()
+        for file, named in begun.items():
+            saved = load_file(step(last) / f"{file}.safetensors")
+            assert saved.keys() == named.keys()
+            for name, values in named.items():
+                assert len(values) == copies or name not in begun["model"], name
+                for value in values:
+                    np.testing.assert_array_equal(value, saved[name], err_msg=name)
     one, two = (load_file(f"{name}/checkpoints/step-14/model.safetensors") for name in ("one", "r"))
     assert one.keys() == two.keys()
     for name in one:  # dropout draws anew for each replica, so two steps are near and not the same

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import gzip
+import hashlib
 import json
 import os
+import re
 import runpy
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from array_record.python.array_record_module import ArrayRecordReader
 
 from kt2t.cli.main import run
 from kt2t.data.checks import checked_arrays
@@ -97,13 +100,24 @@ def test_d02_a_shard_cut_anywhere_is_named(folder, capsys, part):
     assert f"{path.name}' has {int(len(data) * part)} bytes; expected " in refused(capsys)
 
 
+def first_unreadable(shard: Path) -> int:
+    """The first record that the library of record files cannot read by itself."""
+    reader = ArrayRecordReader(str(shard))
+    for number in range(reader.num_records()):
+        try:
+            reader.read([number])
+        except Exception:
+            return number
+    raise AssertionError("every record can be read")
+
+
 def test_d03_flipped_bits_are_named_by_shard_and_record_or_change_nothing(folder):
     problem = ParallelText(train_files="train.tsv", vocabulary=Characters())
     problem.use(folder)
     records = problem.prepared.records("train")
     expected = records.read(range(len(records)))
     path = shards(folder)[0]
-    data, chance, seen = path.read_bytes(), np.random.default_rng(3), 0
+    data, chance, seen, numbered = path.read_bytes(), np.random.default_rng(3), 0, 0
     for place in chance.integers(0, 6000, 200):  # where the records are; the rest is padding
         flipped = bytearray(data)
         flipped[place] ^= 1 << int(chance.integers(8))
@@ -114,10 +128,13 @@ def test_d03_flipped_bits_are_named_by_shard_and_record_or_change_nothing(folder
         except DataError as error:
             assert path.name in str(error) and error.status == 3
             seen += 1
+            if number := re.search(r"is damaged at record (\d+): ", str(error)):
+                assert int(number[1]) == first_unreadable(path)
+                numbered += 1
         else:
             for one, other in zip(found, expected, strict=True):
                 assert all(np.array_equal(one[field], other[field]) for field in other)
-    assert seen > 10
+    assert seen > 10 and numbered > 5
 
 
 def test_d04_an_empty_shard_is_named(folder, capsys):
@@ -167,6 +184,77 @@ def test_d07_a_feature_that_is_missing_or_of_the_wrong_type_is_named(example, me
         checked_arrays([example], {"inputs": Text(9), "targets": Text(9)}, "example", 7)
 
 
+FAULTY = """\
+import numpy as np
+
+import kt2t
+from kt2t.data.problem import Problem
+from kt2t.features import Numbers, Text
+
+FAULTS = {
+    "a field is missing": {"inputs": None},
+    "another type": {"targets": [0.5]},
+    "words": {"inputs": ["a"]},
+    "another shape": {"inputs": [[3]]},
+    "past the vocabulary": {"targets": [3, 9]},
+    "padding": {"targets": [0, 3]},
+    "below zero": {"inputs": [-1]},
+    "not a number": {"numbers": [0, np.nan, 0]},
+    "infinite": {"numbers": [0, np.inf, 0]},
+    "less than infinite": {"numbers": [0, 0, -np.inf]},
+    "nothing": {},
+}
+
+
+@kt2t.register
+class FaultyForFaults(Problem):
+    '''Ids and numbers; the eighth example has a fault.'''
+
+    def __init__(self, fault: str, loss=None, max_length: int | None = None) -> None:
+        super().__init__(loss=loss, max_length=max_length)
+        self.fault = fault
+
+    def examples(self, split):
+        return ({"number": number} for number in range(20))
+
+    def encode(self, example):
+        fine = {"inputs": [3, 4, 1], "targets": [5, 1], "numbers": np.zeros(3, np.float32)}
+        changed = {**fine, **(FAULTS[self.fault] if example["number"] == 7 else {})}
+        return {field: np.asarray(value) for field, value in changed.items() if value is not None}
+
+    def features(self):
+        return {"inputs": Text(9), "targets": Text(9), "numbers": Numbers(3)}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("a field is missing", "train example 7 has the fields ['numbers', 'targets']"),
+        ("another type", "train example 7, targets: float64 where"),
+        ("words", "train example 7, inputs: <U1 where"),
+        ("another shape", "train example 7, inputs: shape (1, 1) where"),
+        ("past the vocabulary", "train example 7, targets: 9 is outside 1 to 8"),
+        ("padding", "train example 7, targets: 0 is outside 1 to 8"),
+        ("below zero", "train example 7, inputs: -1 is outside 1 to 8"),
+        ("not a number", "train example 7, numbers: a value is not finite"),
+        ("infinite", "train example 7, numbers: a value is not finite"),
+        ("less than infinite", "train example 7, numbers: a value is not finite"),
+        ("nothing", ""),
+    ],
+)
+def test_d07_d08_d18_preparing_what_is_no_example_ends_with_3_and_names_it(folder, capsys, monkeypatch, fault, told):
+    monkeypatch.syspath_prepend(str(Path.cwd()))
+    Path("faulty_for_faults.py").write_text(FAULTY)
+    sections = RECIPE[RECIPE.index("model:") :]
+    Path("mine.yaml").write_text(f"problem: {{type: faulty_for_faults.FaultyForFaults, fault: {fault}}}\n{sections}")
+    if told:
+        assert told in refused(capsys)
+        assert [path.name for path in Path("data").iterdir() if path.is_dir()] == [folder.name]
+    else:
+        assert run(["prepare", "mine.yaml", "--data-dir", "data"]) == 0
+
+
 @pytest.mark.parametrize("number", [-1, 0, 9, 10**6])
 def test_d08_an_id_outside_the_vocabulary_is_refused_never_zeros(number):
     with pytest.raises(DataError, match=rf"example 5, targets: {number} is outside 1 to 8"):
@@ -197,35 +285,62 @@ def test_d11_examples_that_are_all_too_long_are_told_with_their_number(folder, c
     assert not Path("runs/mine/run.json").exists()
 
 
+KILLED = """\
+import hashlib, os, signal, sys, threading
+from pathlib import Path
+from kt2t.data import records
+from kt2t.data.translation.parallel_text import ParallelText
+from kt2t.data.vocabularies.characters import Characters
+records.SHARD_BYTES = 4000
+last, count = 10**9, 0
+def traced(frame, event, argument):
+    global count
+    if event == "call" and "kt2t" in frame.f_code.co_filename:
+        count += 1
+        if count == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+def made(place):
+    sys.setprofile(traced)
+    threading.setprofile(traced)
+    ParallelText(train_files="train.tsv", vocabulary=Characters()).prepare(place)
+    sys.setprofile(None)
+    Path("calls").write_text(str(count))
+def child(place, calls):
+    global last
+    last = calls
+    number = os.fork()
+    if not number:
+        made(place)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
+def told(status):
+    folders = [path for path in Path("killed").glob("[!.]*") if path.is_dir()]
+    files = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    print(repr((status, [folder.name for folder in folders], digests)), flush=True)
+if child("whole", 10**9):
+    sys.exit("it cannot be prepared")
+calls, times = int(Path("calls").read_text()), int(sys.argv[1])
+for part in range(1, times + 1):
+    told(child("killed", calls * part // (times + 1)))
+told(child("killed", 10**9))
+"""
+
+
 def test_d12_a_preparation_killed_anywhere_leaves_nothing_or_all_and_comes_to_the_same_bytes(folder):
-    expected = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    code = """
-        import os, signal, sys, threading
-        from kt2t.data import records
-        from kt2t.data.translation.parallel_text import ParallelText
-        from kt2t.data.vocabularies.characters import Characters
-        records.SHARD_BYTES = 4000
-        def made():
-            ParallelText(train_files="train.tsv", vocabulary=Characters()).prepare("killed")
-        count = 0
-        def traced(frame, event, argument):
-            global count
-            if event == "call" and "kt2t" in frame.f_code.co_filename:
-                count += 1
-                if count == int(sys.argv[1]):
-                    os.kill(os.getpid(), signal.SIGKILL)
-        sys.setprofile(traced)
-        threading.setprofile(traced)
-        made()
-    """
-    for calls in (150, 1500, 4000, 6000, 10**9):
-        words = [sys.executable, "-c", textwrap.dedent(code), str(calls)]
-        done = subprocess.run(words, cwd=Path.cwd(), env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
-        assert done.returncode in (0, -signal.SIGKILL), done.stderr
-        there = Path("killed") / folder.name
-        if there.exists():
-            assert {path.name: path.read_bytes() for path in there.iterdir() if path.is_file()} == expected
-    assert done.returncode == 0 and [path.name for path in Path("killed").iterdir() if path.is_dir()] == [folder.name]
+    """Killed at 30 calls from the first to the last, each time beside what the kill before it left."""
+    whole = [path for path in folder.iterdir() if path.is_file()]
+    expected = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in whole}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", KILLED, "30"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = [ast.literal_eval(line) for line in done.stdout.splitlines()]
+    assert len(found) == 31 and sum(status == -signal.SIGKILL for status, *_ in found) >= 25
+    for status, names, digests in found:
+        assert status in (0, -signal.SIGKILL)
+        assert (names, digests) in (([], {}), ([folder.name], expected))
+    assert found[-1] == (0, [folder.name], expected)
+    assert [path.name for path in Path("killed").iterdir() if path.is_dir()] == [folder.name]
 
 
 def test_d13_a_full_disk_is_told_and_nothing_left(folder, capsys, monkeypatch):
@@ -284,7 +399,8 @@ def test_d18_numbers_that_are_not_finite_are_refused_by_example(number):
 
 
 @pytest.mark.parametrize(("name", "count"), [("fuzz_records", 40), ("fuzz_texts", 300)])
-def test_damages_at_random_are_seen_or_harmless(tmp_path, name, count):
+def test_damages_at_random_are_seen_or_harmless(tmp_path, monkeypatch, name, count):
     """A few of the cases of `benchmarks/fuzz_records.py` and `fuzz_texts.py`, which have the large counts."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     found = runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"))["fuzz"](7, count, tmp_path)
     assert found["bad"] == [] and sum(found["counts"].values()) == count

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import warnings
 from pathlib import Path
@@ -106,6 +108,56 @@ def test_r07_out_of_memory_is_status_5_with_what_takes_less(command, capsys, mon
     for advice in ("out of memory", "train.batch", "max_length", "train.micro_batches", "model.recompute"):
         assert advice in line
     assert steps() == [4]
+
+
+SHORT = """\
+import resource
+from pathlib import Path
+
+import tensorflow as tf
+
+from kt2t.callbacks import Checkpointing
+from kt2t.cli.main import main
+from kt2t.models import Transformer
+
+side, real, seen = tf.Variable(1, trainable=False), Transformer.call, []
+def call(self, features, training=None):
+    return real(self, features, training=training) + 0 * tf.reduce_sum(tf.random.stateless_uniform([side, side], [1, 2]))
+def short(self, batch, logs=None):
+    seen.append(batch)
+    if len(seen) == 2:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        room = pages * resource.getpagesize() + 2**29
+        resource.setrlimit(resource.RLIMIT_AS, (room, room))
+        side.assign(50_000)
+Transformer.call = call
+Checkpointing.on_train_batch_end = short
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+def test_r07_a_step_that_the_system_gives_no_memory_is_status_5(command):
+    """A real limit, half a gigabyte above what the process has after two steps; the third asks for ten."""
+    words = [*command, "train.steps=8", "report.every=4", "train.jit_compile=false"]
+    done = subprocess.run([sys.executable, "-c", SHORT, *words], capture_output=True, text=True)
+    assert done.returncode == 5, done.stderr[-3000:]
+    line = sentence(done.stderr)
+    assert "out of memory" in line and "train.micro_batches" in line and steps() == []
+
+
+def test_r08_a_pipe_in_place_of_a_source_is_status_3_and_not_waited_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("text.txt")
+    model = "model: {type: TransformerLM, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2}"
+    for problem in (
+        "type: ParallelText, train_files: text.txt",
+        "type: TextFiles, path: text.txt",
+        "type: TextFiles, path: .",
+    ):
+        Path("mine.yaml").write_text(f"problem: {{{problem}}}\n{model}\noptimizer: {{type: Adam}}\n")
+        assert run(["prepare", "mine.yaml", "--data-dir", "data"]) == 3
+        assert "text.txt' is a pipe, not a file. Write what it gives into a file" in sentence(capsys.readouterr().err)
 
 
 def test_r08_an_input_that_stalls_is_status_7_with_the_stacks(command, capfd, monkeypatch):

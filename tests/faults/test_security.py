@@ -8,9 +8,10 @@ import io
 import json
 import os
 import pickle
-import resource
 import shutil
 import struct
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -19,8 +20,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from costs import peak
 
 from kt2t.cli.main import run
+from kt2t.errors import RunError
+from kt2t.training.checkpoints import weights_of
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = "model.safetensors"
@@ -118,15 +122,33 @@ def newest(run_folder: Path) -> Path:
     return max((run_folder / "checkpoints").glob("step-*"), key=lambda path: int(path.name[5:]))
 
 
-def refused(capsys: pytest.CaptureFixture[str], *words: str, status: int = 4) -> str:
+def refused(capsys: pytest.CaptureFixture[str], *words: str, status: int = 4, measured: bool = True) -> str:
     capsys.readouterr()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert run(list(words)) == status
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000, "KiB more than before"
+
+    def command() -> None:
+        assert run(list(words)) == status
+
+    if measured:
+        assert peak(command) < 100e6, "bytes more than before"
+    else:
+        command()
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kt2t: ")]
     assert len(errors) == 1, errors
     assert not Path("canary").exists() and not Path("/tmp/canary").exists()
     return errors[0]
+
+
+def not_read(checkpoint: Path) -> str:
+    """What is said of weights that must be refused, and take little memory until then."""
+
+    def read() -> None:
+        with pytest.raises(RunError) as raised:
+            weights_of(checkpoint)
+        said.append(str(raised.value))
+
+    said: list[str] = []
+    assert peak(read) < 100e6, "bytes more than before"
+    return said[0]
 
 
 @pytest.mark.parametrize("name", CRAFTED)
@@ -144,7 +166,8 @@ def test_x01_x02_a_model_file_of_another_kind_is_refused_as_a_start(tiny, name, 
 def test_x01_x02_a_model_file_of_another_kind_in_place_of_the_weights_is_not_parsed(run_copy, name, capsys):
     (newest(run_copy) / WEIGHTS).write_bytes(CRAFTED[name])
     step = newest(run_copy).name[5:]
-    assert WEIGHTS in refused(capsys, "predict", str(run_copy), "--checkpoint", step)
+    assert WEIGHTS in refused(capsys, "predict", str(run_copy), "--checkpoint", step, measured=False)
+    assert WEIGHTS in not_read(newest(run_copy))
 
 
 def sealed(checkpoint: Path, change: Callable[[dict], None]) -> None:
@@ -155,6 +178,109 @@ def sealed(checkpoint: Path, change: Callable[[dict], None]) -> None:
     change(content)
     content["seal"] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     file.write_text(json.dumps(content))
+
+
+def taken_apart(content: bytes) -> tuple[dict, bytes]:
+    """The header and the data of a file of safetensors."""
+    (length,) = struct.unpack("<Q", content[:8])
+    return json.loads(content[8 : 8 + length]), content[8 + length :]
+
+
+def given(checkpoint: Path, weights: bytes) -> None:
+    """Other weights for a checkpoint, from one who can compute its hashes: the parser itself sees them."""
+    (checkpoint / WEIGHTS).write_bytes(weights)
+    note = {"size": len(weights), "sha256": hashlib.sha256(weights).hexdigest()}
+    sealed(checkpoint, lambda content: content["files"].update({WEIGHTS: note}))
+
+
+def lying(name: str = "", **lies: object) -> Callable[[dict, bytes], bytes]:
+    """The largest array is told of otherwise than it is, or by another name."""
+
+    def crafted(header: dict, data: bytes) -> bytes:
+        largest = max((one for one in header if "shape" in header[one]), key=lambda one: np.prod(header[one]["shape"]))
+        note = header.pop(largest)
+        return _tensors({**header, name or largest: {**note, **lies}}, data)
+
+    return crafted
+
+
+def flattened(header: dict, data: bytes) -> bytes:
+    name = next(name for name in header if len(header[name].get("shape", [])) > 1)
+    return _tensors({**header, name: {**header[name], "shape": [int(np.prod(header[name]["shape"]))]}}, data)
+
+
+def overlapping(header: dict, data: bytes) -> bytes:
+    first, second = [name for name in header if header[name].get("shape") == [16]][:2]
+    return _tensors({**header, second: {**header[second], "data_offsets": header[first]["data_offsets"]}}, data)
+
+
+HOSTILE: dict[str, Callable[[dict, bytes], bytes]] = {
+    "a header longer than the file": lambda h, data: (
+        struct.pack("<Q", 10**6 + len(data)) + json.dumps(h).encode() + data
+    ),
+    "a header longer than any file": lambda h, data: struct.pack("<Q", 2**64 - 1) + json.dumps(h).encode() + data,
+    "a header cut by a byte": lambda h, data: struct.pack("<Q", len(json.dumps(h)) - 1) + json.dumps(h).encode() + data,
+    "no header": lambda h, data: struct.pack("<Q", 0) + data,
+    "a header that is a list": lambda h, data: _tensors([h], data),
+    "a header nested deep": lambda h, data: _tensors(b'{"w":' + b"[" * 100_000, data),
+    "a header that is not UTF-8": lambda h, data: _tensors(b'{"\xff": 1}', data),
+    "offsets that overlap": overlapping,
+    "offsets beyond the data": lying(data_offsets=[0, 2**40]),
+    "offsets that overflow": lying(data_offsets=[2**64 - 4, 2**64]),
+    "offsets that are negative": lying(data_offsets=[-4, 0]),
+    "data that nobody speaks of": lambda h, data: _tensors(h, data + bytes(4096)),
+    "data cut": lambda h, data: _tensors(h, data[:-4]),
+    "another kind of number, as long": lying(dtype="I32"),
+    "another kind of number, longer": lying(dtype="F64"),
+    "an unknown kind of number": lying(dtype="F4096"),
+    "a shape that overflows": lying(shape=[2**40, 2**40]),
+    "a shape that is smaller": lying(shape=[1, 1]),
+    "another shape, as large": flattened,
+    "a shape that is no list": lying(shape="16"),
+    "another name": lying(name="../../../etc/passwd"),
+    "a name of a megabyte": lying(name="w" * 10**6),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_x02_weights_that_lie_about_themselves_are_refused_by_the_parser_too(run_copy, name, capsys):
+    checkpoint = newest(run_copy)
+    given(checkpoint, HOSTILE[name](*taken_apart((checkpoint / WEIGHTS).read_bytes())))
+    said = not_read(checkpoint)
+    assert f"{checkpoint.name}: {WEIGHTS} " in said and len(said) < 11_000
+    if "name" in name:
+        words = ("predict", str(run_copy), "--checkpoint", checkpoint.name[5:])
+        assert refused(capsys, *words, measured=False).endswith(said)
+
+
+READ = """\
+import resource, sys
+from kt2t.errors import RunError
+from kt2t.training.checkpoints import weights_of
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    weights_of(sys.argv[1])
+except RunError as error:
+    print(error.status, len(str(error)), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"' + b"w" * 99_000_000 + b'":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+        b"{" + b" " * 100_000_001 + b"}",
+    ],
+    ids=["a name of 99 MB", "more than 100 MB"],
+)
+def test_x02_a_header_of_100_mb_takes_little_memory(run_copy, header):
+    """In a process of its own, whose memory is then all that reading takes, the parser's own included."""
+    checkpoint = newest(run_copy)
+    given(checkpoint, _tensors(header, bytes(4)))
+    done = subprocess.run([sys.executable, "-c", READ, str(checkpoint)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-2000:]
+    status, length, megabytes = map(int, done.stdout.split())
+    assert status == 4 and length < 11_000 and megabytes < 800
 
 
 @pytest.mark.parametrize(

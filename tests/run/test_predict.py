@@ -85,5 +85,8 @@ def test_a_language_model_goes_on_from_each_line(monkeypatch):
 def test_lines_of_bytes():
     assert lines_of(b"a\r\n\nb", "x") == ["a", "", "b"]
     assert lines_of(b"a\n", "x") == ["a"] and lines_of(b"", "x") == []
-    with pytest.raises(DataError, match=r"x:2: byte 0xff is not UTF-8"):
+    assert lines_of(b"\xef\xbb\xbfa\nb", "x") == ["a", "b"]
+    with pytest.raises(DataError, match=r"x:2: byte 1 \(0xff\) is not UTF-8"):
         lines_of(b"a\n\xff\n", "x")
+    with pytest.raises(DataError, match="x:1: byte 2 is NUL"):
+        lines_of(b"a\0\n", "x")

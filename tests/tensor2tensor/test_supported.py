@@ -62,6 +62,12 @@ REFUSED = {
     "optimizer": ({"optimizer": "yellow_fin"}, 'optimizer = "yellow_fin" needs that optimizer'),
     "order": ({"layer_postprocess_sequence": "n"}, "layer_preprocess_sequence = 'n' with 'n' after"),
     "schedule": ({"learning_rate_schedule": "constnt"}, "'constnt' is unknown. Did you mean 'constant'"),
+    "no number": ({"attention_dropout": "0.1"}, 'attention_dropout = "0.1" is not a number'),
+    "not finite": ({"label_smoothing": float("nan")}, "label_smoothing = NaN is not a number"),
+    "no whole number": ({"batch_size": 0.5}, "batch_size = 0.5 is not a whole number"),
+    "negative": ({"max_length": -1}, "max_length = -1 is not a whole number"),
+    "no word": ({"norm_type": [8]}, "norm_type = [8] is not a word"),
+    "no flag": ({"use_fixed_batch_size": {}}, "use_fixed_batch_size = {} is not true or false"),
     "embedding": ({"shared_embedding": True}, "shared_embedding = true needs one embedding for both sides"),
 }
 
@@ -77,7 +83,13 @@ def test_a_file_with_what_cannot_be_imported(case, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [('{"hidden_size": 5', "is no JSON"), ("[]", "no options by name"), (None, "cannot be read")]
+    ("text", "message"),
+    [
+        ('{"hidden_size": 5', "is no JSON"),
+        ("[" * 9999, "is no JSON"),
+        ("[]", "no options by name"),
+        (None, "cannot be read"),
+    ],
 )
 def test_a_file_that_is_no_hparams(text, message, tmp_path):
     file = tmp_path / "hparams.json"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError
 
 LONGEST = 1_000_000
@@ -21,7 +22,7 @@ def lines(path: str | Path) -> Iterator[str]:
     A gzip file is known by its first bytes; a byte order mark at the start is skipped.
 
     Raises:
-        DataError: The file is missing, empty or a damaged gzip; a line is no UTF-8, holds a NUL or is over 1 MB. Named by
+        DataError: The file is missing, none, empty or a damaged gzip; a line is no UTF-8, holds a NUL or is over 1 MB. Named by
             file and line.
     """
     path = Path(path)
@@ -30,7 +31,7 @@ def lines(path: str | Path) -> Iterator[str]:
         with _opened(path) as file:
             while raw := file.readline(LONGEST + 2):
                 number += 1
-                yield _text(raw, path, number)
+                yield text_of(raw, str(path), number)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"'{path}' is a damaged gzip file, readable up to line {number}: {error}") from error
     except FileNotFoundError:
@@ -42,6 +43,7 @@ def lines(path: str | Path) -> Iterator[str]:
 
 
 def _opened(path: Path) -> IO[bytes]:
+    require_regular(path)
     file = open(path, "rb")
     if file.peek(2)[:2] == _GZIP:
         file.close()
@@ -52,20 +54,30 @@ def _opened(path: Path) -> IO[bytes]:
     return file
 
 
-def _text(raw: bytes, path: Path, number: int) -> str:
+def text_of(raw: bytes, file: str, number: int) -> str:
+    """A line of bytes as text, without its end; the first one also without a byte order mark.
+
+    Args:
+        raw: What was read.
+        file: Where, for errors.
+        number: Of the line, from 1.
+
+    Raises:
+        DataError: It is no UTF-8, holds a NUL or is over 1 MB.
+    """
     if number == 1:
         raw = raw.removeprefix(_BOM)
     raw = raw.removesuffix(b"\n").removesuffix(b"\r")
     if len(raw) > LONGEST:
-        raise DataError(f"a line is longer than {LONGEST:,} bytes. Is this a text file?", file=str(path), line=number)
+        raise DataError(f"a line is longer than {LONGEST:,} bytes. Is this a text file?", file=file, line=number)
     if b"\0" in raw:
         place = raw.index(b"\0") + 1
-        raise DataError(f"byte {place} is NUL. Is this UTF-8 text?", file=str(path), line=number)
+        raise DataError(f"byte {place} is NUL. Is this UTF-8 text?", file=file, line=number)
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DataError(
             f"byte {error.start + 1} (0x{raw[error.start]:02x}) is not UTF-8. Convert the file to UTF-8.",
-            file=str(path),
+            file=file,
             line=number,
         ) from None

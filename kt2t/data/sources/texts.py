@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from kt2t.data.sources.lines import lines
+from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError
 
 
@@ -20,22 +21,23 @@ def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str
         option: Of the recipe, for errors.
 
     Raises:
-        DataError: A place does not exist, or a folder has no such file.
+        DataError: A place does not exist or is no file, or a folder has no such file.
     """
     found: list[Path] = []
     for place in places:
         path = Path(place).expanduser()
-        if path.is_file():
+        if not path.is_dir():
+            require_regular(path, option)
             found.append(path)
             continue
-        if not path.is_dir():
-            raise DataError(f"'{place}' does not exist.", path=option)
         below = sorted(file for file in path.rglob("*") if _fits(file, path, pattern))
         if not below:
             raise DataError(
                 f"'{place}' has no text files: no name below it fits {pattern!r}. Name the files, or another pattern.",
                 path=option,
             )
+        for file in below:
+            require_regular(file, option)
         found += below
     return found
 
@@ -62,4 +64,4 @@ def all_lines(paths: Sequence[Path]) -> Iterator[str]:
 
 def _fits(file: Path, root: Path, pattern: str) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    return not hidden and fnmatch(file.name.removesuffix(".gz"), pattern) and file.is_file()
+    return not hidden and fnmatch(file.name.removesuffix(".gz"), pattern) and not file.is_dir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kt2t.data.sources.regular import require_regular
 from kt2t.data.translation.translation import Translation
 from kt2t.errors import DataError
 from kt2t.registry import register
@@ -79,6 +80,5 @@ class ParallelText(Translation):
         found = {split: [Path(file).expanduser() for file in files] for split, files in self._files.items()}
         for split, files in found.items():
             for file in files:
-                if not file.is_file():
-                    raise DataError(f"'{file}' does not exist.", path=f"problem.{split}_files")
+                require_regular(file, f"problem.{split}_files")
         return found

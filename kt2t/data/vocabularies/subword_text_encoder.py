@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kt2t.data.sources.regular import require_regular
 from kt2t.data.vocabularies.subword_search import learned
 from kt2t.data.vocabularies.subword_tokens import (
     ESCAPE_CHARACTERS,
@@ -142,8 +143,11 @@ class _Ids(dict[str, bytes]):
 
 
 def _content(path: str) -> bytes:
+    file = Path(path).expanduser()
+    if file.exists():
+        require_regular(file)
     try:
-        return Path(path).expanduser().read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise DataError(f"{path!r} cannot be read as a vocabulary: {error.strerror}.") from error
 

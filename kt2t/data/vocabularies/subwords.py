@@ -170,8 +170,13 @@ class Subwords(Vocabulary):
     def restore(self, contents: Mapping[str, bytes]) -> None:
         import sentencepiece
 
+        if not contents[FILE]:  # of which sentencepiece makes a processor that knows nothing
+            raise DataError(f"{FILE} is empty. Prepare the problem again.")
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=contents[FILE])
+        except RuntimeError as error:
+            raise DataError(f"{FILE} is no model of sentencepiece: {error}. Prepare the problem again.") from error
         self._model = contents[FILE]
-        self._processor = sentencepiece.SentencePieceProcessor(model_proto=self._model)
 
 
 def _escape(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kt2t.errors import DataError
+from kt2t.errors import DataError, Kt2tError
 from kt2t.features import END, PADDING
 from kt2t.registry import build, describe, type_name
 
@@ -120,11 +120,17 @@ class Vocabulary:
         place = Path(folder)
         note = _note(place / FILE)
         contents = {name: _checked(place / name, expected) for name, expected in note["files"].items()}
-        vocabulary = build(note["vocabulary"], "vocabulary")
-        vocabulary.restore(contents)
-        if vocabulary.fingerprint != note["fingerprint"]:
+        try:
+            vocabulary = build(note["vocabulary"], "vocabulary")
+            vocabulary.restore(contents)
+            fingerprint = vocabulary.fingerprint
+        except (Kt2tError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise DataError(
-                f"{str(place)!r} holds a vocabulary with fingerprint {vocabulary.fingerprint}, but {FILE} notes "
+                f"{str(place / FILE)!r} and what lies beside it are no vocabulary: {error}. Prepare the problem again."
+            ) from error
+        if fingerprint != note["fingerprint"]:
+            raise DataError(
+                f"{str(place)!r} holds a vocabulary with fingerprint {fingerprint}, but {FILE} notes "
                 f"{note['fingerprint']}. Prepare the problem again."
             )
         return vocabulary
@@ -160,12 +166,14 @@ def _note(path: Path) -> dict[str, Any]:
         note = json.loads(path.read_text(encoding="utf-8"))
         if note["format"] != FORMAT:
             raise DataError(f"{str(path)!r} has format {note['format']}; this kt2t reads {FORMAT}.")
+        if not isinstance(note["files"], dict):
+            raise TypeError(f"files: {note['files']!r} are no names with hashes")
         if elsewhere := [name for name in note["files"] if Path(name).name != name]:
             raise DataError(f"{str(path)!r} names a file elsewhere: {elsewhere[0]!r}. Prepare the problem again.")
         return {key: note[key] for key in ("vocabulary", "size", "fingerprint", "files")}
     except FileNotFoundError:
         raise DataError(f"{str(path)!r} does not exist. Prepare the problem to make it.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -178,8 +186,11 @@ def _checked(path: Path, expected: str) -> bytes:
         raise DataError(f"{str(path)!r} is not a file. Prepare the problem again.")
     try:
         data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error.strerror}. Prepare the problem again.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(
+            f"{str(path)!r}, which {FILE} names, cannot be read: {reason}. Prepare the problem again."
+        ) from error
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise DataError(

@@ -51,5 +51,5 @@ def test_a_name_that_promises_gzip_and_a_missing_file(tmp_path):
         list(lines(stored(tmp_path, b"plain", "text.gz")))
     with pytest.raises(DataError, match="nowhere' does not exist"):
         list(lines(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is a folder, not a file"):
         list(lines(tmp_path))

@@ -106,7 +106,45 @@ def test_other_contents_than_noted_are_refused(tmp_path):
         Vocabulary.load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 1, "vocabulary": 3}'])
+@pytest.mark.parametrize(
+    ("change", "content", "told"),
+    [
+        ({}, b"\xff", "are no vocabulary"),
+        ({}, b"", "are no vocabulary: .*not trained yet"),
+        ({"files": {}}, b"abc", "are no vocabulary"),
+        ({"files": ["characters.txt"]}, b"abc", "cannot be read as a vocabulary"),
+        ({"files": {"\0": "x"}}, b"abc", "which vocabulary.json names, cannot be read"),
+        ({"vocabulary": {"type": "Nothing"}}, b"abc", "are no vocabulary: .*Nothing"),
+        ({"vocabulary": {"type": "Words", "size": -1}}, b"abc", "are no vocabulary: .*size: -1"),
+        ({"vocabulary": {"type": "Adam"}}, b"abc", "are no vocabulary"),
+        ({"vocabulary": 7}, b"abc", "are no vocabulary"),
+    ],
+)
+def test_a_note_that_fits_and_yet_means_nothing_is_refused(change, content, told, tmp_path):
+    """As somebody writes it who knows where the hashes stand."""
+    Characters("abc").save(tmp_path)
+    (tmp_path / "characters.txt").write_bytes(content)
+    note = json.loads((tmp_path / "vocabulary.json").read_text())
+    note["files"]["characters.txt"] = hashlib.sha256(content).hexdigest()
+    (tmp_path / "vocabulary.json").write_text(json.dumps({**note, **change}))
+    with pytest.raises(DataError, match=told) as raised:
+        Vocabulary.load(tmp_path)
+    assert raised.value.status == 3 and "vocabulary.json" in str(raised.value)
+
+
+@pytest.mark.parametrize(("kept", "told"), [(-7, "is no model of sentencepiece"), (0, "is empty")])
+def test_a_model_that_sentencepiece_cannot_read_is_refused(kept, told, tmp_path):
+    TRAINED[-1].save(tmp_path)
+    content = TRAINED[-1].contents()["subwords.model"][:kept]
+    (tmp_path / "subwords.model").write_bytes(content)
+    note = json.loads((tmp_path / "vocabulary.json").read_text())
+    note["files"]["subwords.model"] = hashlib.sha256(content).hexdigest()
+    (tmp_path / "vocabulary.json").write_text(json.dumps(note))
+    with pytest.raises(DataError, match=f"subwords.model {told}"):
+        Vocabulary.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "[" * 9999, '{"format": 1, "vocabulary": 3}'])
 def test_a_damaged_note_is_refused(text, tmp_path):
     (tmp_path / "vocabulary.json").write_text(text)
     with pytest.raises(DataError, match="cannot be read as a vocabulary"):
@@ -118,7 +156,7 @@ def test_a_missing_file_is_named(tmp_path):
         Vocabulary.load(tmp_path)
     Characters("abc").save(tmp_path)
     (tmp_path / "characters.txt").unlink()
-    with pytest.raises(DataError, match="characters.txt' cannot be read"):
+    with pytest.raises(DataError, match="characters.txt', which vocabulary.json names, cannot be read"):
         Vocabulary.load(tmp_path)
 
 
