@@ -9,7 +9,7 @@ from keras import ops
 
 from kt2t.layers.attention import Attention
 from kt2t.layers.cache import Cache
-from kt2t.ops.distances import distances_of_keys, keys_of_distances
+from kt2t.ops.shifts import distances_of_keys, keys_of_distances
 from kt2t.options import positive
 from kt2t.registry import register
 

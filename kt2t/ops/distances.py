@@ -1,8 +1,4 @@
-"""From distances to keys and back: a row for each query, whose columns are shifted by one from row to row.
-
-With `length` queries and as many keys, column r of a row of distances is the key that stands r - (length - 1) behind the
-query. Nothing is gathered, so that the way back is as cheap as the way there.
-"""
+"""How far sequences of ids are from each other."""
 
 from __future__ import annotations
 
@@ -10,42 +6,42 @@ from typing import Any
 
 from keras import ops
 
+from kt2t.features import PADDING
+
 Tensor = Any
 
 
-def keys_of_distances(x: Tensor, length: Any) -> Tensor:
-    """What stands at the distance of every key.
+def edit_distance(first: Tensor, second: Tensor) -> Tensor:
+    """The fewest insertions, deletions and replacements that turn one sequence into the other; padding is left out.
 
-        y[i, j] = x[i, j - i + length - 1]
+        d(i, j) = min(d(i-1, j) + 1, d(i, j-1) + 1, d(i-1, j-1) + [a_i ≠ b_j])
 
-    Args:
-        x: By distance.
-        length: Of the sequence; a number or a scalar tensor.
+    A row of the table is computed at once: what insertions add along a row is a running minimum of d(i, j) - j.
 
     Shapes:
-        x (batch, heads, length, 2 · length - 1) → (batch, heads, length, length)
+        first (batch, any), second (batch, time) int32 → (batch,) int32
 
-    Source: Huang et al. 2018, section 3.4.1, for both directions.
+    Source: Levenshtein 1966; the table is Wagner and Fischer 1974.
     """
-    outer = tuple(ops.shape(x)[:2])
-    flat = ops.reshape(ops.pad(x, [[0, 0], [0, 0], [0, 0], [0, 1]]), (*outer, 2 * length * length))
-    rows = flat[:, :, length - 1 : 2 * length * length - 1]
-    return ops.reshape(rows, (*outer, length, 2 * length - 1))[:, :, :, :length]
+    second, length = _gathered(second)
+    place = ops.expand_dims(ops.arange(ops.shape(second)[1] + 1, dtype="int32"), 0)
+    start = ops.broadcast_to(place, (ops.shape(second)[0], ops.shape(place)[1]))
+
+    def row(before: Tensor, ids: Tensor) -> tuple[Tensor, None]:
+        ids = ops.expand_dims(ids, 1)
+        replaced = before[:, :-1] + ops.cast(ops.not_equal(ids, second), "int32")
+        deleted = before + 1
+        best = ops.concatenate([deleted[:, :1], ops.minimum(deleted[:, 1:], replaced)], axis=1)
+        after = ops.associative_scan(ops.minimum, best - place, axis=1) + place
+        return ops.where(ops.equal(ids, PADDING), before, after), None
+
+    last, _ = ops.scan(row, start, ops.transpose(first))
+    return ops.squeeze(ops.take_along_axis(last, ops.expand_dims(length, 1), axis=1), 1)
 
 
-def distances_of_keys(x: Tensor, length: Any) -> Tensor:
-    """The way back: every key at its distance, zeros where a distance has no key.
-
-        y[i, r] = x[i, r + i - length + 1]
-
-    Args:
-        x: By key.
-        length: Of the sequence; a number or a scalar tensor.
-
-    Shapes:
-        x (batch, heads, length, length) → (batch, heads, length, 2 · length - 1)
-    """
-    outer = tuple(ops.shape(x)[:2])
-    wide = ops.pad(x, [[0, 0], [0, 0], [0, 0], [0, length - 1]])
-    flat = ops.pad(ops.reshape(wide, (*outer, length * (2 * length - 1))), [[0, 0], [0, 0], [length - 1, 1]])
-    return ops.reshape(flat, (*outer, length, 2 * length))[:, :, :, : 2 * length - 1]
+def _gathered(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """The same ids with padding behind all others, and how many others there are."""
+    real = ops.not_equal(ids, PADDING)
+    time = ops.shape(ids)[1]
+    order = ops.arange(time, dtype="int32") + time * ops.cast(ops.logical_not(real), "int32")
+    return ops.take_along_axis(ids, ops.argsort(order, axis=1), axis=1), ops.sum(ops.cast(real, "int32"), axis=1)

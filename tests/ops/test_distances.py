@@ -1,27 +1,43 @@
-"""Shifting between keys and distances, element by element."""
+"""Distances between sequences, against the table in plain Python."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from harness import numbers
+from harness import compiled, numbers
 
-from kt2t.ops.distances import distances_of_keys, keys_of_distances
-
-
-@pytest.mark.parametrize("length", [1, 2, 5])
-def test_every_key_is_at_its_distance(length):
-    x = np.random.default_rng(0).normal(size=(2, 3, length, 2 * length - 1)).astype("float32")
-    found = numbers(keys_of_distances(x, length))
-    wanted = [[x[:, :, i, j - i + length - 1] for j in range(length)] for i in range(length)]
-    np.testing.assert_array_equal(found, np.transpose(wanted, (2, 3, 0, 1)))
+from kt2t.ops.distances import edit_distance
 
 
-@pytest.mark.parametrize("length", [1, 2, 5])
-def test_the_way_back(length):
-    x = np.random.default_rng(0).normal(size=(2, 3, length, length)).astype("float32")
-    wanted = np.zeros((2, 3, length, 2 * length - 1), "float32")
-    for i in range(length):
-        for j in range(length):
-            wanted[:, :, i, j - i + length - 1] = x[:, :, i, j]
-    np.testing.assert_array_equal(numbers(distances_of_keys(x, length)), wanted)
+def by_table(first, second):
+    first, second = [[int(one) for one in ids if one] for ids in (first, second)]
+    row = list(range(len(second) + 1))
+    for i, one in enumerate(first, 1):
+        before, row = row, [i]
+        for j, other in enumerate(second, 1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (one != other)))
+    return row[-1]
+
+
+def random_ids(rows, time, seed):
+    random = np.random.default_rng(seed)
+    return random.integers(1, 5, size=(rows, time)).astype("int32") * (random.random((rows, time)) > 0.3)
+
+
+def test_it_is_the_table_with_padding_anywhere():
+    first, second = random_ids(40, 7, 0).astype("int32"), random_ids(40, 9, 1).astype("int32")
+    wanted = [by_table(*rows) for rows in zip(first, second, strict=True)]
+    assert numbers(edit_distance(first, second)).tolist() == wanted
+    assert numbers(edit_distance(second, first)).tolist() == wanted
+    assert numbers(compiled(edit_distance)(first, second)).tolist() == wanted
+
+
+def test_a_case_by_hand():
+    """Kitten becomes sitting by two replacements and one insertion."""
+    first = np.array([[11, 9, 20, 20, 5, 14]], "int32")
+    second = np.array([[19, 9, 20, 20, 9, 14, 7]], "int32")
+    assert numbers(edit_distance(first, second)).tolist() == [3]
+
+
+def test_nothing_against_something():
+    assert numbers(edit_distance(np.zeros((1, 2), "int32"), np.array([[3, 0, 4]], "int32"))).tolist() == [2]
+    assert numbers(edit_distance(np.zeros((1, 2), "int32"), np.zeros((1, 3), "int32"))).tolist() == [0]
