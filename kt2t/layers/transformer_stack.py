@@ -123,10 +123,12 @@ def stack_of(
     `dtype` names the policy of every layer whose prototype does not name its own; keras's default without it.
 
     Raises:
-        ValueError: Heads that do not divide a width, or a size that is not positive, or a dropout that is no probability.
+        ValueError: Heads that do not divide a width, a size that is not positive, a dropout that is no probability, or a part
+            that is no layer.
     """
     if key_dim is None:
         check_heads(num_heads, "hidden_dim", hidden_dim)
+    _check_layers(attention=attention, feed_forward=feed_forward, positions=positions, normalization=normalization)
     _check_prototype(attention, hidden_dim)
     below_one("dropout", dropout)
     weights = dropout if attention_dropout is None else below_one("attention_dropout", attention_dropout)
@@ -150,6 +152,13 @@ def stack_of(
         normalization=normalization,
         dtype=dtype,
     )
+
+
+def _check_layers(**parts: Any) -> None:
+    """Refuses what a recipe may hand in, being registered, though it is no layer."""
+    for option, part in parts.items():
+        if part is not None and not isinstance(part, keras.layers.Layer):
+            raise ValueError(f"{option}: {type(part).__name__} is no layer. `kt2t list layers` tells which there are.")
 
 
 def _check_prototype(attention: Any, hidden_dim: int) -> None:

@@ -18,6 +18,7 @@ from kt2t.layers import (
 )
 from kt2t.ops.positions import sinusoids
 from kt2t.registry import fresh
+from kt2t.training import Constant
 
 X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
 
@@ -95,3 +96,9 @@ def test_every_norm_is_like_the_prototype():
 def test_a_dropout_that_is_no_probability_is_named_as_it_was_given(option):
     with pytest.raises(ValueError, match=rf"^{option}: 1\.5 is not a probability"):
         stack_of(1, 8, 8, 2, **{option: 1.5})
+
+
+@pytest.mark.parametrize("option", ["attention", "feed_forward", "positions", "normalization"])
+def test_a_part_that_is_no_layer(option):
+    with pytest.raises(ValueError, match=f"{option}: Constant is no layer. `kt2t list layers`"):
+        stack_of(1, 8, 8, 2, **{option: Constant(0.1)})
