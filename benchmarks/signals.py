@@ -4,8 +4,9 @@
 
 Stops a small run again and again, each time going on with the same command, until it is finished; then begins another. With
 two workers one of them gets the signal, or `kt2t launch`. Prints a line for each signal: the status (143), the saved step,
-which must be the last one that any worker finished, and the seconds to the end. A finished run must have the weights
-and slots of an undisturbed one. Status 1 if anything else happens, or if one took more than five seconds.
+which must be the last one that any worker finished, also where the run was in its last evaluation, and the seconds to the
+end. A finished run must have the weights and slots of an undisturbed one. Status 1 if anything else happens, or if one took
+more than five seconds.
 """
 
 from __future__ import annotations

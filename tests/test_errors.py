@@ -7,6 +7,11 @@ def test_place_path_and_message_stand_in_one_line():
     assert str(errors.DataError("empty.")) == "empty."
 
 
+def test_a_message_that_somebody_else_made_long_is_cut():
+    assert str(errors.RunError("x" * 10_000)) == "x" * 10_000
+    assert str(errors.RunError("x" * 10**6, file="f")) == f"f: {'x' * 10_000}…"
+
+
 def test_every_error_has_its_own_exit_status():
     statuses = {
         errors.RecipeError: 2,
@@ -16,6 +21,7 @@ def test_every_error_has_its_own_exit_status():
         errors.NumericsError: 6,
         errors.PeerError: 7,
         errors.StalledError: 7,
+        errors.DriftError: 7,
         errors.Kt2tError: 70,
     }
     for cls, status in statuses.items():

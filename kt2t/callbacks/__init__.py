@@ -6,6 +6,7 @@ TABLE = {
     "AttentionMaps": "attention_maps",
     "BadBatches": "bad_batches",
     "Checkpointing": "checkpointing",
+    "ComparingReplicas": "comparing_replicas",
     "DecodedText": "decoded_text",
     "EarlyStopping": "early_stopping",
     "Explosions": "explosions",

@@ -11,6 +11,7 @@ import click
 
 from kt2t import __version__
 from kt2t.errors import Kt2tError, PeerError, ResourceError
+from kt2t.run.signals import Interrupted, ending
 
 COMMANDS = {
     "prepare": "Turn a recipe's raw data into records.",
@@ -91,7 +92,8 @@ def run(arguments: list[str] | None = None) -> int:
         return status
 
     try:
-        result = cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
+        with ending():
+            result = cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -99,6 +101,8 @@ def run(arguments: list[str] | None = None) -> int:
         return say(error, error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
         return say(None, "interrupted.", INTERRUPTED)
+    except Interrupted as end:
+        return say(None, "interrupted.", int(end.code or 0))
     except Kt2tError as error:
         return say(error, str(error), error.status)
     except BrokenPipeError:

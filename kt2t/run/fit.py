@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections.abc import Iterator
 from typing import Any
 
 from kt2t.callbacks.pace import step_of
@@ -118,6 +119,7 @@ def _callbacks(
     found: list[Any] = [
         callbacks.BadBatches(folder.bad_batches, batches, folder.checkpoints, writes=folder.writes),
         explosions,
+        callbacks.ComparingReplicas(team),
     ]
     if innermost(assembly.model.optimizer).use_ema:
         found.append(keras.callbacks.SwapEMAWeights())  # evaluation is of the averages
@@ -153,11 +155,17 @@ def _callbacks(
     return found
 
 
-def _stopping(model: Any) -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def _stopping(model: Any) -> Iterator[None]:
     """SIGINT and SIGTERM end the training after the running step, with a checkpoint; the second one ends it at once."""
+    asked: list[int] = []
 
     def stop(number: int, frame: Any) -> None:
+        asked.append(number)
         model.ask_to_stop(number)
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
 
-    return handled_by(stop)
+    with handled_by(stop):
+        yield
+    if asked and model.stop_signal is None:  # too late for the workers to agree on it
+        signal.raise_signal(asked[0])

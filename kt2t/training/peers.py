@@ -1,4 +1,4 @@
-"""How the processes that train one model meet, and how each notices at once that another is gone."""
+"""How the processes that train one model meet, and how each notices soon that another is gone or stands still."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from kt2t.errors import PeerError
 
 PATIENCE = 300.0  # seconds that workers wait for each other at the start
 NOTICE = 3.0  # seconds that a program has to end by itself once a worker is gone
-_FAREWELL = b"."
+BEAT = 0.5  # seconds between two signs of life
+SILENCE = 6.0  # seconds without one after which a worker is lost
+_BEAT, _FAREWELL = b"~", b"."
 _THREAD = "kt2t peers"
 _ADVICE = "Start all workers again: they continue from the last checkpoint."
 
@@ -25,7 +27,13 @@ _ADVICE = "Start all workers again: they continue from the last checkpoint."
 class Peers:
     """The other workers, each at the other end of a connection that lasts as long as its process.
 
-    TensorFlow's own heartbeat takes more than ten seconds to miss a process that was killed. A connection tells at once.
+    TensorFlow's own heartbeat takes more than ten seconds to miss a process that was killed. A connection tells at once. Of
+    a process that is frozen, or cut off from the network, it tells nothing: each worker says every half a second that it
+    lives, and one that says nothing for six seconds is lost, which leaves four of the ten in which all must have ended.
+
+    A thread of Python speaks. TensorFlow lets go of Python's lock while it runs a step, compiles or waits for others, so only
+    single calls hold the thread up, a fraction of a second each (0.2 s for a Transformer of 12 layers, 2026-11-26).
+    Only time in which the listener itself was awake is counted, so a machine that stands still as a whole loses nobody.
 
     Args:
         calling: By the address of each other worker, the connection on which this one is heard.
@@ -36,9 +44,14 @@ class Peers:
         self._calling = dict(calling)
         self._hearing = {connection: address for address, connection in hearing.items()}
 
-    def watch(self, lost: Callable[[str], None]) -> None:
-        """From now on a thread tells `lost` the address of the first worker that ends without a farewell."""
+    def watch(self, lost: Callable[[str, float], None]) -> None:
+        """From now on a thread tells `lost` of the first worker that ends without a farewell or falls silent.
+
+        Args:
+            lost: Told its address, and for how many seconds it has said nothing; 0 for one that has ended.
+        """
         atexit.register(self.part)
+        threading.Thread(target=self._speak, name=f"{_THREAD}: speaking", daemon=True).start()
         threading.Thread(target=self._listen, args=(lost,), name=_THREAD, daemon=True).start()
 
     def part(self) -> None:
@@ -48,18 +61,33 @@ class Peers:
             with connection, contextlib.suppress(OSError):
                 connection.sendall(_FAREWELL)
 
-    def _listen(self, lost: Callable[[str], None]) -> None:
+    def _speak(self) -> None:
+        while self._calling:
+            for connection in list(self._calling.values()):
+                with contextlib.suppress(OSError):
+                    connection.sendall(_BEAT)
+            time.sleep(BEAT)
+
+    def _listen(self, lost: Callable[[str, float], None]) -> None:
+        silent: dict[socket.socket, float] = {}  # seconds, from the first sign of life on
         while self._hearing:
-            for connection in select.select(list(self._hearing), [], [])[0]:
-                try:
-                    said = connection.recv(64)
-                except OSError:
-                    said = b""
+            began = time.monotonic()
+            ready = select.select(list(self._hearing), [], [], BEAT)[0]
+            waited = min(time.monotonic() - began, 2 * BEAT)
+            silent = {connection: seconds + waited for connection, seconds in silent.items()}
+            for connection in ready:
+                said = _said(connection)
+                if said and _FAREWELL not in said:
+                    silent[connection] = 0.0
+                    continue
+                silent.pop(connection, None)
                 address = self._hearing.pop(connection)
                 connection.close()
-                if said != _FAREWELL:
-                    lost(address)
-                    return
+                if not said:
+                    return lost(address, 0.0)
+            late = max(silent, key=lambda connection: silent[connection], default=None)
+            if late is not None and silent[late] > SILENCE:
+                return lost(self._hearing[late], silent[late])
 
 
 def meet(own: str, everyone: Sequence[str], patience: float = PATIENCE) -> Peers:
@@ -98,15 +126,19 @@ def meet(own: str, everyone: Sequence[str], patience: float = PATIENCE) -> Peers
     return Peers(calling, hearing)
 
 
-def gone(address: str = "") -> PeerError:
+def gone(address: str = "", silent: float = 0.0) -> PeerError:
     """The error for a worker that was there and is not any more."""
-    return PeerError(f"another worker {f'({address}) ' if address else ''}is gone. {_ADVICE}")
+    what = f"has given no sign of life for {int(silent)} seconds" if silent else "is gone"
+    return PeerError(f"another worker {f'({address}) ' if address else ''}{what}. {_ADVICE}")
 
 
-def end_without(address: str) -> None:
-    """Ends this process because of a lost worker, in a moment, if TensorFlow lets it wait instead of ending it."""
-    time.sleep(NOTICE)
-    sys.stderr.write(f"kt2t: {gone(address)}\n")
+def end_without(address: str, silent: float = 0.0) -> None:
+    """Ends this process because of a lost worker, in a moment, if TensorFlow lets it wait instead of ending it.
+
+    TensorFlow knows of an end, and then this process may end by itself; of silence it knows nothing.
+    """
+    time.sleep(max(0.0, NOTICE - silent))
+    sys.stderr.write(f"kt2t: {gone(address, silent)}\n")
     leave(PeerError.status)
 
 
@@ -124,6 +156,14 @@ def leave(status: int) -> None:
     os._exit(status)
 
 
+def _said(connection: socket.socket) -> bytes:
+    """What has come; nothing from a process that has ended."""
+    try:
+        return connection.recv(64)
+    except OSError:
+        return b""
+
+
 def _called(address: str, own: str) -> socket.socket | None:
     host, port = address.rsplit(":", 1)
     try:
@@ -131,7 +171,7 @@ def _called(address: str, own: str) -> socket.socket | None:
     except OSError:
         return None
     try:
-        call.sendall(own.encode())
+        call.sendall(own.encode() + b"\n")
     except OSError:
         call.close()
         return None
@@ -143,7 +183,7 @@ def _hear(door: socket.socket, others: Sequence[str], hearing: dict[str, socket.
         caller, _ = door.accept()
         caller.settimeout(1)
         try:
-            name = caller.recv(256).decode(errors="replace")
+            name = caller.makefile("rb", buffering=0).readline(256).decode(errors="replace").rstrip("\n")
         except OSError:
             name = ""
         if name not in others or name in hearing:

@@ -6,13 +6,14 @@ import contextlib
 import faulthandler
 import hashlib
 import json
-import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 
 from kt2t.errors import RecipeError
+from kt2t.training.clusters import resolver
 from kt2t.training.peers import PATIENCE, end_without, gone, meet
 
 Result = TypeVar("Result")
@@ -26,20 +27,22 @@ def multi_worker_strategy(patience: float = PATIENCE) -> Any:
         patience: Seconds to wait for the others.
 
     Raises:
-        ValueError: `TF_CONFIG` cannot be meant, or TensorFlow was used before the workers have met.
+        ValueError: What tells of the workers cannot be meant, or TensorFlow was used before they have met.
+        OSError: Kubernetes does not answer.
         ConnectionError: Another worker did not come in time, or this one's own address is in use.
     """
     import tensorflow as tf
 
-    resolver = _resolver()
-    cluster = resolver.cluster_spec()
+    told = resolver(patience)
+    cluster = told.cluster_spec()
     everyone = [address for job in ("chief", "worker") for address in cluster.as_dict().get(job, [])]
-    peers = meet(cluster.task_address(resolver.task_type, resolver.task_id), everyone, patience)
+    peers = meet(cluster.task_address(told.task_type, told.task_id), everyone, patience)
     # TensorFlow waits while it holds Python's lock: only the C side can end that, and only with status 1.
     faulthandler.dump_traceback_later(patience + GRACE, exit=True)
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=told)
         peers.watch(end_without)
+        _take_back(signal.SIGTERM)
         return strategy
     except RuntimeError as error:
         raise RecipeError(
@@ -56,7 +59,7 @@ class Team:
         name: `train.strategy`.
 
     Raises:
-        ValueError, ConnectionError: As `multi_worker_strategy` says.
+        ValueError, OSError: As `multi_worker_strategy` says.
 
     Attributes:
         count: Workers.
@@ -82,15 +85,18 @@ class Team:
         Raises:
             ValueError: The workers do not agree; what differs is named.
         """
-        mine = np.array([_digest(value) for value in facts.values()], np.int32)
-        everyone = self._told(mine)
-        differing = [name for place, name in enumerate(facts) if (everyone[:, place] != everyone[0, place]).any()]
-        if differing:
+        if differing := self.differing(facts):
             raise RecipeError(
                 f"the workers do not have the same {', '.join(differing)}. Start all of them with the same recipe, data and "
                 "versions, and with a run folder that all of them see.",
                 path="train.strategy",
             )
+
+    def differing(self, facts: Mapping[str, Any]) -> list[str]:
+        """The names of what the workers do not know alike; returns when all have said it."""
+        mine = np.array([_digest(value) for value in facts.values()], np.int32)
+        everyone = self._told(mine)
+        return [name for place, name in enumerate(facts) if (everyone[:, place] != everyone[0, place]).any()]
 
     def said(self, word: bool) -> bool:
         """The word of the first worker."""
@@ -136,48 +142,15 @@ def losing_peers() -> Iterator[None]:
         raise gone() from None
 
 
+def _take_back(number: int) -> None:
+    """Lets a signal go where Python sends it: TensorFlow's notifier of preemption takes SIGTERM and tells nobody."""
+    with contextlib.suppress(ValueError, TypeError):  # not the main thread; no handler that Python knows
+        signal.signal(number, signal.getsignal(number))
+
+
 def _digest(value: Any) -> list[int]:
     digest = hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).digest()
     return [int.from_bytes(digest[at : at + 2], "big") for at in range(0, 32, 2)]  # small, so that sums stay exact
-
-
-def _resolver() -> Any:
-    import tensorflow as tf
-
-    resolvers = tf.distribute.cluster_resolver
-    if "TF_CONFIG" in os.environ:
-        _check_config(os.environ["TF_CONFIG"])
-        return resolvers.TFConfigClusterResolver()
-    if "SLURM_STEP_NODELIST" in os.environ:
-        return resolvers.SlurmClusterResolver()
-    if "KUBERNETES_SERVICE_HOST" in os.environ:
-        return resolvers.KubernetesClusterResolver()
-    raise RecipeError(
-        "train.strategy: 'multi_worker' finds no other workers: there is no TF_CONFIG, and this is neither SLURM nor "
-        "Kubernetes. For several workers on this machine use `kt2t launch --workers N RECIPE`."
-    )
-
-
-def _check_config(text: str) -> None:
-    """Refuses a `TF_CONFIG` that TensorFlow would misread or wait on for ever."""
-    try:
-        config = json.loads(text)
-        workers = [*config["cluster"].get("chief", []), *config["cluster"].get("worker", [])]
-        kind, index = config["task"]["type"], int(config["task"]["index"])
-        known = config["cluster"][kind]
-        addresses = [(address, *address.rsplit(":", 1)) for address in workers]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RecipeError(
-            f"TF_CONFIG: {text!r} cannot be meant ({type(error).__name__}: {error}). It should be like "
-            '{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}.'
-        ) from None
-    if not 0 <= index < len(known):
-        raise RecipeError(f"TF_CONFIG: task.index {index} is not one of the {len(known)} of {kind!r}, counted from 0.")
-    for address, *parts in addresses:
-        if len(parts) != 2 or not parts[1].isdigit():
-            raise RecipeError(f"TF_CONFIG: {address!r} is no address. It should be like 'host:2222'.")
-    if len(set(workers)) < len(workers):
-        raise RecipeError("TF_CONFIG: two workers have the same address.")
 
 
 def _is_about_peers(message: str) -> bool:

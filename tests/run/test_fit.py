@@ -11,6 +11,7 @@ import pytest
 
 from kt2t.recipe_file import load
 from kt2t.run.fit import _stopping
+from kt2t.run.signals import handled_by
 from kt2t.run.train import train
 from kt2t.training import checkpoints
 
@@ -59,11 +60,14 @@ def test_an_evaluation_that_was_cut_off_is_done_before_going_on(tiny, tmp_path, 
 
 
 class Model:
-    def __init__(self):
-        self.asked = []
+    """One that agrees at once, as one worker does, or never, as several do after their last word."""
+
+    def __init__(self, agrees=True):
+        self.asked, self.agrees, self.stop_signal = [], agrees, None
 
     def ask_to_stop(self, number):
         self.asked.append(number)
+        self.stop_signal = number if self.agrees else None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -74,3 +78,12 @@ def test_the_first_signal_asks_and_the_second_one_ends_at_once(number):
         assert model.asked == [number]
         assert signal.getsignal(number) is (signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_came_too_late_for_the_training_goes_where_it_went_before():
+    seen = []
+    with handled_by(lambda number, frame: seen.append(number)):
+        with _stopping(Model(agrees=False)):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert seen == []
+        assert seen == [signal.SIGTERM]

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from kt2t.run.signals import handled_by
+from kt2t.run.signals import Interrupted, ending, handled_by
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -30,3 +30,43 @@ def test_another_thread_changes_nothing():
     thread.start()
     thread.join()
     assert found == [before] and signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_an_exception_on_the_way_out_and_later_what_it_was_before(number):
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGINT, signal.SIGTERM)}
+    tidied = []
+    try:
+        with pytest.raises(SystemExit) as end, ending():
+            try:
+                os.kill(os.getpid(), number)
+                raise KeyError
+            except Exception:
+                tidied.append("as an error")
+            finally:
+                tidied.append("at last")
+        assert isinstance(end.value, Interrupted) and end.value.code == 128 + number
+        assert tidied == ["at last"] and signal.getsignal(number) is signal.default_int_handler
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def test_an_error_in_the_place_of_the_exception_hides_no_signal():
+    with pytest.raises(Interrupted) as end, ending():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except SystemExit:
+            raise RuntimeError("pybind11::error_already_set") from None
+    assert end.value.code == 143
+    with pytest.raises(RuntimeError), ending():
+        raise RuntimeError
+
+
+def test_an_ignored_interrupt_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with ending():
+            os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,18 +1,20 @@
-"""Workers that meet, wait, part and are lost, as threads of one process: nothing here needs TensorFlow."""
+"""Workers that meet, wait, part and are lost, as threads or small processes: nothing here needs TensorFlow."""
 
 from __future__ import annotations
 
 import queue
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from kt2t.errors import PeerError
 from kt2t.run.launch import _free_addresses
-from kt2t.training.peers import Peers, are_watched, gone, meet
+from kt2t.training.peers import BEAT, SILENCE, Peers, are_watched, gone, meet
 
 
 def met(count):
@@ -85,15 +87,44 @@ def test_an_address_in_use_is_told():
 
 def test_an_end_is_noticed_at_once_and_a_farewell_is_none():
     addresses, (first, second, third) = met(3)
-    lost: queue.Queue[str] = queue.Queue()
-    first.watch(lost.put)
+    lost: queue.Queue[tuple[str, float]] = queue.Queue()
+    first.watch(lambda *told: lost.put(told))
     assert are_watched()
     second.part()
     with pytest.raises(queue.Empty):
         lost.get(timeout=0.3)
     for connection in third._calling.values():  # as the system does where a process is killed
         connection.close()
-    assert lost.get(timeout=5) == addresses[2]
+    assert lost.get(timeout=5) == (addresses[2], 0.0)
+    first.part()
+
+
+def test_one_that_falls_silent_is_lost_and_one_that_speaks_is_not(monkeypatch):
+    monkeypatch.setattr("kt2t.training.peers.SILENCE", 1.5)
+    addresses, (first, second, third) = met(3)
+    lost: queue.Queue[tuple[str, float]] = queue.Queue()
+    first.watch(lambda *told: lost.put(told))
+    with pytest.raises(queue.Empty):  # before it has spoken at all a worker may be busy with its start
+        lost.get(timeout=2)
+    (silent,) = (connection for address, connection in third._calling.items() if address == addresses[0])
+    silent.sendall(b"~")
+    second.watch(lambda *told: None)
+    began = time.monotonic()
+    address, seconds = lost.get(timeout=5)
+    assert address == addresses[2] and 1.5 < seconds < 3 and time.monotonic() - began < 4
+    for one in (first, second):
+        one.part()
+
+
+def test_a_farewell_right_behind_a_sign_of_life_is_one():
+    addresses, (first, second) = met(2)
+    lost: queue.Queue[tuple[str, float]] = queue.Queue()
+    first.watch(lambda *told: lost.put(told))
+    (connection,) = second._calling.values()
+    connection.sendall(b"~~.")
+    connection.close()
+    with pytest.raises(queue.Empty):
+        lost.get(timeout=0.5)
     first.part()
 
 
@@ -127,3 +158,56 @@ def test_the_others_of_a_process_that_ends(end, status):
     _, said = other.communicate(timeout=10)
     assert other.returncode == status
     assert said == (f"kt2t: {gone(addresses[0])}\n" if status else "")
+
+
+WATCHING = """
+import sys
+from kt2t.training import peers
+peers.SILENCE = float(sys.argv[3])
+peers.meet(sys.argv[1], sys.argv[1:3], 20).watch(peers.end_without)
+print("met", flush=True)
+sys.stdin.readline()
+"""
+
+
+def watching(silence):
+    """Two processes that watch each other, and their addresses."""
+    addresses = _free_addresses(2)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pair = [
+        subprocess.Popen([sys.executable, "-c", WATCHING, *order, str(silence)], **pipes)
+        for order in (addresses, addresses[::-1])
+    ]
+    assert [process.stdout.readline() for process in pair] == ["met\n", "met\n"]
+    time.sleep(2 * BEAT)  # until both have spoken
+    return pair, addresses
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_the_other_of_a_frozen_process_ends_within_ten_seconds():
+    """Once the first one is frozen, and once the second one."""
+    pairs = [watching(SILENCE) for _ in range(2)]
+    frozen = [pair[number] for number, (pair, _) in enumerate(pairs)]
+    others = [pair[1 - number] for number, (pair, _) in enumerate(pairs)]
+    began = time.monotonic()
+    for process in frozen:
+        process.send_signal(signal.SIGSTOP)
+    for number, other in enumerate(others):
+        assert other.wait(20) == 7 and time.monotonic() - began < 10
+        address = pairs[number][1][number]
+        assert f"kt2t: another worker ({address}) has given no sign of life for" in other.stderr.read()
+    for process in frozen:  # and when it goes on it finds itself alone
+        process.send_signal(signal.SIGCONT)
+        assert process.wait(10) == 7
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_workers_that_stand_still_together_do_not_lose_each_other():
+    pair, _ = watching(1.5)
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for process in pair:
+            process.send_signal(number)
+        time.sleep(3)
+    assert [process.poll() for process in pair] == [None, None]
+    assert [process.communicate("\n", timeout=10) for process in pair] == [("", ""), ("", "")]
+    assert [process.returncode for process in pair] == [0, 0]

@@ -1,4 +1,4 @@
-"""The workers of a run: what tells of them, how they agree, and one whole script on two of them."""
+"""The workers of a run: how they agree, and one whole script on two of them."""
 
 from __future__ import annotations
 
@@ -12,41 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from kt2t.errors import PeerError, RecipeError
+from kt2t.errors import PeerError
 from kt2t.run.launch import _free_addresses
 from kt2t.training.workers import Team, losing_peers, multi_worker_strategy
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="several workers are TensorFlow's")
 TWO = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 0}}
-
-
-@pytest.mark.parametrize(
-    ("config", "told"),
-    [
-        ("{", "cannot be meant"),
-        ("[]", "cannot be meant"),
-        (json.dumps({"task": TWO["task"]}), "cannot be meant .KeyError: 'cluster'"),
-        (json.dumps({**TWO, "task": {"type": "worker"}}), "KeyError: 'index'"),
-        (json.dumps({**TWO, "task": {"type": "worker", "index": "one"}}), "ValueError"),
-        (json.dumps({**TWO, "task": {"type": "evaluator", "index": 0}}), "KeyError: 'evaluator'"),
-        (json.dumps({**TWO, "task": {"type": "worker", "index": 2}}), "task.index 2 is not one of the 2 of 'worker'"),
-        (json.dumps({**TWO, "task": {"type": "worker", "index": -1}}), "task.index -1"),
-        (json.dumps({**TWO, "cluster": {"worker": ["a", "b:2"]}}), "'a' is no address"),
-        (json.dumps({**TWO, "cluster": {"worker": ["a:x", "b:2"]}}), "'a:x' is no address"),
-        (json.dumps({**TWO, "cluster": {"worker": ["a:1", "a:1"]}}), "two workers have the same address"),
-    ],
-)
-def test_what_tf_config_cannot_mean_is_told(monkeypatch, config, told):
-    monkeypatch.setenv("TF_CONFIG", config)
-    with pytest.raises(RecipeError, match=told):
-        multi_worker_strategy()
-
-
-def test_without_any_sign_of_others_the_way_out_is_named(monkeypatch):
-    for name in ("TF_CONFIG", "SLURM_STEP_NODELIST", "KUBERNETES_SERVICE_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises(RecipeError, match="kt2t launch --workers N"):
-        multi_worker_strategy()
 
 
 def test_who_does_not_come_is_named(monkeypatch):

@@ -1,0 +1,52 @@
+"""Whether all replicas still hold the same weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kt2t.errors import DriftError
+
+
+class ComparingReplicas(keras.callbacks.Callback):
+    """Ends the training of all workers at the epoch's end where a replica's weights are no longer those of the others.
+
+    Each replica applies the same update to the same weights, so they are the same to the bit for ever; defective memory, or
+    processors that round differently, are what makes them differ, and nothing else would show it. What is compared is the
+    sha256 of the trainable weights. It stands before `Checkpointing`, so that no weights that drifted are saved.
+
+    Args:
+        team: The `kt2t.training.workers.Team` of the run.
+
+    Raises:
+        ArithmeticError: The replicas do not hold the same weights.
+    """
+
+    def __init__(self, team: Any) -> None:
+        super().__init__()
+        self._team = team
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        replicas = getattr(self.model, "replicas", None)
+        if replicas is None or not replicas.divided:
+            return
+        copies = [
+            replicas.strategy.experimental_local_results(variable.value) for variable in self.model.trainable_weights
+        ]
+        found = [_digest([copy[place].numpy() for copy in copies]) for place in range(replicas.local)]
+        if self._team.differing({"weights": found}) or len(set(found)) > 1:
+            raise DriftError(
+                "the replicas do not hold the same weights any more, so what was trained since the last checkpoint is lost. "
+                "Start again from there; if it comes again, look for defective memory or processors of different kinds."
+            )
+
+
+def _digest(arrays: Sequence[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
