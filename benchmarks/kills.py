@@ -1,6 +1,7 @@
 """kill -9 at random moments: does a run end as if nothing had happened?
 
     python benchmarks/kills.py --kills 200 --inside-saves 60 [--strategy none|mirrored|multi_worker] [--seed 0] [--folder DIR]
+                               [--steps 240] [--within 2]
 
 Kills a small run again and again, each time starting it anew with the same command and nothing else, until it is finished; then
 begins another. Prints a line for each kill and each finished run. A kill counts as inside a save if what was being written
@@ -35,10 +36,11 @@ class Killed:
 class Killer:
     """Chooses the moments."""
 
-    def __init__(self, run: Path, chance: random.Random, seconds: float) -> None:
+    def __init__(self, run: Path, chance: random.Random, seconds: float, within: float) -> None:
         self.checkpoints = run / "checkpoints"
         self.chance = chance
         self.start_up = seconds
+        self.within = within
 
     def kill(self, started: Started, inside: bool) -> Killed | None:
         """Kills a process of the run, inside a save if it can; None if the run was finished before that."""
@@ -71,7 +73,7 @@ class Killer:
         if not self._until(started, lambda: self._names() != before):
             return False
         self.start_up = time.monotonic() - started.since
-        return self._for(started, self.chance.uniform(0, 2))
+        return self._for(started, self.chance.uniform(0, self.within))
 
     def _until(self, started: Started, said: Callable[[], bool]) -> bool:
         while started.poll() is None:
@@ -100,10 +102,12 @@ def main() -> int:
     parser.add_argument("--inside-saves", type=int, default=60, help="How many of them at least.")
     parser.add_argument("--strategy", choices=("none", "mirrored", "multi_worker"), default="none")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=240, help="Of a run; every fourth is saved.")
+    parser.add_argument("--within", type=float, default=2.0, help="Seconds from a new checkpoint to the kill, at most.")
     parser.add_argument("--folder", type=Path, help="A temporary one, removed at the end, by default.")
     asked = parser.parse_args()
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="kt2t-kills-"))
-    campaign = Campaign(folder, asked.strategy, steps=240, every=4)
+    campaign = Campaign(folder, asked.strategy, steps=asked.steps, every=4)
     chance = random.Random(asked.seed)
     began = time.monotonic()
     whole = campaign.whole()
@@ -111,7 +115,7 @@ def main() -> int:
     kills = inside = runs = wrong = 0
     while kills < asked.kills or inside < asked.inside_saves:
         run = folder / f"killed-{runs}"
-        killer = Killer(run, chance, 8.0)
+        killer = Killer(run, chance, 8.0, asked.within)
         started = campaign.start(run)
         while started.poll() is None:
             done = kills >= asked.kills and inside >= asked.inside_saves

@@ -23,11 +23,13 @@ class Replicas:
         local: Those of this process.
         workers: Processes.
         worker: This one's number, from 0; worker 0 writes.
+        on_tpu: Whether they are the cores of a TPU, whose programs have fixed shapes.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self.strategy = strategy
         self.count = int(strategy.num_replicas_in_sync)
+        self.on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
         self.local, self.worker = 1, 0
         if self.divided:
             ids = strategy.experimental_distribute_values_from_function(
@@ -40,8 +42,8 @@ class Replicas:
 
     @property
     def divided(self) -> bool:
-        """Whether there is more than one replica."""
-        return self.count > 1
+        """Whether there is more than one replica, or one that is not where the program runs."""
+        return self.count > 1 or self.on_tpu
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Where variables are made."""

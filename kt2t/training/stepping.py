@@ -12,16 +12,25 @@ import tensorflow as tf
 Step = Callable[[Iterator[Any]], tuple[Any, float]]  # the logs, and the seconds that the data was waited for
 
 
-def compiled_step(step: Callable[[Any], Any], eagerly: bool, jit_compile: bool, prepare: Callable[[Any], None]) -> Step:
+def compiled_step(
+    step: Callable[[Any], Any],
+    eagerly: bool,
+    jit_compile: bool,
+    prepare: Callable[[Any], None],
+    fixed_shapes: bool = False,
+) -> Step:
     """`step` on the next batch of an iterator: one graph for each structure of batches, whatever their lengths.
 
     Args:
         prepare: Told of each batch before the graph of its structure is made.
+        fixed_shapes: One graph for each shape of batches instead, with every size known, as XLA and TPUs need it.
     """
     graphs: dict[Any, Callable[[Any], Any]] = {}
 
     def graph(spec: Any) -> Callable[[Any], Any]:
         options = {"jit_compile": jit_compile, "autograph": False}
+        if fixed_shapes:
+            return tf.function(step, **options)
         if spec is None or not all(isinstance(one, tf.TensorSpec) for one in tf.nest.flatten(spec)):
             return tf.function(step, reduce_retracing=True, **options)
         return tf.function(step, input_signature=(spec,), **options)

@@ -16,7 +16,7 @@ from kt2t.training.clipping import global_norm, innermost
 from kt2t.training.compiling import Compiled, epochs_of
 from kt2t.training.parts import Part
 from kt2t.training.replicas import Replicas, left_to_us
-from kt2t.training.stepping import compiled_step, readable, reading, several
+from kt2t.training.stepping import Step, compiled_step, readable, reading, several
 from kt2t.training.watching import condition
 
 _TOKENS = "_tokens"
@@ -91,13 +91,13 @@ class Trainer(Compiled):
         if self.train_function is None or force:
             if self.built and self.optimizer is not None:
                 self._build_optimizer(self.trainable_weights)
-            step = compiled_step(self.train_step, self.run_eagerly, bool(self.jit_compile), self._prepare)
+            step = self._step(self.train_step, self._prepare)
             self.train_function = self._timed(several(self._counted(step), self.steps_per_execution))
         return self.train_function
 
     def make_test_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
         if self.test_function is None or force:
-            step = compiled_step(self.test_step, self.run_eagerly, bool(self.jit_compile), self._prepare)
+            step = self._step(self.test_step, self._prepare)
             run = several(step, self.steps_per_execution)
 
             def measured(iterator: Iterator[Any]) -> Any:
@@ -110,7 +110,7 @@ class Trainer(Compiled):
 
     def make_predict_function(self, force: bool = False) -> Callable[[list[Any]], Any]:
         if self.predict_function is None or force:
-            step = compiled_step(self._predicted, self.run_eagerly, bool(self.jit_compile), lambda data: None)
+            step = self._step(self._predicted, lambda data: None)
 
             def run(batches: list[Any]) -> Any:
                 found = [step(iter([data]))[0] for data in batches]
@@ -154,6 +154,8 @@ class Trainer(Compiled):
         return self.replicas.scope()
 
     def _check_compilation(self, jit_compile: bool | str) -> None:
+        if self.replicas.on_tpu:
+            return
         if jit_compile is True and self.replicas.divided and not tf.config.list_logical_devices("GPU"):
             raise RecipeError(
                 f"XLA cannot compile a step for {self.replicas.count} replicas on processors. Leave it out, or use one "
@@ -176,6 +178,12 @@ class Trainer(Compiled):
             function: Takes nests of tensors, positional only, and returns such a nest.
         """
         return function if self.run_eagerly else tf.function(function, reduce_retracing=True, autograph=False)
+
+    def _step(self, step: Callable[[Any], Any], prepare: Callable[[Any], None]) -> Step:
+        # On a TPU XLA compiles what a replica runs, and cannot be asked to compile what is around it.
+        on_tpu = self.replicas.on_tpu
+        compile_all = bool(self.jit_compile) and not on_tpu
+        return compiled_step(step, self.run_eagerly, compile_all, prepare, fixed_shapes=compile_all or on_tpu)
 
     def _shares(self, data: Any, micro_batches: int) -> list[rows.Data]:
         """The rows of each replica of this worker, as many for each; `micro_batches` divides them."""

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from kt2t.data.packing import PackedBatches, check_packable, kinds_of, rows_of_kinds
 from kt2t.data.plan import Plan
+from kt2t.data.translation.multi30k import Multi30k
+from kt2t.data.vocabularies.subwords import Subwords
 from kt2t.errors import DataError, RecipeError
 from kt2t.features import Audio, Label, Tags, Text
 
@@ -111,6 +113,19 @@ def test_fill_of_multi30k(test_data):
     plan = Plan(values, tokens=16_384, pack=1024)
     assert len(values["inputs"]) == plan.count == 29_000
     assert plan.fill > 0.975 * np.mean(sums) / max(sums)
+
+
+def test_fill_of_multi30k_in_subwords(test_data, tmp_path):
+    """Issue 3's aim: 97 % of the positions of rows of 256, both fields counted."""
+    problem = Multi30k(str(test_data / "multi30k_en_de"), vocabulary=Subwords(8000))
+    problem.prepare(tmp_path)
+    plan = problem.batches("train", tokens=4096, pack=256).plan
+    assert plan.count == 29_000 and not plan.dropped
+    held = sum((batch.indices >= 0).sum() for batch in plan.epoch(0))
+    positions = sum(batch.rows * 2 * 256 for batch in plan.epoch(0))
+    tokens = sum(values.sum() for values in problem.prepared.records("train").lengths.values())
+    assert held == 29_000 and plan.fill == pytest.approx(tokens / positions)
+    assert plan.fill >= 0.97 > problem.batches("train", tokens=4096).plan.fill
 
 
 def test_rows_by_hand():

@@ -21,6 +21,7 @@ def test_who_there_is():
     one, two = replicas("none"), replicas("mirrored")
     assert (one.count, one.local, one.workers, one.worker, one.divided) == (1, 1, 1, 0, False)
     assert (two.count, two.local, two.workers, two.worker, two.divided) == (2, 2, 1, 0, True)
+    assert not one.on_tpu and not two.on_tpu
 
 
 def test_each_replica_gets_its_share_and_what_all_get():

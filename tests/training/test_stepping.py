@@ -37,6 +37,23 @@ def test_one_graph_for_all_lengths_and_another_for_another_structure(eagerly):
         run(batches)
 
 
+def test_one_graph_for_each_shape_where_all_of_it_must_be_known():
+    import tensorflow as tf
+
+    from kt2t.training.stepping import compiled_step
+
+    shapes, prepared = [], []
+
+    def step(data):
+        shapes.append(tuple(data.shape))
+        return tf.reduce_sum(data)
+
+    run = compiled_step(step, False, False, prepared.append, fixed_shapes=True)
+    batches = iter(dataset(2, 3, 2, 3, 2))
+    assert [float(run(batches)[0]) for _ in range(5)] == [1, 3, 1, 3, 1]
+    assert shapes == [(2,), (3,)] and len(prepared) == 1
+
+
 def test_several_steps_in_a_call_and_fewer_where_the_data_ends():
     from kt2t.training.stepping import several
 
