@@ -34,6 +34,7 @@ train: {steps: 2, batch: {rows: 16}, dtype: float32}
 report: {every: 2, score: false, attention_maps: false, samples: 1}
 """
 PAGE = 4096
+ANSWERS = 14_000  # of at least a byte each: more than three pages
 
 
 @contextlib.contextmanager
@@ -125,7 +126,7 @@ def answering(place: Path, room: int, redirected: bool) -> str:
         command = [sys.executable, "-m", "kt2t", "predict", str(place / "run")]
         more = [] if redirected else ["--output", str(disk / "answers")]
         with open(disk / "answers" if redirected else os.devnull, "wb") as out:
-            done = subprocess.run([*command, *more], input=b"1 2 3\n" * 2000, stdout=out, stderr=subprocess.PIPE)
+            done = subprocess.run([*command, *more], input=b"1 2 3\n" * ANSWERS, stdout=out, stderr=subprocess.PIPE)
         said = done.stderr.decode()
         return _judged(done.returncode, said, done.returncode == 0, "answered" if done.returncode == 0 else "refused")
 
@@ -173,7 +174,7 @@ def main() -> None:
                 room = PAGE * (1 + 4 * number)
                 found[f"preparing: {preparing(Path(place), room)}"] += 1
             elif number % 10 == 4:
-                found[f"answering: {answering(Path(place), PAGE * (1 + number // 20), number % 20 == 4)}"] += 1
+                found[f"answering: {answering(Path(place), PAGE * (1 + number // 10), number % 20 == 4)}"] += 1
             elif number % 10 == 9:
                 found[f"summing up: {summing_up(Path(place), PAGE * (number // 10))}"] += 1
             else:
