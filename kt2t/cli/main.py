@@ -88,7 +88,10 @@ def run(arguments: list[str] | None = None) -> int:
             import traceback
 
             traceback.print_exception(error)
-        click.echo(f"kt2t: {message}", err=True)
+        from kt2t.training.peers import has_last_word
+
+        if has_last_word():
+            click.echo(f"kt2t: {message}", err=True)
         return status
 
     try:

@@ -20,6 +20,7 @@ NOTICE = 3.0  # seconds that a program has to end by itself once a worker is gon
 BEAT = 0.5  # seconds between two signs of life
 SILENCE = 6.0  # seconds without one after which a worker is lost
 _BEAT, _FAREWELL = b"~", b"."
+_last_word = threading.Lock()
 _THREAD = "kt2t peers"
 _ADVICE = "Start all workers again: they continue from the last checkpoint."
 
@@ -138,8 +139,17 @@ def end_without(address: str, silent: float = 0.0) -> None:
     TensorFlow knows of an end, and then this process may end by itself; of silence it knows nothing.
     """
     time.sleep(max(0.0, NOTICE - silent))
-    sys.stderr.write(f"kt2t: {gone(address, silent)}\n")
-    leave(PeerError.status)
+    if has_last_word():
+        sys.stderr.write(f"kt2t: {gone(address, silent)}\n")
+        leave(PeerError.status)
+
+
+def has_last_word() -> bool:
+    """Whether it is for the caller to tell how this process ends; only the first of those who ask may.
+
+    A lost worker is noticed by TensorFlow and by the thread that listens, often in the same moment.
+    """
+    return not are_watched() or _last_word.acquire(blocking=False)
 
 
 def are_watched() -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from kt2t.errors import PeerError
 from kt2t.run.launch import _free_addresses
-from kt2t.training.peers import BEAT, SILENCE, Peers, are_watched, gone, meet
+from kt2t.training.peers import BEAT, SILENCE, Peers, are_watched, gone, has_last_word, meet
 
 
 def met(count):
@@ -211,3 +211,10 @@ def test_workers_that_stand_still_together_do_not_lose_each_other():
     assert [process.poll() for process in pair] == [None, None]
     assert [process.communicate("\n", timeout=10) for process in pair] == [("", ""), ("", "")]
     assert [process.returncode for process in pair] == [0, 0]
+
+
+def test_only_one_tells_how_the_process_ends(monkeypatch):
+    monkeypatch.setattr("kt2t.training.peers._last_word", threading.Lock())
+    assert has_last_word() and has_last_word()  # nobody is watched, so each error of a process is told
+    monkeypatch.setattr("kt2t.training.peers.are_watched", lambda: True)
+    assert [has_last_word() for _ in range(3)] == [True, False, False]
