@@ -25,5 +25,5 @@ def test_a_bad_line_is_named_and_nothing_is_written(tiny_run, tmp_path, capsys):
     (tmp_path / "in").write_bytes(b"1 2\n\xff\n")
     words = ["predict", str(tiny_run), "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
     assert run(words) == 3
-    assert f"{tmp_path / 'in'}:2: byte 0xff" in capsys.readouterr().err
+    assert f"{tmp_path / 'in'}:2: byte 1 (0xff) is not UTF-8" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
