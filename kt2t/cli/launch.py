@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -21,7 +20,7 @@ from kt2t.cli.console import data_dir_option, logged, overrides_argument, recipe
 @data_dir_option
 def command(
     recipe: str, overrides: tuple[str, ...], workers: int, restarts: int, run_dir: Path | None, data_dir: Path | None
-) -> None:
+) -> int:
     """Train RECIPE with several worker processes, each with its share of every batch; the numbers are those of one.
 
     When a worker dies all of them start again from the last checkpoint. The same command continues a run that was stopped.
@@ -35,4 +34,4 @@ def command(
     words = ["train", recipe, *overrides, "train.strategy=multi_worker", "--run-dir", str(folder)]
     words += [] if data_dir is None else ["--data-dir", str(data_dir)]
     with logged():
-        sys.exit(launch(words, workers, folder, restarts))
+        return launch(words, workers, folder, restarts)

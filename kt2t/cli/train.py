@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
@@ -25,9 +24,7 @@ from kt2t.cli.quiet import import_keras
 @run_dir_option
 @data_dir_option
 @json_option
-def command(
-    recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_dir: Path | None, as_json: bool
-) -> None:
+def command(recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_dir: Path | None, as_json: bool) -> int:
     """Train RECIPE (a file or a short name: see `kt2t list recipes`), prepare its data when needed, evaluate at the end.
 
     The same command continues a run that was stopped. KEY=VALUE overrides an option, as in train.steps=2000.
@@ -47,5 +44,6 @@ def command(
     say(f"watch:      tensorboard --logdir {outcome.folder / 'tensorboard'}")
     if outcome.signal is not None:
         say("stopped and saved; the same command continues.")
-        sys.exit(128 + outcome.signal)
+        return 128 + outcome.signal
     say(f"use:        kt2t predict {outcome.folder} < lines")
+    return 0

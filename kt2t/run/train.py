@@ -73,7 +73,9 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
             _save_start(folder, assembly, source)
         step = team.in_turn(lambda: _restored(folder, assembly))
         team.agree({"checkpoint": step})
-        return _trained(folder, assembly, step, team)
+        outcome = _trained(folder, assembly, step, team)
+        team.part()
+        return outcome
 
 
 def _begin(folder: RunFolder, recipe: Recipe, assembly: assembling.Assembly, begun: bool) -> None:

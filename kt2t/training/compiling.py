@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -181,6 +181,10 @@ class Compiled(keras.Model):
 
     def agree_on_stop(self) -> None:
         """Waits until every worker knows what each was asked."""
+
+    def _ends_without_evaluation(self, options: Mapping[str, Any]) -> bool:
+        """Whether `fit` asks for the evaluation at an epoch's end after the epoch was cut short by a signal."""
+        return bool(options.get("_use_cached_eval_dataset")) and self.stop_signal is not None
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

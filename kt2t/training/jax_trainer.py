@@ -103,6 +103,8 @@ class Trainer(Compiled):
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`."""
+        if self._ends_without_evaluation(options):
+            return {}
         return super().evaluate(_readable(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:

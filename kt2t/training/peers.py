@@ -21,6 +21,7 @@ BEAT = 0.5  # seconds between two signs of life
 SILENCE = 6.0  # seconds without one after which a worker is lost
 _BEAT, _FAREWELL = b"~", b"."
 _last_word = threading.Lock()
+_met: list[Peers] = []
 _THREAD = "kt2t peers"
 _ADVICE = "Start all workers again: they continue from the last checkpoint."
 
@@ -51,6 +52,7 @@ class Peers:
         Args:
             lost: Told its address, and for how many seconds it has said nothing; 0 for one that has ended.
         """
+        _met.append(self)
         atexit.register(self.part)
         threading.Thread(target=self._speak, name=f"{_THREAD}: speaking", daemon=True).start()
         threading.Thread(target=self._listen, args=(lost,), name=_THREAD, daemon=True).start()
@@ -61,6 +63,12 @@ class Peers:
             _, connection = self._calling.popitem()
             with connection, contextlib.suppress(OSError):
                 connection.sendall(_FAREWELL)
+
+    def await_farewells(self, patience: float = NOTICE) -> None:
+        """Returns when all the others have said that they are through, or after so many seconds."""
+        end = time.monotonic() + patience
+        while self._hearing and time.monotonic() < end:
+            time.sleep(0.01)
 
     def _speak(self) -> None:
         while self._calling:
@@ -152,13 +160,30 @@ def has_last_word() -> bool:
     return not are_watched() or _last_word.acquire(blocking=False)
 
 
+def have_met() -> bool:
+    """Whether this process has worked with others."""
+    return bool(_met)
+
+
+def part(last: bool) -> None:
+    """Tells the other workers that this one is through, so that each may then `leave`.
+
+    Args:
+        last: Whether this one serves the others, and so waits until they are through as well.
+    """
+    for peers in _met:
+        peers.part()
+        if last:
+            peers.await_farewells()
+
+
 def are_watched() -> bool:
     """Whether this process works with others that must learn of its end."""
     return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 def leave(status: int) -> None:
-    """Ends this process at once and without a farewell: in the usual way TensorFlow would wait for the other workers."""
+    """Ends this process at once: in the usual way TensorFlow would wait for the other workers, for seconds."""
     logging.shutdown()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()

@@ -132,6 +132,8 @@ class Trainer(Compiled):
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`."""
+        if self._ends_without_evaluation(options):
+            return {}
         with reading(x):
             return super().evaluate(self._readable(x), *arguments, **options)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from kt2t.errors import RecipeError
 from kt2t.training.clusters import resolver
-from kt2t.training.peers import PATIENCE, end_without, gone, meet
+from kt2t.training.peers import PATIENCE, end_without, gone, meet, part
 
 Result = TypeVar("Result")
 GRACE = 60.0
@@ -107,6 +107,12 @@ class Team:
         found = function() if self.first else None
         self.said(True)
         return found if self.first else function()  # type: ignore[return-value]
+
+    def part(self) -> None:
+        """Ends the work of all; returns when nobody needs this worker any more."""
+        if self.count > 1:
+            self.said(True)
+            part(last=self.first)
 
     def together(self) -> contextlib.AbstractContextManager[None]:
         """Within it TensorFlow's errors about the other workers are a `PeerError`."""

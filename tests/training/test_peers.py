@@ -76,6 +76,34 @@ def test_a_stranger_at_the_door_is_no_worker():
     assert addresses[1] in str(failed.get_nowait())
 
 
+def test_the_last_to_leave_waits_until_the_others_have_parted():
+    _, (first, second) = met(2)
+    for one in (first, second):
+        one.watch(lambda address, silent: None)
+    waited: list[float] = []
+
+    def await_farewells():
+        begun = time.monotonic()
+        first.part()
+        first.await_farewells(20)
+        waited.append(time.monotonic() - begun)
+
+    thread = threading.Thread(target=await_farewells)
+    thread.start()
+    time.sleep(0.5)
+    assert not waited
+    second.part()
+    thread.join()
+    assert 0.5 <= waited[0] < 10
+
+
+def test_it_does_not_wait_for_ever():
+    _, (first, _) = met(2)
+    begun = time.monotonic()
+    first.await_farewells(0.2)
+    assert 0.2 <= time.monotonic() - begun < 5
+
+
 def test_an_address_in_use_is_told():
     with socket.socket() as taken:
         taken.bind(("", 0))

@@ -189,6 +189,23 @@ def test_nothing_but_bad_steps_stops_training():
     np.testing.assert_array_equal(kernel(model), START)
 
 
+def test_a_fit_that_a_signal_stops_does_not_evaluate():
+    """Keras would take one batch of it, and trace it first; afterwards the model can be evaluated as before."""
+
+    class Asks(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.ask_to_stop(15)
+            self.model.stop_training = True
+
+        def on_test_begin(self, logs=None):
+            raise AssertionError
+
+    model = compiled()
+    history = model.fit(X, Y, validation_data=(X, Y), epochs=3, verbose=0, callbacks=[Asks()]).history
+    assert len(history["loss"]) == 1 and "val_loss" not in history
+    assert model.evaluate(X, Y, verbose=0, return_dict=True)["loss"] > 0
+
+
 def test_noise_is_a_function_of_seed_and_step():
     found = {}
     for name, seed in (("one", 1), ("again", 1), ("other", 2)):
