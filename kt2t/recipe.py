@@ -24,6 +24,7 @@ SECTIONS = ("problem", "model", "optimizer", "train", "report")
 MUST_BE_GIVEN = "???"
 SUPPLIED = {"model": ("features",)}
 FORMAT = 1
+MEASURES = ("tokens", "rows", "pack", "shapes")  # of a batch
 # Of `train`: what may differ when a run is continued, since the training is the same or only longer.
 CHANGEABLE = ("steps", "strategy", "micro_batches", "steps_per_call", "jit_compile", "max_bad_steps", "on_explosion")
 
@@ -49,7 +50,8 @@ class Train:
     Args:
         steps: Optimizer updates in all.
         batch: `{tokens: N}`, a budget per update with padding counted, or `{rows: N}` examples. `{tokens: N, pack: L}` lets
-            examples share rows of L positions in training.
+            examples share rows of L positions in training. `shapes` beside it is the most shapes that batches may have (24):
+            each is traced, and on JAX compiled, when it is first met; fewer of them start sooner and have more padding.
         strategy: `none`, `mirrored` (every GPU of this machine), `multi_worker` (see `kt2t launch`), `tpu`, or `auto`:
             mirrored on several GPUs, else none.
         micro_batches: Parts in which a replica computes its share of a batch, for one update: less memory, the same numbers.
@@ -89,14 +91,12 @@ class Train:
         self.steps = positive("steps", steps)
         self.batch = {"tokens": 4096} if batch is None else batch
         for name, size in self.batch.items():
-            if name not in ("tokens", "rows", "pack"):
-                raise ValueError(
-                    f"batch.{name}: a batch has no such measure. {nearest(name, ['tokens', 'rows', 'pack'])}"
-                )
+            if name not in MEASURES:
+                raise ValueError(f"batch.{name}: a batch has no such measure. {nearest(name, MEASURES)}")
             positive(f"batch.{name}", size)
-        if len(self.unpacked) != 1:
+        if ("tokens" in self.batch) == ("rows" in self.batch):
             raise ValueError(f"batch: {self.batch!r} should be one of {{tokens: N}} and {{rows: N}}.")
-        _check_pack(**self.batch)
+        _check_pack(self.batch)
         self.strategy = strategy
         self.micro_batches = positive("micro_batches", micro_batches)
         self.steps_per_call = positive("steps_per_call", steps_per_call)
@@ -117,6 +117,11 @@ class Train:
     def unpacked(self) -> dict[str, Any]:
         """The `batch` of an evaluation, which is never packed."""
         return {name: size for name, size in self.batch.items() if name != "pack"}
+
+    @property
+    def shapes(self) -> dict[str, int]:
+        """What the `batch` says of shapes, for batches of another size."""
+        return {name: size for name, size in self.batch.items() if name == "shapes"}
 
 
 @register
@@ -256,10 +261,13 @@ class Recipe:
             raise self.located(RecipeError(message, path=f"{name}.{option}")) from None
 
 
-def _check_pack(pack: int | None = None, tokens: int | None = None, rows: int | None = None) -> None:
+def _check_pack(batch: Mapping[str, int]) -> None:
+    pack, tokens = batch.get("pack", 0), batch.get("tokens")
     if pack and tokens is None:
-        raise ValueError(f"batch.pack: rows of {pack} positions hold as many examples as fit, not {rows}. Give tokens.")
-    if pack and tokens and pack > tokens:
+        raise ValueError(
+            f"batch.pack: rows of {pack} positions hold as many examples as fit, not {batch['rows']}. Give tokens."
+        )
+    if tokens and pack > tokens:
         raise ValueError(
             f"batch.pack: rows of {pack} positions do not fit a batch of {tokens} tokens. "
             f"Choose {tokens} or less, or more tokens."

@@ -69,7 +69,7 @@ model: {type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, 
 optimizer:
   type: Adam
   learning_rate: {type: Noam, hidden_dim: =model.hidden_dim, warmup: 20}
-train: {steps: 12, batch: {rows: 16}, dtype: float32}
+train: {steps: 12, batch: {rows: 16, shapes: 1}, dtype: float32}
 report: {every: 4, best: exact_match, score_limit: 16, samples: 2}
 """
 

@@ -47,6 +47,8 @@ def test_a_good_recipe_passes(tmp_path):
         ("steps: 100", "steps: many", 6, "train.steps", "'many' is not a whole number"),
         ("steps: 100", "steps: -1", 6, "train.steps", "-1 is not positive"),
         ("{tokens: 512}", "{token: 512}", 6, "train.batch.token", "Did you mean 'tokens'"),
+        ("{tokens: 512}", "{tokens: 512, shapes: 0}", 6, "train.batch.shapes", "not positive"),
+        ("{tokens: 512}", "{shapes: 4}", 6, "train.batch", "one of"),
         ("beams: 4", "beans: 4", 7, "report.decode.beans", "Did you mean 'beams'"),
         ("symbols: 10", "symbols: '???'", 1, "problem.symbols", "must be given"),
     ],

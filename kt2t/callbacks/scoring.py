@@ -10,6 +10,7 @@ import numpy as np
 
 from kt2t.callbacks.logs import validation, without_validation
 from kt2t.callbacks.stopping import is_stopping
+from kt2t.data.shapes import SHAPES
 from kt2t.decoding import has_source, without_fillers
 
 
@@ -28,16 +29,23 @@ class Scoring(keras.callbacks.Callback):
         split: Which examples.
         limit: How many at most, spread evenly over all lengths; None for all.
         rows: Examples decoded at a time, of similar length.
+        shapes: The most shapes that these may have.
 
     Raises:
-        ValueError: `limit` or `rows` is not positive.
+        ValueError: `limit`, `rows` or `shapes` is not positive.
     """
 
     def __init__(
-        self, problem: Any, search: Any = None, split: str = "validation", limit: int | None = None, rows: int = 64
+        self,
+        problem: Any,
+        search: Any = None,
+        split: str = "validation",
+        limit: int | None = None,
+        rows: int = 64,
+        shapes: int = SHAPES,
     ) -> None:
         super().__init__()
-        for name, value in {"limit": limit, "rows": rows}.items():
+        for name, value in {"limit": limit, "rows": rows, "shapes": shapes}.items():
             if value is not None and value < 1:
                 raise ValueError(f"{name}: {value} is not positive.")
         self.problem = problem
@@ -45,6 +53,7 @@ class Scoring(keras.callbacks.Callback):
         self.split = split
         self.limit = limit
         self.rows = rows
+        self.shapes = shapes
         self._references: list[Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -66,7 +75,8 @@ class Scoring(keras.callbacks.Callback):
 
         with averaged(self.model):
             decoded = {}
-            for number, text in decode_split(self.model, self.problem, self.split, self.search, self.limit, self.rows):
+            size = (self.limit, self.rows, self.shapes)
+            for number, text in decode_split(self.model, self.problem, self.split, self.search, *size):
                 if is_stopping(self.model):
                     without_validation(logs)
                     return
@@ -77,16 +87,23 @@ class Scoring(keras.callbacks.Callback):
 
 
 def decode_split(
-    model: Any, problem: Any, split: str, search: Any = None, limit: int | None = None, rows: int = 64
+    model: Any,
+    problem: Any,
+    split: str,
+    search: Any = None,
+    limit: int | None = None,
+    rows: int = 64,
+    shapes: int = SHAPES,
 ) -> Iterator[tuple[int, str]]:
     """The number of each example of a split and its best decoded text, in order of length.
 
     Args:
         limit: How many examples at most: whole batches evenly spaced from the shortest to the longest.
         rows: Examples decoded at a time.
+        shapes: The most shapes that these may have.
     """
     rows = min(rows, limit or rows)
-    batches = problem.batches(split, rows=rows, shuffle=False)
+    batches = problem.batches(split, rows=rows, shapes=shapes, shuffle=False)
     left = len(batches) * rows if limit is None else limit
     for number in _evenly(len(batches), -(-left // rows)):
         features, *_ = batches.batch(number)

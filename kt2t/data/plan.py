@@ -9,7 +9,7 @@ import numpy as np
 
 from kt2t.data.buckets import bucket_groups, geometric_buckets
 from kt2t.data.packing import PackedBatches
-from kt2t.data.shapes import PaddedBatches, length_groups
+from kt2t.data.shapes import SHAPES, PaddedBatches, length_groups
 from kt2t.errors import DataError
 
 
@@ -74,7 +74,7 @@ class Plan:
         shuffle: bool = True,
         max_length: int | None = None,
         multiple: int = 1,
-        shapes: int = 24,
+        shapes: int = SHAPES,
         pack: int | None = None,
         bucket_step: float | None = None,
     ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kt2t.data.shapes import SHAPES
 from kt2t.errors import DataError
 from kt2t.features import Feature
 from kt2t.registry import build, register
@@ -195,7 +196,7 @@ class Problem:
         shuffle: bool | None = None,
         max_length: int | None = None,
         multiple: int = 1,
-        shapes: int = 24,
+        shapes: int = SHAPES,
         pack: int | None = None,
         bucket_step: float | None = None,
     ) -> Batches:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 WORTH = 0.0002
+SHAPES = 24  # of the batches of a split, where nothing else is asked for
 
 
 @dataclass

@@ -91,7 +91,7 @@ def evaluate_model(assembly: assembling.Assembly, split: str, step: int, samples
             evaluation.samples = [{"targets": row.targets, "prediction": row.prediction} for row in rows]
     elif scores:
         references = problem.references(split)
-        decoded = dict(decode_split(model, problem, split, assembly.search))
+        decoded = dict(decode_split(model, problem, split, assembly.search, **assembly.recipe.train.shapes))
         chosen = sorted(decoded)
         evaluation.scores.update(problem.score([decoded[i] for i in chosen], [references[i] for i in chosen]))
         evaluation.signatures.update({score.name: score.signature for score in scores})

@@ -124,7 +124,7 @@ def _callbacks(
     if innermost(assembly.model.optimizer).use_ema:
         found.append(keras.callbacks.SwapEMAWeights())  # evaluation is of the averages
     if report.score and (problem.scores() or problem.further_scores):
-        found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit))
+        found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit, **recipe.train.shapes))
     found.append(
         callbacks.Checkpointing(
             folder.checkpoints,

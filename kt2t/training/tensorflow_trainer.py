@@ -102,7 +102,7 @@ class Trainer(Compiled):
 
             def measured(iterator: Iterator[Any]) -> Any:
                 logs, _ = run(iterator)
-                self._hear()
+                self.agree_on_stop()  # the next batch may have a new shape, and tracing it takes as long as many batches
                 return logs
 
             self.test_function = measured
@@ -340,13 +340,17 @@ class Trainer(Compiled):
             return
         heard = self._heard
         object.__setattr__(self, "_heard", self.replicas.everywhere(tf.constant(self._asked, tf.int32)))
+        self._take_in(heard)
+
+    def _take_in(self, heard: Any) -> None:
         if heard is not None:
             self._agreed[:] = [one or other for one, other in zip(self._agreed, heard.numpy().tolist(), strict=True)]
 
     def agree_on_stop(self) -> None:
         """Waits until every worker knows what each was asked."""
-        for _ in range(2):
-            self._hear()
+        self._hear()
+        self._take_in(self._heard)
+        object.__setattr__(self, "_heard", None)
 
 
 class _Workers:
