@@ -41,8 +41,8 @@ class FakeProblem:
     def scores(self):
         return list(self._scores)
 
-    def batches(self, split, rows, shuffle):
-        self.asked.append((split, rows, shuffle))
+    def batches(self, split, rows, shapes, shuffle):
+        self.asked.append((split, rows, shapes, shuffle))
         return FakeBatches(rows)
 
     def references(self, split):
@@ -86,6 +86,12 @@ def test_every_example_meets_its_own_reference():
     logs, callback = scored(FakeProblem(), rows=2)
     assert logs == {"loss": 1.0, "validation_exact": 100.0, "validation_count": 7.0}
     assert callback.model.search == "beam"
+
+
+def test_batches_have_the_rows_and_shapes_that_are_asked_for():
+    problem = FakeProblem()
+    scored(problem, rows=2, shapes=3)
+    assert problem.asked == [("validation", 2, 3, False)]
 
 
 def test_another_split_has_its_own_name():
@@ -158,3 +164,5 @@ def test_options_are_checked():
         Scoring(FakeProblem(), limit=0)
     with pytest.raises(ValueError, match="rows: -1 is not positive"):
         Scoring(FakeProblem(), rows=-1)
+    with pytest.raises(ValueError, match="shapes: 0 is not positive"):
+        Scoring(FakeProblem(), shapes=0)
