@@ -45,6 +45,8 @@ class Peers:
     def __init__(self, calling: Mapping[str, socket.socket], hearing: Mapping[str, socket.socket]) -> None:
         self._calling = dict(calling)
         self._hearing = {connection: address for address, connection in hearing.items()}
+        self._through: set[socket.socket] = set()  # those of the hearing on which a farewell came
+        self._parted: list[socket.socket] = []  # open until this process ends, which the others hear
 
     def watch(self, lost: Callable[[str, float], None]) -> None:
         """From now on a thread tells `lost` of the first worker that ends without a farewell or falls silent.
@@ -61,14 +63,17 @@ class Peers:
         """Tells the others that this worker is through, so that its end is no loss; not after an error."""
         while self._calling and not hasattr(sys, "last_value"):
             _, connection = self._calling.popitem()
-            with connection, contextlib.suppress(OSError):
+            self._parted.append(connection)
+            with contextlib.suppress(OSError):
                 connection.sendall(_FAREWELL)
 
     def await_farewells(self, patience: float = NOTICE) -> None:
         """Returns when all the others have said that they are through, or after so many seconds."""
-        end = time.monotonic() + patience
-        while self._hearing and time.monotonic() < end:
-            time.sleep(0.01)
+        _await(lambda: self._through.issuperset(self._hearing), patience)
+
+    def await_ends(self, patience: float = NOTICE) -> None:
+        """Returns when all the others have ended, or after so many seconds."""
+        _await(lambda: not self._hearing, patience)
 
     def _speak(self) -> None:
         while self._calling:
@@ -86,13 +91,17 @@ class Peers:
             silent = {connection: seconds + waited for connection, seconds in silent.items()}
             for connection in ready:
                 said = _said(connection)
-                if said and _FAREWELL not in said:
+                if _FAREWELL in said:
+                    self._through.add(connection)
+                if said and connection not in self._through:
                     silent[connection] = 0.0
                     continue
                 silent.pop(connection, None)
+                if said:
+                    continue
                 address = self._hearing.pop(connection)
                 connection.close()
-                if not said:
+                if connection not in self._through:
                     return lost(address, 0.0)
             late = max(silent, key=lambda connection: silent[connection], default=None)
             if late is not None and silent[late] > SILENCE:
@@ -166,15 +175,18 @@ def have_met() -> bool:
 
 
 def part(last: bool) -> None:
-    """Tells the other workers that this one is through, so that each may then `leave`.
+    """Tells the other workers that this one is through, and returns when all are, so that each may then `leave`.
+
+    An operation of several workers may be through here and still wait there for what this process holds.
 
     Args:
-        last: Whether this one serves the others, and so waits until they are through as well.
+        last: Whether this one serves the others, and so waits until they have ended.
     """
     for peers in _met:
         peers.part()
+        peers.await_farewells()
         if last:
-            peers.await_farewells()
+            peers.await_ends()
 
 
 def are_watched() -> bool:
@@ -189,6 +201,12 @@ def leave(status: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(status)
+
+
+def _await(is_so: Callable[[], bool], patience: float) -> None:
+    end = time.monotonic() + patience
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def _said(connection: socket.socket) -> bytes:

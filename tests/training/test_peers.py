@@ -16,6 +16,24 @@ from kt2t.errors import PeerError
 from kt2t.run.launch import _free_addresses
 from kt2t.training.peers import BEAT, SILENCE, Peers, are_watched, gone, has_last_word, meet
 
+MET: list[Peers] = []
+
+
+@pytest.fixture(autouse=True)
+def ended(monkeypatch):
+    """After each test all its peers are gone, and their threads with them."""
+    monkeypatch.setattr("kt2t.training.peers._met", [])
+    MET.clear()
+    yield
+    for peers in MET:
+        peers.part()
+    for peers in MET:
+        for connection in peers._parted:
+            connection.close()
+    end = time.monotonic() + 10
+    while are_watched() and time.monotonic() < end:
+        time.sleep(0.01)
+
 
 def met(count):
     addresses = _free_addresses(count)
@@ -28,6 +46,7 @@ def met(count):
         thread.start()
     for thread in threads:
         thread.join()
+    MET.extend(found.values())
     return addresses, [found[place] for place in range(count)]
 
 
@@ -80,21 +99,27 @@ def test_the_last_to_leave_waits_until_the_others_have_parted():
     _, (first, second) = met(2)
     for one in (first, second):
         one.watch(lambda address, silent: None)
-    waited: list[float] = []
+    told: list[str] = []
 
-    def await_farewells():
-        begun = time.monotonic()
+    def leave():
         first.part()
         first.await_farewells(20)
-        waited.append(time.monotonic() - begun)
+        told.append("all are through")
+        first.await_ends(20)
+        told.append("all have ended")
 
-    thread = threading.Thread(target=await_farewells)
+    thread = threading.Thread(target=leave)
     thread.start()
     time.sleep(0.5)
-    assert not waited
+    assert told == []
     second.part()
-    thread.join()
-    assert 0.5 <= waited[0] < 10
+    second.await_farewells(20)
+    time.sleep(0.5)
+    assert told == ["all are through"]
+    for connection in second._parted:
+        connection.close()  # as its process's end does
+    thread.join(10)
+    assert told == ["all are through", "all have ended"]
 
 
 def test_it_does_not_wait_for_ever():
