@@ -150,8 +150,11 @@ class Batches:
             return tf.nest.pack_sequence_as(kinds, shaped)
 
         steps = tf.data.Dataset.counter(self.start) if self.repeat else tf.data.Dataset.range(self.start, len(self))
+        # Nothing here can be tuned, and the thread that would try sleeps for longer and longer; the end of an iterator, and so
+        # of an evaluation that a signal cuts, waits until it wakes: 20 s were seen.
         options = tf.data.Options()
         options.experimental_optimization.inject_prefetch = False
+        options.autotune.enabled = False
         dataset = steps.map(batch).with_options(options)
         dataset.feed = feed
         return dataset
