@@ -32,13 +32,14 @@ class Beam(Search):
 
     Args:
         beams: Hypotheses kept for each source.
-        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences.
+        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Not negative: a bound on
+            what may still come, which ends the search, rests on that.
         n_best: How many hypotheses of each source are returned.
         early_stopping: Stops when the first hypothesis is certain; False goes on until all kept ones are.
         extra_length: In tokens beyond the source's length, after which decoding stops.
 
     Raises:
-        ValueError: A count that is not positive, or more results than beams.
+        ValueError: A count that is not positive, more results than beams, or a negative `length_penalty`.
 
     Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: when fewer hypotheses have
     ended than `n_best`, running ones follow behind them, normalised like them, where Tensor2Tensor has empty places, or
@@ -57,6 +58,10 @@ class Beam(Search):
             raise ValueError(f"beams: {beams} is not positive.")
         if not 1 <= n_best <= beams:
             raise ValueError(f"n_best: {n_best} of {beams} beams cannot be returned. Choose 1 to {beams}.")
+        if length_penalty < 0:
+            raise ValueError(
+                f"length_penalty: {length_penalty} is negative. 0 is the least, and favours short answers most."
+            )
         if extra_length < 0:
             raise ValueError(f"extra_length: {extra_length} is negative.")
         self.beams = beams

@@ -16,8 +16,10 @@ from kt2t.models.model import Model, segments_of
 from kt2t.ops import masks
 from kt2t.ops.positions import positions
 from kt2t.ops.segments import shift_right
+from kt2t.options import nearest
 
 Tensor = Any
+TIES = ("all", "output", "none")
 
 
 class TextDecoder(Decodes, Model):
@@ -40,10 +42,16 @@ class TextDecoder(Decodes, Model):
                 f"features: {type(self).__name__} writes Text, and the targets are {targets!r}. Use TransformerEncoder."
             )
 
-    def make_text(self, hidden_dim: int, tied: bool) -> None:
-        """Makes the targets' embedding and, unless the softmax is tied to its table, the head."""
+    def make_text(self, hidden_dim: int, tie: str) -> None:
+        """Makes the targets' embedding and, unless the softmax is tied to its table, the head.
+
+        Raises:
+            ValueError: `tie` is neither `all`, `output` nor `none`.
+        """
+        if tie not in TIES:
+            raise ValueError(f"tie: {tie!r} is no way to share tables. {nearest(tie, TIES)}")
         self.targets_embedding = embed(self.features["targets"], hidden_dim, dtype=self.dtype_policy.name)
-        self.head = None if tied else head(self.features["targets"], dtype=self.dtype_policy.name)
+        self.head = None if tie != "none" else head(self.features["targets"], dtype=self.dtype_policy.name)
 
     def decode(
         self, features: Mapping[str, Tensor], memory: Mapping[str, Tensor] | None, training: bool | None = False

@@ -92,7 +92,7 @@ class Transformer(InputEncoder, TextDecoder):
             "normalization": normalization,
             "dtype": self.dtype_policy.name,
         }
-        self.make_text(hidden_dim, tied=tie != "none")
+        self.make_text(hidden_dim, tie)
         shared = tie == "all" and self.features["inputs"] == self.features["targets"]
         self.make_inputs(hidden_dim, self.targets_embedding if shared else None)
         self.encoder = stack_of(num_layers if encoder_layers is None else encoder_layers, **shape)

@@ -80,7 +80,7 @@ class TransformerLM(PrefixDecoder):
         **kwargs: Any,
     ) -> None:
         super().__init__(features, **kwargs)
-        self.make_text(hidden_dim, tied=tie != "none")
+        self.make_text(hidden_dim, tie)
         self.make_inputs(hidden_dim, prefix, shared=tie == "all")
         if "inputs" in self.features and isinstance(attention, RelativeAttention):
             raise ValueError(

@@ -48,6 +48,8 @@ def restored(
     folder = RunFolder(run)
     recipe = folder.recipe()
     _override_search(recipe, overrides)
+    if recipe.train.strategy != "none":  # of the training: whoever reads may be one process, with other devices
+        recipe.nodes["train"] = {**recipe.nodes["train"], "strategy": "auto"}
     problem = assembling.problem_of(recipe)
     if ready is None:
         assembling.restore_vocabularies(problem, folder.vocabularies)

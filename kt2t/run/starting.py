@@ -50,6 +50,8 @@ def start_of(recipe: Recipe) -> Path | None:
 def start(assembly: Assembly, path: Path) -> None:
     """Takes the weights that fit, and tells what did not; the optimizer stays fresh, at step 0.
 
+    Where the optimizer kept averages of the weights (`use_ema`), the weights themselves are taken, not the averages.
+
     Raises:
         RuntimeError: The checkpoint is damaged, or nothing of it fits.
     """

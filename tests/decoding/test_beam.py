@@ -87,6 +87,7 @@ def test_one_beam_without_ends_is_greedy():
         ({"beams": 0}, "beams: 0 is not positive"),
         ({"beams": 2, "n_best": 3}, "n_best: 3 of 2 beams cannot be returned"),
         ({"extra_length": -1}, "extra_length: -1 is negative"),
+        ({"length_penalty": -0.5}, "length_penalty: -0.5 is negative"),
     ],
 )
 def test_refusals(options, message):

@@ -18,7 +18,7 @@ from kt2t.decoding import Beam, Greedy
 from kt2t.features import END, Label, Text
 from kt2t.layers import Attention, FeedForward, L2Norm, LearnedPositions, NoPositions, RelativeAttention
 from kt2t.losses import CrossEntropy
-from kt2t.models import Transformer
+from kt2t.models import Transformer, TransformerLM
 from kt2t.ops.paths import attribute_paths
 
 SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2}
@@ -164,6 +164,12 @@ def test_dropout_options():
 def test_heads_that_do_not_divide():
     with pytest.raises(ValueError, match="num_heads: 6 heads do not divide hidden_dim 16. Choose 1, 2, 4, 8 or 16."):
         Transformer(FEATURES, hidden_dim=16, num_heads=6)
+
+
+@pytest.mark.parametrize("model", [Transformer, TransformerLM])
+def test_a_misspelt_way_to_tie_is_refused(model):
+    with pytest.raises(ValueError, match="tie: 'outputs' is no way to share tables. Did you mean 'output'"):
+        model(FEATURES, hidden_dim=16, num_heads=4, tie="outputs")
 
 
 def test_what_is_decoded_ends_with_zeros():

@@ -41,6 +41,14 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(tiny_run, tmp_p
     assert "step-12" in caplog.text
 
 
+def test_a_run_of_several_workers_is_read_by_one(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    file = tmp_path / "run" / "recipe.yaml"
+    file.write_text(file.read_text().replace("strategy: auto", "strategy: multi_worker"))
+    assert RunFolder(tmp_path / "run").recipe().train.strategy == "multi_worker"
+    assert restored(tmp_path / "run", "last").step == 12
+
+
 def test_the_search_can_be_changed_and_nothing_else(tiny_run):
     found = restored(tiny_run, "last", ["report.decode.type=Beam", "report.decode.beams=3"])
     assert type(found.assembly.search).__name__ == "Beam" and found.assembly.search.beams == 3
