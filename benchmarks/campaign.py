@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ RECIPE = """\
 problem: {{type: Reverse, symbols: 5, max_length: 4, evaluation_length: 6, train_examples: 600, validation_examples: 60}}
 model: {{type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2, dropout: 0.1}}
 optimizer: {{type: Adam, learning_rate: {{type: Noam, hidden_dim: =model.hidden_dim, warmup: 20}}}}
-train: {{steps: {steps}, batch: {{rows: 16}}, dtype: float32, deterministic: true, strategy: {strategy}}}
+train: {{steps: {steps}, batch: {{rows: 16, shapes: 2}}, dtype: float32, deterministic: true, strategy: {strategy}}}
 report: {{every: {every}, best: loss, score: false, attention_maps: false, samples: 1}}
 """
 # What a curve holds besides depends on the clock.
@@ -33,9 +33,8 @@ TIMED = ("per_second", "waiting", "seconds", "input")
 class Started:
     """A process of a run, as the campaign sees it."""
 
-    def __init__(self, process: int, kept: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, process: int) -> None:
         self.process = process
-        self.kept = kept  # a `Popen` that is let go complains
         self.status: int | None = None
         self.since = time.monotonic()
 
@@ -44,18 +43,13 @@ class Started:
         if self.status is None:
             found, status = os.waitpid(self.process, os.WNOHANG)
             if found:
-                self._end(status)
+                self.status = os.waitstatus_to_exitcode(status)
         return self.status
 
     def wait(self) -> int:
         while self.poll() is None:
             time.sleep(0.002)
         return self.status or 0
-
-    def _end(self, status: int) -> None:
-        self.status = os.waitstatus_to_exitcode(status)
-        if self.kept is not None:
-            self.kept.returncode = self.status
 
 
 class Campaign:
@@ -76,8 +70,7 @@ class Campaign:
         self.recipe.write_text(RECIPE.format(steps=steps, strategy=given, every=every))
         self.log = folder / "said.txt"
         os.environ["KT2T_DATA"] = str(folder / "data")
-        if strategy != "multi_worker":
-            import_keras(operation=False)  # so that each run is a copy of this process, which has imported all of it
+        import_keras(operation=False)  # so that each run is a copy of this process, which has imported all of it
 
     def whole(self) -> Path:
         """A run that nothing disturbs and that keeps all its checkpoints."""
@@ -95,34 +88,33 @@ class Campaign:
             steps: Where each worker notes its steps: see `noting`.
         """
         words = [str(self.recipe), *overrides, "--run-dir", str(run)]
-        if self.strategy == "multi_worker":
-            code = "import sys, campaign; campaign.launched(sys.argv[1], sys.argv[2:])"
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-            with self.log.open("ab") as log:
-                process = subprocess.Popen(
-                    [sys.executable, "-c", code, str(steps or ""), *words], stdout=log, stderr=log, env=environment
-                )
-            return Started(process.pid, process)
-        process_id = os.fork()
-        if process_id:
-            return Started(process_id)
-        self._be("train", *words, steps=steps)
+        return Started(copied(lambda: self._be(*words, steps=steps)))
 
     def _be(self, *words: str, steps: Path | None) -> None:
-        status = 70
-        try:
-            with self.log.open("ab") as log:
-                os.dup2(log.fileno(), 1)
-                os.dup2(log.fileno(), 2)
-            if self.strategy == "mirrored":
-                two_processors()
-            if steps is not None:
-                noting(steps)
-            main(list(words))
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 0
-        finally:
-            os._exit(status)
+        with self.log.open("ab") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        if self.strategy == "multi_worker":
+            launched(words, steps)
+        if self.strategy == "mirrored":
+            two_processors()
+        if steps is not None:
+            noting(steps)
+        main(["train", *words])
+
+
+def copied(work: Callable[[], None]) -> int:
+    """The number of a new process, a copy of this one that does some work and ends with its status."""
+    process = os.fork()
+    if process:
+        return process
+    status = 70
+    try:
+        work()
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0
+    finally:
+        os._exit(status)
 
 
 def two_processors() -> None:
@@ -132,21 +124,58 @@ def two_processors() -> None:
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
-def launched(steps: str, words: Sequence[str]) -> None:
-    """`kt2t launch --workers 2`, with workers that note their steps where that is asked for."""
-    from kt2t.run.launch import launch
+def launched(words: Sequence[str], steps: Path | None) -> None:
+    """`kt2t launch --workers 2`, with workers that are copies of this process, and note their steps where that is asked for."""
+    from kt2t.run import launch
 
-    code = "import sys, campaign; campaign.working(sys.argv[1], sys.argv[2:])"
+    launch._start = functools.partial(Worker, steps)  # type: ignore[assignment]
     run = Path(words[words.index("--run-dir") + 1])
     recipe, *rest = words
-    given = ["train", recipe, "train.strategy=multi_worker", *rest]
-    sys.exit(launch(given, 2, run, restarts=20, command=[sys.executable, "-c", code, steps]))
+    sys.exit(launch.launch(["train", recipe, "train.strategy=multi_worker", *rest], 2, run, restarts=20))
 
 
-def working(steps: str, words: Sequence[str]) -> None:
-    if steps:
-        noting(Path(steps))
-    main(list(words))
+class Worker:
+    """A copy of this process in place of the one that `launch` starts, with what `launch` asks of a `subprocess.Popen`."""
+
+    def __init__(
+        self, steps: Path | None, command: Sequence[str], addresses: Sequence[str], worker: int, said: int | None
+    ) -> None:
+        self.returncode: int | None = None
+        self.pid = copied(lambda: self._work(steps, command, addresses, worker, said))
+
+    def poll(self) -> int | None:
+        return self._found(os.WNOHANG)
+
+    def wait(self) -> int | None:
+        return self._found(0)
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _found(self, options: int) -> int | None:
+        if self.returncode is None:
+            process, status = os.waitpid(self.pid, options)
+            self.returncode = os.waitstatus_to_exitcode(status) if process else None
+        return self.returncode
+
+    def _work(
+        self, steps: Path | None, command: Sequence[str], addresses: Sequence[str], worker: int, said: int | None
+    ) -> None:
+        from kt2t.run import launch
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        os.setsid()
+        if said is not None:
+            os.dup2(said, 1)
+            os.dup2(said, 2)
+        os.environ.update(launch.environment(addresses, worker, os.getppid()))
+        if steps is not None:
+            noting(steps)
+        main(list(command[command.index("train") :]))
 
 
 def noting(file: Path) -> None:

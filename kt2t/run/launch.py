@@ -108,14 +108,19 @@ def _verdict(found: Sequence[int | None], stopped: Sequence[int]) -> int | None:
 
 
 def _start(command: Sequence[str], addresses: Sequence[str], worker: int, said: int | None) -> subprocess.Popen[bytes]:
-    task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": worker}}
-    threads = str(max(1, (os.cpu_count() or 1) // len(addresses)))
-    environment = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, **os.environ}
-    environment.update({"TF_CONFIG": json.dumps(task), _LAUNCHER: str(os.getpid())})
+    told = environment(addresses, worker, os.getpid())
     # In a session of its own: Ctrl-C reaches this process, which hands it on to all of them once.
     return subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        command, env=told, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
     )
+
+
+def environment(addresses: Sequence[str], worker: int, launcher: int) -> dict[str, str]:
+    """What the environment of a worker tells it: the others, its share of the processors, and who has started it."""
+    task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": worker}}
+    threads = str(max(1, (os.cpu_count() or 1) // len(addresses)))
+    told = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, **os.environ}
+    return {**told, "TF_CONFIG": json.dumps(task), _LAUNCHER: str(launcher)}
 
 
 def _free_addresses(count: int) -> list[str]:
