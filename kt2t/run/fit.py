@@ -69,9 +69,11 @@ def _kept(folder: RunFolder, step: int) -> dict[str, Any] | None:
 
 def _rescue(callbacks: list[Any], error: Exception) -> None:
     """Keeps what was trained where only what follows it failed."""
-    from kt2t.callbacks import Checkpointing
+    from kt2t.callbacks import Checkpointing, EvaluatingAverages
 
     for callback in callbacks:
+        if isinstance(callback, EvaluatingAverages):  # it stands before what saves
+            callback.put_back()
         if isinstance(callback, Checkpointing):
             callback.rescue(error)
 
@@ -87,6 +89,7 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
 
     from kt2t.callbacks import Checkpointing, TensorBoard
     from kt2t.callbacks.logs import validation as validated
+    from kt2t.training.averages import averaged
 
     logs = dict(read_manifest(folder.checkpoints / f"step-{step}").extra.get("metrics", {}))
     evaluated = bool(validated(logs))
@@ -95,7 +98,8 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
     together = keras.callbacks.CallbackList(callbacks, model=assembly.model, verbose=0)
     together.on_train_begin()
     if not evaluated:
-        found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
+        with averaged(assembly.model):
+            found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
         logs.update({f"val_{name}": float(value) for name, value in found.items()})
         together.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
     else:
@@ -110,8 +114,6 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
 def _callbacks(
     folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any, batches: Any, explosions: Any
 ) -> list[Any]:
-    import keras
-
     from kt2t import callbacks
     from kt2t.training.clipping import innermost
 
@@ -122,7 +124,7 @@ def _callbacks(
         callbacks.ComparingReplicas(team),
     ]
     if innermost(assembly.model.optimizer).use_ema:
-        found.append(keras.callbacks.SwapEMAWeights())  # evaluation is of the averages
+        found.append(callbacks.EvaluatingAverages())
     if report.score and (problem.scores() or problem.further_scores):
         found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit, **recipe.train.shapes))
     found.append(
