@@ -242,11 +242,10 @@ def _chosen(condition: Any, new: list[Any], old: list[Any]) -> list[Any]:
 
 
 def _total(data: Any) -> Any:
-    """The summed weights of a batch: of its rows where it has no weights. A number of the device is not waited for."""
+    """The summed weights of a batch as `parts.tokens` counts them. A number of the device is not waited for."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if sample_weight is None:
-        return len(jax.tree.leaves((y, x))[0])
-    return sum(one.sum() for one in jax.tree.leaves(sample_weight))
+    count = len(jax.tree.leaves((y, x))[0])
+    return sum(count if one is None else one.sum() for one in keras.tree.flatten(sample_weight))
 
 
 class _Passes(keras.utils.PyDataset):
