@@ -41,7 +41,7 @@ class Trainer(Compiled):
         iterations = _index(self.optimizer.variables, inner._iterations)
         step = slots[iterations]
         found = self._gradients(state, keras.utils.unpack_x_y_sample_weight(data), step)
-        gradients, new_non_trainable, metrics, sums = found
+        gradients, new_non_trainable, new_metrics, sums = found
         with keras.StatelessScope(list(zip(self.optimizer.variables, slots, strict=True))):
             rate = jnp.asarray(self.optimizer.learning_rate)
             scale = self.optimizer.scale_loss(jnp.ones(()))
@@ -52,7 +52,7 @@ class Trainer(Compiled):
         scaling = self.optimizer is not inner  # then it looks for itself, and learns from it
         new_slots = new_slots if scaling else _chosen(finite, new_slots, slots)
         new_slots[iterations] = step + 1
-        with self._measuring(metrics) as scope:
+        with self._measuring(_chosen(finite, new_metrics, metrics)) as scope:
             self._record(sums, only_finite=True)
             self._bad_steps.update_state(finite, step)
             logs = self._results(self._metrics_in_training)

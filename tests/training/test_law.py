@@ -344,6 +344,8 @@ def test_a_step_that_is_not_finite_changes_nothing_anywhere(split):
     logs, ends, _ = trained(split, lambda: Adam(0.01), poisoned)
     assert [one["bad_steps"] for one in logs] == [0, 0, 0, 1, 1, 1]
     wanted = trained(ONE, lambda: Adam(0.01), poisoned)
+    measured = [one["accuracy"] for one in logs]
+    assert measured[3] == measured[2] and measured == pytest.approx([one["accuracy"] for one in wanted[0]], rel=1e-5)
     for one, other in zip(ends, wanted[1], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
     assert all(np.isfinite(one).all() for one in ends)

@@ -182,6 +182,19 @@ def test_a_step_that_is_not_finite_leaves_the_statistics_of_the_data_as_they_wer
         assert np.abs(third - first).max() > 1e-3
 
 
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"micro_batches": 2}], ids=str)
+@pytest.mark.parametrize("row", [0, 5])
+def test_a_step_that_is_not_finite_has_no_part_in_the_metrics(options, row):
+    bad = X.copy()
+    bad[row, 0] = np.nan
+    model = compiled(keras.optimizers.SGD(0.0), metrics=["mae"], **options)
+    history = fit(model, x=bad)
+    first = row // 4 * 4
+    kept = np.delete(np.arange(len(X)), slice(first, first + 4))
+    wanted = np.abs(X @ START - Y).mean(-1)[kept] @ W[kept] / W[kept].sum()
+    assert history["mae"] == pytest.approx([wanted], rel=1e-5) and history["bad_steps"] == [1]
+
+
 def test_nothing_but_bad_steps_stops_training():
     model = compiled(max_bad_steps=10)
     with pytest.raises(NumericsError, match="not finite"):
