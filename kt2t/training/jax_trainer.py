@@ -89,7 +89,8 @@ class Trainer(Compiled):
                 found = run(state, waiting)
                 self.input_seconds += waiting.seconds
                 self.step_seconds += time.perf_counter() - started - waiting.seconds
-                self._tokens_unread += [_total(data) for data in waiting.taken]
+                for data in waiting.taken:
+                    self._count_tokens(_total(data))
                 return found
 
             self.train_function = timed

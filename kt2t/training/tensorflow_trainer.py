@@ -326,11 +326,11 @@ class Trainer(Compiled):
         return readable(data, self.replicas.workers, self.replicas.worker)
 
     def _counted(self, step: Any) -> Any:
-        """The step without its tokens in the logs, which are kept until somebody asks: reading one waits for its step."""
+        """The step without its tokens in the logs."""
 
         def counted(iterator: Iterator[Any]) -> tuple[Any, float]:
             logs, waited = step(iterator)
-            self._tokens_unread.append(logs.pop(_TOKENS, 0.0))
+            self._count_tokens(logs.pop(_TOKENS, 0.0))
             return logs, waited
 
         return counted
