@@ -41,15 +41,16 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
             count = min(every - step % every, last - step)
             epochs = (last - step) // every if count == every else 1
             try:
-                model.fit(
-                    batches.at(step),
-                    steps_per_epoch=count,
-                    initial_epoch=step // every,
-                    epochs=step // every + epochs,
-                    validation_data=validation,
-                    callbacks=callbacks,
-                    verbose=0,
-                )
+                with _never_beyond(model, step):
+                    model.fit(
+                        batches.at(step),
+                        steps_per_epoch=count,
+                        initial_epoch=step // every,
+                        epochs=step // every + epochs,
+                        validation_data=validation,
+                        callbacks=callbacks,
+                        verbose=0,
+                    )
             except Exception as error:
                 _rescue(callbacks, error)
                 raise
@@ -59,6 +60,20 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
             step = after
         model.agree_on_stop()
     return model.stop_signal
+
+
+@contextlib.contextmanager
+def _never_beyond(model: Any, step: int) -> Iterator[None]:
+    """Within, no call has steps beyond the epoch's end: one a call, where another `steps_per_call` led to this step."""
+    steps_per_call = model.steps_per_execution
+    if step % steps_per_call == 0:
+        yield
+        return
+    model.steps_per_execution, model.train_function, model.test_function = 1, None, None
+    try:
+        yield
+    finally:
+        model.steps_per_execution, model.train_function, model.test_function = steps_per_call, None, None
 
 
 def _kept(folder: RunFolder, step: int) -> dict[str, Any] | None:

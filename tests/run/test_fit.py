@@ -40,6 +40,12 @@ def test_curves_are_whole_where_a_kill_came_between_a_checkpoint_and_its_figures
         assert curve(cut, part, tag) == pytest.approx(expected, rel=1e-4), (part, tag)
 
 
+def test_more_steps_a_call_than_led_to_a_checkpoint_do_not_go_beyond_the_end(tiny, tmp_path):
+    trained(tiny, tmp_path / "run", 2)
+    assert trained(tiny, tmp_path / "run", 8, "train.steps_per_call=4").step == 8
+    assert [path.name for path in checkpoints.saved(tmp_path / "run" / "checkpoints")] == ["step-2", "step-4", "step-8"]
+
+
 AVERAGES = ("optimizer.use_ema=true", "optimizer.ema_momentum=0.9")
 
 
