@@ -143,9 +143,10 @@ class Compiled(keras.Model):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with what `get_compile_config` wrote."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built and self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
+        with self._scope():
+            self.compile(**keras.saving.deserialize_keras_object(config))
+            if self.built and self.optimizer is not None:
+                self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
