@@ -9,6 +9,7 @@ TABLE = {
     "ComparingReplicas": "comparing_replicas",
     "DecodedText": "decoded_text",
     "EarlyStopping": "early_stopping",
+    "EvaluatingAverages": "evaluating_averages",
     "Explosions": "explosions",
     "FollowingTheFirst": "following_the_first",
     "Progress": "progress",

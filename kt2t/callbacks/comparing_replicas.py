@@ -17,7 +17,8 @@ class ComparingReplicas(keras.callbacks.Callback):
 
     Each replica applies the same update to the same weights, so they are the same to the bit for ever; defective memory, or
     processors that round differently, are what makes them differ, and nothing else would show it. What is compared is the
-    sha256 of the trainable weights. It stands before `Checkpointing`, so that no weights that drifted are saved.
+    sha256 of the trainable weights. It stands before `Checkpointing`, so that no weights that drifted are saved, and before
+    `EvaluatingAverages`, which gives all replicas the weights of the first one back: it compares before the evaluation.
 
     Args:
         team: The `kt2t.training.workers.Team` of the run.
@@ -29,8 +30,20 @@ class ComparingReplicas(keras.callbacks.Callback):
     def __init__(self, team: Any) -> None:
         super().__init__()
         self._team = team
+        self._compared = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._compared = False
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._compare()
+        self._compared = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not self._compared:
+            self._compare()
+
+    def _compare(self) -> None:
         replicas = getattr(self.model, "replicas", None)
         if replicas is None or not replicas.divided:
             return

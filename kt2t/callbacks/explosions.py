@@ -22,14 +22,15 @@ _logger = logging.getLogger("kt2t")
 
 
 class Explosions(keras.callbacks.Callback):
-    """Compares the loss of the steps since the last look with its running mean, every 16 steps and at each epoch end.
+    """Compares the loss of the steps since the last look with its running mean, every 16 steps and after an epoch's last.
 
         mean ← mean + (loss - mean) · (1 - decay)        alarm where loss > ratio · max(mean, first / 10)
 
     `first` is the loss of the first look, so that a loss near zero may jump about. After an alarm the mean waits, and the
     next alarm comes when the loss was back below in between. What it has seen is in `state`, to be kept in checkpoints:
     so a run that is killed and goes on hears the same alarms. It stands before `Checkpointing`, so that a checkpoint is
-    never of exploded weights that were noticed.
+    never of exploded weights that were noticed. After an epoch's last step it looks before the evaluation, which is then of
+    the weights that are saved; only where Keras does not know which step is the last, it looks after it.
 
     To roll back is to take weights and optimizer of the newest whole checkpoint, while the count of steps, and with it
     the schedule and the data, goes on: so the batches that led there are not met again, and a run that is killed comes to
@@ -69,41 +70,53 @@ class Explosions(keras.callbacks.Callback):
         self.ratio = ratio
         self.decay = decay
         self.looks = looks
+        self._step = self._start = 0
+        self._loss: float | None = None
+        self._before: float | None = None
         self.state = state
 
     @property
     def state(self) -> dict[str, Any]:
-        """Plain values: mean, first loss, looks, whether the loss is above, the checkpoint gone back to and how often."""
-        return dict(self._state)
+        """Plain values: mean, first loss, looks, whether the loss is above, the checkpoint gone back to and how often; the
+        step of the last look, and the weight and the summed loss of the steps since."""
+        weight, total = self._since()
+        return {**self._state, "weight": weight, "sum": total}
 
     @state.setter
     def state(self, kept: dict[str, Any] | None) -> None:
         fresh = {"mean": 0.0, "first": 0.0, "looks": 0, "above": False, "back_to": None, "returns": 0}
-        self._state: dict[str, Any] = {**fresh, **(kept or {})}
+        since = {"seen_at": None, "weight": 0.0, "sum": 0.0}
+        self._state: dict[str, Any] = {**fresh, **since, **(kept or {})}
+        self._forget_epoch()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._seen_at = step_of(self.model)
+        step, seen_at = step_of(self.model), self._state["seen_at"]
+        if seen_at is None or seen_at > step:
+            self._state.update(seen_at=step, weight=0.0, sum=0.0)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self._start = self._seen_at = step_of(self.model)
-        self._tokens = self._sum = 0.0
+        self._forget_epoch()
+        self._start = self._step = step_of(self.model)
         self._before = self._tokens_seen()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        step = self._start + batch + 1
-        if step // EVERY > self._seen_at // EVERY:
-            self._look(step, logs)
+        self._note(self._start + batch + 1, logs)
+        last = batch + 1 == (self.params or {}).get("steps")
+        if last or self._step // EVERY > self._state["seen_at"] // EVERY:
+            self._look()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        step = step_of(self.model)
-        if step > self._seen_at and not is_stopping(self.model):
-            self._look(step, logs)
+        if self._step > self._state["seen_at"] and not is_stopping(self.model):
+            self._look()
 
-    def _look(self, step: int, logs: dict[str, Any] | None) -> None:
-        loss = self._loss(step, logs)
-        if loss is None or not math.isfinite(loss):  # steps without finite gradients are left out and watched elsewhere
+    def _look(self) -> None:
+        step, state = self._step, self._state
+        weight, total = self._since()
+        state.update(seen_at=step, weight=0.0, sum=0.0)
+        self._seen = self._in_epoch()
+        loss = total / weight if weight > 0 else math.nan
+        if not math.isfinite(loss):  # steps without finite gradients are left out and watched elsewhere
             return
-        state = self._state
         limit = self.ratio * max(state["mean"], state["first"] / 10)
         above = state["looks"] >= self.looks and loss > limit
         if above and not state["above"]:
@@ -115,15 +128,24 @@ class Explosions(keras.callbacks.Callback):
             weight = max(1 - self.decay, 1 / state["looks"])
             state["mean"] += (loss - state["mean"]) * weight
 
-    def _loss(self, step: int, logs: dict[str, Any] | None) -> float | None:
-        """The loss since the last look, out of Keras's mean since the epoch began; None where there was no weight."""
-        if not logs or "loss" not in logs:
-            return None
-        tokens = self._tokens_seen() - self._before if self._before is not None else float(step - self._start)
-        total = float(logs["loss"]) * tokens
-        grown, added = tokens - self._tokens, total - self._sum
-        self._tokens, self._sum, self._seen_at = tokens, total, step
-        return added / grown if grown > 0 else None
+    def _forget_epoch(self) -> None:
+        self._loss, self._seen = None, (0.0, 0.0)
+
+    def _note(self, step: int, logs: dict[str, Any] | None) -> None:
+        self._step, self._loss = step, (logs or {}).get("loss")
+
+    def _in_epoch(self) -> tuple[float, float]:
+        """The weight and the summed loss since the epoch, or the `fit`, began; Keras's loss is the mean since then."""
+        if self._loss is None:
+            return self._seen
+        weight = float(self._step - self._start) if self._before is None else self._tokens_seen() - self._before
+        return weight, float(self._loss) * weight
+
+    def _since(self) -> tuple[float, float]:
+        """The weight and the summed loss since the last look; what a `fit` before this one saw of it is in the state."""
+        (weight, total), (seen, of_these) = self._in_epoch(), self._seen
+        found = self._state["weight"] + weight - seen, self._state["sum"] + total - of_these
+        return found if math.isfinite(found[1]) else (0.0, 0.0)
 
     def _alarm(self, step: int, loss: float) -> None:
         mean = self._state["mean"]

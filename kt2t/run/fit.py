@@ -41,15 +41,16 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
             count = min(every - step % every, last - step)
             epochs = (last - step) // every if count == every else 1
             try:
-                model.fit(
-                    batches.at(step),
-                    steps_per_epoch=count,
-                    initial_epoch=step // every,
-                    epochs=step // every + epochs,
-                    validation_data=validation,
-                    callbacks=callbacks,
-                    verbose=0,
-                )
+                with _never_beyond(model, step):
+                    model.fit(
+                        batches.at(step),
+                        steps_per_epoch=count,
+                        initial_epoch=step // every,
+                        epochs=step // every + epochs,
+                        validation_data=validation,
+                        callbacks=callbacks,
+                        verbose=0,
+                    )
             except Exception as error:
                 _rescue(callbacks, error)
                 raise
@@ -61,6 +62,20 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
     return model.stop_signal
 
 
+@contextlib.contextmanager
+def _never_beyond(model: Any, step: int) -> Iterator[None]:
+    """Within, no call has steps beyond the epoch's end: one a call, where another `steps_per_call` led to this step."""
+    steps_per_call = model.steps_per_execution
+    if step % steps_per_call == 0:
+        yield
+        return
+    model.steps_per_execution, model.train_function, model.test_function = 1, None, None
+    try:
+        yield
+    finally:
+        model.steps_per_execution, model.train_function, model.test_function = steps_per_call, None, None
+
+
 def _kept(folder: RunFolder, step: int) -> dict[str, Any] | None:
     """What a run's checkpoint tells of explosions."""
     path = folder.checkpoints / f"step-{step}"
@@ -69,9 +84,11 @@ def _kept(folder: RunFolder, step: int) -> dict[str, Any] | None:
 
 def _rescue(callbacks: list[Any], error: Exception) -> None:
     """Keeps what was trained where only what follows it failed."""
-    from kt2t.callbacks import Checkpointing
+    from kt2t.callbacks import Checkpointing, EvaluatingAverages
 
     for callback in callbacks:
+        if isinstance(callback, EvaluatingAverages):  # it stands before what saves
+            callback.put_back()
         if isinstance(callback, Checkpointing):
             callback.rescue(error)
 
@@ -87,6 +104,7 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
 
     from kt2t.callbacks import Checkpointing, TensorBoard
     from kt2t.callbacks.logs import validation as validated
+    from kt2t.training.averages import averaged
 
     logs = dict(read_manifest(folder.checkpoints / f"step-{step}").extra.get("metrics", {}))
     evaluated = bool(validated(logs))
@@ -95,7 +113,8 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
     together = keras.callbacks.CallbackList(callbacks, model=assembly.model, verbose=0)
     together.on_train_begin()
     if not evaluated:
-        found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
+        with averaged(assembly.model):
+            found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
         logs.update({f"val_{name}": float(value) for name, value in found.items()})
         together.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
     else:
@@ -110,8 +129,6 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
 def _callbacks(
     folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any, batches: Any, explosions: Any
 ) -> list[Any]:
-    import keras
-
     from kt2t import callbacks
     from kt2t.training.clipping import innermost
 
@@ -122,7 +139,7 @@ def _callbacks(
         callbacks.ComparingReplicas(team),
     ]
     if innermost(assembly.model.optimizer).use_ema:
-        found.append(keras.callbacks.SwapEMAWeights())  # evaluation is of the averages
+        found.append(callbacks.EvaluatingAverages())
     if report.score and (problem.scores() or problem.further_scores):
         found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit, **recipe.train.shapes))
     found.append(

@@ -9,6 +9,7 @@ Nothing else knows this format. It is the same on every backend.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -65,7 +66,8 @@ def restore(path: str | Path, model: Any) -> Manifest:
     _take_from_jax(model)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and manifest.optimizer is not None and not optimizer.built:
-        optimizer.build(model.trainable_variables)
+        with getattr(model, "_scope", contextlib.nullcontext)():  # of a trainer: its slots are where its weights are
+            optimizer.build(model.trainable_variables)
     weights, variables = _variables(model)
     wanted, wrong = {_MODEL: weights}, _differences(manifest.arrays[_MODEL], weights)
     if variables is not None and manifest.optimizer is not None:

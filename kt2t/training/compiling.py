@@ -22,6 +22,7 @@ from kt2t.training.parts import Part, open_part
 from kt2t.training.watching import EVERY, BadSteps, Watch, not_finite
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_UNREAD = 1000
 _logger = logging.getLogger("kt2t")
 
 
@@ -142,9 +143,10 @@ class Compiled(keras.Model):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with what `get_compile_config` wrote."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built and self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
+        with self._scope():
+            self.compile(**keras.saving.deserialize_keras_object(config))
+            if self.built and self.optimizer is not None:
+                self.optimizer.build(self.trainable_variables)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -155,10 +157,22 @@ class Compiled(keras.Model):
     @property
     def tokens_seen(self) -> float:
         """Summed sample weights of all training steps of this object; grows over the whole run."""
-        unread = list(self._tokens_unread)
-        del self._tokens_unread[: len(unread)]
-        object.__setattr__(self, "_tokens_read", self._tokens_read + sum(float(one) for one in unread))
+        self._read_tokens(len(self._tokens_unread))
         return self._tokens_read
+
+    def _count_tokens(self, tokens: Any) -> None:
+        """Takes those of a step, which are kept until somebody asks: reading them waits for the step.
+
+        Where nobody ever asks, the older ones are read, whose steps are long done.
+        """
+        self._tokens_unread.append(tokens)
+        if len(self._tokens_unread) > _UNREAD:
+            self._read_tokens(_UNREAD // 2)
+
+    def _read_tokens(self, count: int) -> None:
+        read = sum(float(one) for one in self._tokens_unread[:count])
+        del self._tokens_unread[:count]
+        object.__setattr__(self, "_tokens_read", self._tokens_read + read)
 
     def ask_to_stop(self, number: int) -> None:
         """Asks for an end of training because of a signal; safe to call from its handler.

@@ -41,7 +41,7 @@ class Trainer(Compiled):
         iterations = _index(self.optimizer.variables, inner._iterations)
         step = slots[iterations]
         found = self._gradients(state, keras.utils.unpack_x_y_sample_weight(data), step)
-        gradients, new_non_trainable, metrics, sums = found
+        gradients, new_non_trainable, new_metrics, sums = found
         with keras.StatelessScope(list(zip(self.optimizer.variables, slots, strict=True))):
             rate = jnp.asarray(self.optimizer.learning_rate)
             scale = self.optimizer.scale_loss(jnp.ones(()))
@@ -52,7 +52,7 @@ class Trainer(Compiled):
         scaling = self.optimizer is not inner  # then it looks for itself, and learns from it
         new_slots = new_slots if scaling else _chosen(finite, new_slots, slots)
         new_slots[iterations] = step + 1
-        with self._measuring(metrics) as scope:
+        with self._measuring(_chosen(finite, new_metrics, metrics)) as scope:
             self._record(sums, only_finite=True)
             self._bad_steps.update_state(finite, step)
             logs = self._results(self._metrics_in_training)
@@ -89,7 +89,8 @@ class Trainer(Compiled):
                 found = run(state, waiting)
                 self.input_seconds += waiting.seconds
                 self.step_seconds += time.perf_counter() - started - waiting.seconds
-                self._tokens_unread += [_total(data) for data in waiting.taken]
+                for data in waiting.taken:
+                    self._count_tokens(_total(data))
                 return found
 
             self.train_function = timed
@@ -242,11 +243,10 @@ def _chosen(condition: Any, new: list[Any], old: list[Any]) -> list[Any]:
 
 
 def _total(data: Any) -> Any:
-    """The summed weights of a batch: of its rows where it has no weights. A number of the device is not waited for."""
+    """The summed weights of a batch as `parts.tokens` counts them. A number of the device is not waited for."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-    if sample_weight is None:
-        return len(jax.tree.leaves((y, x))[0])
-    return sum(one.sum() for one in jax.tree.leaves(sample_weight))
+    count = len(jax.tree.leaves((y, x))[0])
+    return sum(count if one is None else one.sum() for one in keras.tree.flatten(sample_weight))
 
 
 class _Passes(keras.utils.PyDataset):

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from kt2t.options import nearest
+
 
 class Sums(NamedTuple):
     """What one output of a part of a batch adds to the loss; float32 scalars.
@@ -34,17 +36,21 @@ class Objective:
     Args:
         loss: A loss, its name or a function; or a dict or list of these by output. None where layers
             call `add_loss`.
-        loss_weights: Coefficients of the outputs, in the same structure as `loss`.
+        loss_weights: Coefficients of the outputs, 1 where there is none: a dict by the names of the losses, or a list in
+            their order; of a dict of losses Keras's, which is that of the outputs or else the alphabet's.
         output_names: Names of the outputs, where the model knows them.
+
+    Raises:
+        ValueError: There is a coefficient of no loss, or a list of them has another length than the losses.
     """
 
     def __init__(self, loss: Any, loss_weights: Any = None, output_names: Sequence[str] | None = None) -> None:
         given = _by_output(loss, output_names)
         self._keys = [key for key, one in given.items() if one is not None]
         self._losses = [_unreduced(given[key]) for key in self._keys]
-        weights = _by_output(loss_weights, output_names) if loss_weights is not None else {}
-        self._coefficients = [float(weights.get(key, weights.get(None, 1.0))) for key in self._keys]
         self._output_names = list(output_names or [])
+        weights = self._weights(loss_weights, self._ordered(given) if isinstance(loss, Mapping) else list(given))
+        self._coefficients = [float(1.0 if weights.get(key) is None else weights[key]) for key in self._keys]
 
     @property
     def names(self) -> list[str]:
@@ -94,6 +100,30 @@ class Objective:
             weights = self._pick(sample_weight, key) if sample_weight is not None else None
             found.append(_weighted(values, weights, getattr(prediction, "_keras_mask", None)))
         return found
+
+    def _ordered(self, names: Mapping[str, Any]) -> list[Any]:
+        """The names of a dict in the order in which Keras takes a list for them."""
+        return self._output_names if {*names} == {*self._output_names} else sorted(names)
+
+    def _weights(self, given: Any, keys: list[Any]) -> dict[Any, Any]:
+        """The coefficients by the keys of the losses, those that are None among them."""
+        if given is None:
+            return {}
+        if isinstance(given, Mapping):
+            by_name = {name: key for key in keys for name in (key, self._name(key))}
+            if strange := [name for name in given if name not in by_name]:
+                known = [self._name(key) for key in keys if key is not None]
+                way_out = nearest(str(strange[0]), known) or "Give one number, as there is one loss."
+                raise ValueError(f"loss_weights: there is no loss {strange[0]!r}. {way_out}")
+            return {by_name[name]: weight for name, weight in given.items()}
+        if not isinstance(given, list | tuple):
+            return dict.fromkeys(keys, given)
+        if len(given) != len(keys):
+            raise ValueError(
+                f"loss_weights: {list(given)} are {len(given)} for {len(keys)} losses. Give one for each, or a dict by the "
+                "names of the losses."
+            )
+        return dict(zip(keys, given, strict=True))
 
     def _name(self, key: Any) -> str:
         if isinstance(key, int) and key < len(self._output_names):

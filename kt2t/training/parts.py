@@ -90,9 +90,8 @@ def open_part() -> Part:
 
 
 def tokens(data: rows.Data) -> Any:
-    """The summed weights of a batch, a float32 scalar: of its rows where it has no weights."""
+    """The summed weights of a batch, a float32 scalar: of its rows where it has, or an output of it has, no weights."""
     x, y, sample_weight = data
-    if sample_weight is None:
-        return ops.cast(rows.count((y, x)), "float32")
-    weights = [one for one in keras.tree.flatten(sample_weight) if one is not None]
-    return sum(ops.sum(ops.cast(one, "float32")) for one in weights)
+    count = ops.cast(rows.count((y, x)), "float32")
+    weights = keras.tree.flatten(sample_weight)
+    return sum(count if one is None else ops.sum(ops.cast(one, "float32")) for one in weights)

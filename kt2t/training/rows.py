@@ -19,7 +19,7 @@ def filled(data: Data, multiple: int) -> Data:
     """The batch with rows added until they are a multiple; the added ones repeat the last and weigh nothing.
 
     Args:
-        data: (x, y, sample_weight); without weights each row weighs one.
+        data: (x, y, sample_weight); where there are no weights, of all outputs or of one, each row weighs one.
         multiple: At least 1.
     """
     if multiple == 1:
@@ -27,7 +27,7 @@ def filled(data: Data, multiple: int) -> Data:
     x, y, weight = data
     rows = count((x, y))
     wanted = (rows + multiple - 1) // multiple * multiple
-    weight = ops.ones((rows,)) if weight is None else weight
+    weight = keras.tree.map_structure(lambda one: ops.ones((rows,)) if one is None else one, weight)
     places = ops.minimum(ops.arange(wanted, dtype="int32"), rows - 1)
     added = ops.greater_equal(ops.arange(wanted, dtype="int32"), rows)
 

@@ -65,12 +65,12 @@ class Trainer(Compiled):
         """One update from a whole batch."""
         step = tf.identity(innermost(self.optimizer)._iterations)
         found = self.replicas.run(self._gradients, self._shares(data, self._micro_batches), step)
-        gradients, sums, statistics, norm = found
+        gradients, sums, before, norm = found
         finite = tf.math.is_finite(self.replicas.first(norm))
         rate = tf.identity(self.optimizer.learning_rate)
         self._apply(gradients, finite, step)
-        if statistics:
-            tf.cond(finite, lambda: None, lambda: self.replicas.again(self._restore, statistics))
+        if self.non_trainable_weights or self._metric_variables():
+            tf.cond(finite, lambda: None, lambda: self.replicas.again(self._restore, *before))
         tokens = self._record(self.replicas.first(sums), only_finite=True)
         self._bad_steps.update_state(finite, step)
         return {
@@ -193,10 +193,13 @@ class Trainer(Compiled):
         whole = rows.filled(keras.utils.unpack_x_y_sample_weight(data), local * micro_batches)
         return [rows.share(whole, place, local) for place in range(local)]
 
-    def _gradients(self, data: rows.Data, step: tf.Tensor) -> tuple[list[Any], tf.Tensor, list[tf.Tensor], tf.Tensor]:
-        """On one replica: the clipped gradients of the whole batch, its sums, what batch norm knew before, the norm."""
+    def _gradients(
+        self, data: rows.Data, step: tf.Tensor
+    ) -> tuple[list[Any], tf.Tensor, list[list[tf.Tensor]], tf.Tensor]:
+        """On one replica: clipped gradients of the whole batch, its sums, the statistics and metrics before it, the norm."""
         # A tensor shares a variable's memory until it is copied.
-        statistics = [tf.identity(variable) for variable in self.non_trainable_weights]
+        measured = self._metric_variables()
+        before = [[tf.identity(one) for one in group] for group in (self.non_trainable_weights, measured)]
         parts = self.replicas.count * self._micro_batches
         whole = None if parts == 1 else self.replicas.summed(self._objective.given(data[1], data[2]))
         if self._micro_batches == 1:
@@ -210,7 +213,7 @@ class Trainer(Compiled):
             gradients[number] = gradient
         scale = self.optimizer.scale_loss(tf.ones(()))
         norm = global_norm(gradients) / scale
-        return self._clipping.clip(gradients, norm, scale), sums, statistics, norm
+        return self._clipping.clip(gradients, norm, scale), sums, before, norm
 
     def _accumulated(self, data: rows.Data, step: tf.Tensor, whole: list[Any] | None) -> tuple[list[Any], tf.Tensor]:
         """The gradients and sums of a replica's micro-batches, one after the other, so that one is in memory at a time."""
@@ -284,9 +287,18 @@ class Trainer(Compiled):
             due = tf.equal((step + 1) % inner.ema_overwrite_frequency, 0)
             tf.cond(due, lambda: inner._overwrite_model_variables_with_average_value(variables), lambda: None)
 
-    def _restore(self, statistics: list[tf.Tensor]) -> None:
-        for variable, value in zip(self.non_trainable_weights, statistics, strict=True):
+    def _metric_variables(self) -> list[Any]:
+        """The variables of the metrics that training computes."""
+        metrics = self._compile_metrics if self._metrics_in_training else None
+        return [] if metrics is None else list(metrics.variables)
+
+    def _restore(self, statistics: list[tf.Tensor], measured: list[tf.Tensor]) -> None:
+        for variable, value in zip(self.non_trainable_weights, statistics, strict=False):
             variable.assign(value)
+        for variable, value in zip(self._metric_variables(), measured, strict=False):
+            variable.assign(value)
+        if len(self._metric_variables()) > len(measured):  # an eager step that made them
+            self._compile_metrics.reset_state()
 
     def _predicted(self, data: Any) -> Any:
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
@@ -295,8 +307,10 @@ class Trainer(Compiled):
         return found if len(shares) == 1 else tf.nest.map_structure(lambda one: one[: rows.count(x)], found)
 
     def _prepare(self, data: Any) -> None:
-        """Makes what is missing of model, optimizer and metrics: on replicas not in a step, whose variables are its own."""
-        if self.replicas.divided:
+        """Makes what is missing of model, optimizer and metrics: not in a step, which must know the metrics to put them
+        back, and whose variables on replicas would be its own."""
+        measures = self._metrics_in_training and self._compile_metrics is not None and not self.run_eagerly
+        if self.replicas.divided or measures:
             with self._scope():
                 self._symbolic_build(data_batch=self._shares(data, self._micro_batches)[0])
 
@@ -312,11 +326,11 @@ class Trainer(Compiled):
         return readable(data, self.replicas.workers, self.replicas.worker)
 
     def _counted(self, step: Any) -> Any:
-        """The step without its tokens in the logs, which are kept until somebody asks: reading one waits for its step."""
+        """The step without its tokens in the logs."""
 
         def counted(iterator: Iterator[Any]) -> tuple[Any, float]:
             logs, waited = step(iterator)
-            self._tokens_unread.append(logs.pop(_TOKENS, 0.0))
+            self._count_tokens(logs.pop(_TOKENS, 0.0))
             return logs, waited
 
         return counted

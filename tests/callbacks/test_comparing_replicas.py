@@ -52,6 +52,21 @@ def test_one_bit_of_one_replica_ends_it():
     assert same == also == first != other
 
 
+def test_it_compares_once_an_epoch_before_an_evaluation_may_hide_it():
+    """`EvaluatingAverages` puts the first replica's weights back on all of them."""
+    team = Team()
+    callback, replicas, weights = comparing("mirrored", team)
+    for epoch in range(2):
+        callback.on_epoch_begin(epoch)
+        callback.on_test_begin()
+        callback.on_epoch_end(epoch)
+    assert len(team.told) == 2
+    _, second = replicas.strategy.experimental_local_results(weights[0].value)
+    second.assign_add(np.ones((2, 3), "float32"))
+    with pytest.raises(DriftError):
+        callback.on_test_begin()
+
+
 def test_another_worker_with_other_weights_ends_it():
     callback, *_ = comparing("mirrored", Team(same=False))
     with pytest.raises(DriftError):

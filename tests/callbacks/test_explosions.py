@@ -63,6 +63,32 @@ def test_the_loss_of_each_look_is_that_of_the_steps_since_the_last_one():
     assert callback.state["mean"] == pytest.approx(16 / 3)
 
 
+def test_a_run_that_stopped_between_two_looks_goes_on_as_if_it_had_not():
+    """The look at 32 is of the steps from 17 on, though the run was stopped at 20 and its loss began anew there."""
+    losses, weights = [float(step % 7 + 1) for step in range(32)], [1.0, 3.0] * 16
+    whole, cut = Explosions(looks=99), Explosions(looks=99)
+    Told(whole).epoch(losses, weights)
+    told = Told(cut)
+    told.model.stop_signal = 15
+    told.epoch(losses[:20], weights[:20])
+    kept = json.loads(json.dumps(cut.state))
+    assert kept["seen_at"] == 16 and kept["weight"] == 8.0
+    again = Explosions(looks=99, state=kept)
+    Told(again, start=20).epoch(losses[20:], weights[20:])
+    assert again.state == pytest.approx(whole.state) and again.state["looks"] == 2
+    assert again.state["seen_at"] == 32 and again.state["weight"] == 0.0
+
+
+def test_the_look_after_an_epochs_last_step_is_before_its_evaluation(tmp_path, monkeypatch):
+    callback = Explosions("stop", tmp_path, looks=1)
+    callback.set_params({"steps": 20})
+    told = Told(callback)
+    told.epoch([5.0] * 20)
+    monkeypatch.setattr(callback, "on_epoch_end", lambda *_: pytest.fail("this comes after the evaluation"))
+    with pytest.raises(NumericsError, match="loss up to step 40 is 50"):
+        told.epoch([5.0] * 12 + [50.0] * 8)
+
+
 def test_the_mean_decays_after_the_first_looks():
     callback = Explosions(looks=2, decay=0.5)
     told = Told(callback)

@@ -24,8 +24,8 @@ def curve(run, part, tag):
     return {point.step: point.value for point in found.Scalars(tag)}
 
 
-def trained(tiny, run, steps):
-    return train(load(str(tiny), [f"train.steps={steps}", *QUICK]), run)
+def trained(tiny, run, steps, *overrides):
+    return train(load(str(tiny), [f"train.steps={steps}", *QUICK, *overrides]), run)
 
 
 def test_curves_are_whole_where_a_kill_came_between_a_checkpoint_and_its_figures(tiny, tmp_path):
@@ -40,7 +40,17 @@ def test_curves_are_whole_where_a_kill_came_between_a_checkpoint_and_its_figures
         assert curve(cut, part, tag) == pytest.approx(expected, rel=1e-4), (part, tag)
 
 
-def test_an_evaluation_that_was_cut_off_is_done_before_going_on(tiny, tmp_path, monkeypatch):
+def test_more_steps_a_call_than_led_to_a_checkpoint_do_not_go_beyond_the_end(tiny, tmp_path):
+    trained(tiny, tmp_path / "run", 2)
+    assert trained(tiny, tmp_path / "run", 8, "train.steps_per_call=4").step == 8
+    assert [path.name for path in checkpoints.saved(tmp_path / "run" / "checkpoints")] == ["step-2", "step-4", "step-8"]
+
+
+AVERAGES = ("optimizer.use_ema=true", "optimizer.ema_momentum=0.9")
+
+
+@pytest.mark.parametrize("overrides", [(), AVERAGES], ids=["weights", "averages"])
+def test_an_evaluation_that_was_cut_off_is_done_before_going_on(tiny, tmp_path, monkeypatch, overrides):
     run, save = tmp_path / "run", checkpoints.save
 
     def cut_off(folder, model, step, recipe=None, extra=None):
@@ -50,13 +60,30 @@ def test_an_evaluation_that_was_cut_off_is_done_before_going_on(tiny, tmp_path, 
 
     with monkeypatch.context() as patched:
         patched.setattr(checkpoints, "save", cut_off)
-        trained(tiny, run, 4)
+        trained(tiny, run, 4, *overrides)
     best = run / "checkpoints" / "best.json"
     wanted = json.loads(best.read_text())["value"]
     best.unlink()
     shutil.rmtree(run / "tensorboard" / "validation")
-    assert trained(tiny, run, 8).step == 8
+    assert trained(tiny, run, 8, *overrides).step == 8
     assert curve(run, "validation", "loss")[4] == pytest.approx(wanted, rel=1e-5)
+
+
+def test_an_evaluation_of_averages_that_fails_leaves_weights_and_averages_in_their_places(tiny, tmp_path, monkeypatch):
+    from kt2t.models import Transformer
+
+    def fails(self, data):
+        raise ZeroDivisionError
+
+    given = ("train.deterministic=true", *AVERAGES)
+    trained(tiny, tmp_path / "whole", 4, *given)
+    with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
+        patched.setattr(Transformer, "test_step", fails)
+        trained(tiny, tmp_path / "failed", 4, *given)
+    whole, failed = (checkpoints.verify(tmp_path / run / "checkpoints" / "step-4") for run in ("whole", "failed"))
+    assert {name: one["sha256"] for name, one in failed.files.items()} == {
+        name: one["sha256"] for name, one in whole.files.items()
+    }
 
 
 class Model:

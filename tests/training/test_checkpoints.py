@@ -18,6 +18,7 @@ from kt2t.ops import randomness
 from kt2t.training import checkpoints
 from kt2t.training.optimizers.adam import Adam
 from kt2t.training.schedules import Noam
+from kt2t.training.strategies import strategy
 from kt2t.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +89,20 @@ def test_any_optimizer_continues_to_the_bit(tmp_path, kind):
     second = compiled(getattr(keras.optimizers, kind)(0.5))
     checkpoints.restore(path, second)
     assert same(trained(first, 2, 4), trained(second, 2, 4))
+
+
+def test_a_model_on_replicas_is_restored_and_compiled_outside_of_their_scope(tmp_path):
+    with strategy("mirrored"):
+        trained, restored, configured = compiled(), compiled(), Small()
+    trained.fit(X, Y, batch_size=12, verbose=0)
+    checkpoints.save(tmp_path, trained, 2)
+    configured.compile_from_config(trained.get_compile_config())
+    for model in (restored, configured):
+        assert checkpoints.restore(tmp_path / "step-2", model).step == 2
+        for one, other in zip(model.optimizer.variables, trained.optimizer.variables, strict=True):
+            assert type(one.value) is type(other.value)
+            np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
+        model.fit(X, Y, batch_size=12, verbose=0)
 
 
 def test_the_manifest_tells_what_is_there(tmp_path):

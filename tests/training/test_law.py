@@ -178,6 +178,41 @@ def test_metrics_while_training_are_those_of_the_whole(split):
 
 
 @SPLITS
+def test_an_output_without_weights_beside_one_that_has_them(split):
+    class Two(Trainer):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = keras.layers.Dense(2), keras.layers.Dense(3)
+            self.a.build((None, 3)), self.b.build((None, 3))
+            self.built = True
+
+        def call(self, x):
+            return {"a": self.a(x), "b": self.b(x)}
+
+    draw = np.random.default_rng(2)
+    x = draw.random((5, 3)).astype("float32")  # an odd number: a part has rows of no weight
+    y = {"a": draw.random((5, 2)), "b": draw.random((5, 3))}
+    weights = draw.random(5).astype("float32")
+
+    def run(split):
+        keras.utils.set_random_seed(5)
+        with strategy("mirrored" if split[0] > 1 else "none"):
+            model = Two()
+            model.compile("sgd", {"a": "mse", "b": "mse"}, metrics={"b": ["mae"]}, micro_batches=split[1])
+
+        def endless():
+            while True:
+                yield x, y, {"a": weights, "b": None}
+
+        history = model.fit(endless(), steps_per_epoch=2, epochs=2, verbose=0).history
+        return {**history, "tokens": model.tokens_seen}
+
+    found, wanted = run(split), run(ONE)
+    assert wanted["tokens"] == pytest.approx(4 * (weights.sum() + 5), rel=1e-5)
+    assert found == {name: pytest.approx(value, rel=1e-5) for name, value in wanted.items()}
+
+
+@SPLITS
 def test_outputs_by_name_with_extra_losses_and_functions(split):
     class Two(Trainer):
         def __init__(self):
@@ -309,6 +344,8 @@ def test_a_step_that_is_not_finite_changes_nothing_anywhere(split):
     logs, ends, _ = trained(split, lambda: Adam(0.01), poisoned)
     assert [one["bad_steps"] for one in logs] == [0, 0, 0, 1, 1, 1]
     wanted = trained(ONE, lambda: Adam(0.01), poisoned)
+    measured = [one["accuracy"] for one in logs]
+    assert measured[3] == measured[2] and measured == pytest.approx([one["accuracy"] for one in wanted[0]], rel=1e-5)
     for one, other in zip(ends, wanted[1], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
     assert all(np.isfinite(one).all() for one in ends)

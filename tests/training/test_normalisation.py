@@ -68,6 +68,38 @@ def test_a_dict_of_outputs_has_its_own_weights_and_coefficients():
     assert loss_of(objective, y, y_pred, weights) == pytest.approx(by_hand, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("loss", "weights", "wanted"),
+    [
+        ({"a": "mse", "b": "mae"}, [1, 0.1], [1.0, 0.1]),
+        ({"b": "mse", "a": "mae"}, [1, 0.1], [0.1, 1.0]),  # as Keras takes it
+        ({"a": "mse", "b": "mae"}, {"b": 0.1}, [1.0, 0.1]),
+        ({"a": "mse", "b": "mae"}, {"a": None, "b": 0.1}, [1.0, 0.1]),
+        (["mse", "mae"], (1, 0.1), [1.0, 0.1]),
+        (["mse", "mae"], {"b": 0.1}, [1.0, 0.1]),
+        ({"a": "mse", "b": None, "c": "mae"}, [1, 5, 0.1], [1.0, 0.1]),
+        ("mse", 0.5, [0.5]),
+        ("mse", [0.5], [0.5]),
+    ],
+)
+def test_coefficients_go_by_name_or_by_order(loss, weights, wanted):
+    assert Objective(loss, weights, ["a", "b"] if isinstance(loss, list) else None).coefficients == wanted
+
+
+@pytest.mark.parametrize(
+    ("loss", "weights", "told"),
+    [
+        ({"first": "mse", "second": "mae"}, {"secnd": 0.1}, "no loss 'secnd'. Did you mean 'second'"),
+        ({"first": "mse", "second": "mae"}, [1.0], r"\[1.0\] are 1 for 2 losses. Give one for each"),
+        (["mse", "mae"], [1.0, 2.0, 3.0], "are 3 for 2 losses"),
+        ("mse", {"a": 0.5}, "no loss 'a'. Give one number"),
+    ],
+)
+def test_coefficients_of_no_loss_are_refused(loss, weights, told):
+    with pytest.raises(ValueError, match=f"loss_weights: .*{told}"):
+        Objective(loss, weights)
+
+
 def test_a_list_of_losses_goes_with_a_list_of_outputs():
     y, y_pred = [numbers(3, 2), numbers(3, 2)], [numbers(3, 2), numbers(3, 2)]
     expected = ((y[0] - y_pred[0]) ** 2).mean() + np.abs(y[1] - y_pred[1]).mean()

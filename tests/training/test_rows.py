@@ -27,6 +27,13 @@ def test_without_weights_each_given_row_weighs_one():
     np.testing.assert_array_equal(ops.convert_to_numpy(weights), [1, 1, 1, 0])
 
 
+def test_an_output_without_weights_has_them_beside_one_that_has():
+    given = {"a": ops.convert_to_tensor([1.0, 2.0, 3.0]), "b": None}
+    _, _, weights = rows.filled((ops.zeros((3, 2)), {"a": ops.zeros(3), "b": ops.zeros(3)}, given), 2)
+    np.testing.assert_array_equal(ops.convert_to_numpy(weights["a"]), [1, 2, 3, 0])
+    np.testing.assert_array_equal(ops.convert_to_numpy(weights["b"]), [1, 1, 1, 0])
+
+
 @pytest.mark.parametrize("tensor", [False, True])
 def test_shares_are_all_of_the_rows_once(tensor):
     data = (np.arange(12), {"a": np.arange(24).reshape(12, 2)}, None)

@@ -8,6 +8,7 @@ import pytest
 
 from kt2t.errors import NumericsError
 from kt2t.ops import randomness
+from kt2t.training import compiling
 from kt2t.training.trainer import Trainer
 
 DRAW = np.random.default_rng(0)
@@ -182,6 +183,19 @@ def test_a_step_that_is_not_finite_leaves_the_statistics_of_the_data_as_they_wer
         assert np.abs(third - first).max() > 1e-3
 
 
+@pytest.mark.parametrize("options", [{}, {"run_eagerly": True}, {"micro_batches": 2}], ids=str)
+@pytest.mark.parametrize("row", [0, 5])
+def test_a_step_that_is_not_finite_has_no_part_in_the_metrics(options, row):
+    bad = X.copy()
+    bad[row, 0] = np.nan
+    model = compiled(keras.optimizers.SGD(0.0), metrics=["mae"], **options)
+    history = fit(model, x=bad)
+    first = row // 4 * 4
+    kept = np.delete(np.arange(len(X)), slice(first, first + 4))
+    wanted = np.abs(X @ START - Y).mean(-1)[kept] @ W[kept] / W[kept].sum()
+    assert history["mae"] == pytest.approx([wanted], rel=1e-5) and history["bad_steps"] == [1]
+
+
 def test_nothing_but_bad_steps_stops_training():
     model = compiled(max_bad_steps=10)
     with pytest.raises(NumericsError, match="not finite"):
@@ -284,6 +298,14 @@ def test_tokens_seen_grow_over_the_whole_run_by_the_weights(steps_per_execution)
     history = fit(model, weights=None)
     assert model.tokens_seen == pytest.approx(2 * W.sum() + len(X))
     assert not [name for name in history if "token" in name]
+
+
+def test_tokens_that_nobody_asks_for_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(compiling, "_UNREAD", 4)
+    model = compiled()
+    fit(model, epochs=5)
+    assert len(model._tokens_unread) <= 4
+    assert model.tokens_seen == pytest.approx(5 * W.sum())
 
 
 def test_many_steps_in_one_call():
