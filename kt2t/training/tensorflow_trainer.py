@@ -198,13 +198,17 @@ class Trainer(Compiled):
     ) -> tuple[list[Any], tf.Tensor, list[list[tf.Tensor]], tf.Tensor]:
         """On one replica: clipped gradients of the whole batch, its sums, the statistics and metrics before it, the norm."""
         # A tensor shares a variable's memory until it is copied.
-        measured = self._metric_variables()
-        before = [[tf.identity(one) for one in group] for group in (self.non_trainable_weights, measured)]
+        statistics = [tf.identity(variable) for variable in self.non_trainable_weights]
         parts = self.replicas.count * self._micro_batches
         whole = None if parts == 1 else self.replicas.summed(self._objective.given(data[1], data[2]))
         if self._micro_batches == 1:
-            gradients, sums = self._differentiated(data, step, 0, whole)
+            gradients, sums, y_pred = self._differentiated(data, step, 0, whole)
+            self._make_metrics(data, y_pred)
+            measured = [tf.identity(variable) for variable in self._metric_variables()]
+            if self._metrics_in_training:
+                self._update_metrics(data, y_pred)
         else:
+            measured = [tf.identity(variable) for variable in self._metric_variables()]
             gradients, sums = self._accumulated(data, step, whole)
         known = [number for number, gradient in enumerate(gradients) if gradient is not None]
         *summed, sums = self.replicas.summed([*(gradients[number] for number in known), sums])
@@ -213,7 +217,7 @@ class Trainer(Compiled):
             gradients[number] = gradient
         scale = self.optimizer.scale_loss(tf.ones(()))
         norm = global_norm(gradients) / scale
-        return self._clipping.clip(gradients, norm, scale), sums, before, norm
+        return self._clipping.clip(gradients, norm, scale), sums, [statistics, measured], norm
 
     def _accumulated(self, data: rows.Data, step: tf.Tensor, whole: list[Any] | None) -> tuple[list[Any], tf.Tensor]:
         """The gradients and sums of a replica's micro-batches, one after the other, so that one is in memory at a time."""
@@ -221,7 +225,9 @@ class Trainer(Compiled):
 
         def body(number: tf.Tensor, totals: list[Any], sums: tf.Tensor) -> tuple[Any, ...]:
             part = rows.share(data, number, self._micro_batches)
-            gradients, more = self._differentiated(part, step, number, whole)
+            gradients, more, y_pred = self._differentiated(part, step, number, whole)
+            if self._metrics_in_training:
+                self._update_metrics(part, y_pred)
             missing[:] = [place for place, gradient in enumerate(gradients) if gradient is None]
             totals = [total if one is None else total + one for total, one in zip(totals, gradients, strict=True)]
             return number + 1, totals, sums + more
@@ -235,8 +241,11 @@ class Trainer(Compiled):
 
     def _differentiated(
         self, data: rows.Data, step: tf.Tensor, micro_batch: Any, whole: list[Any] | None
-    ) -> tuple[list[Any], tf.Tensor]:
-        """The gradients of a part of a batch and its sums; they are dense, so that repeated rows count as one in a norm."""
+    ) -> tuple[list[Any], tf.Tensor, Any]:
+        """The gradients of a part of a batch, its sums, and what the model says of it.
+
+        The gradients are dense, so that repeated rows count as one in a norm.
+        """
         x, y, sample_weight = data
         variables = self.trainable_weights
         root = randomness.root(self._seed, step, self.replicas.index(), micro_batch)
@@ -245,9 +254,7 @@ class Trainer(Compiled):
             loss, sums = self._summed_loss(data, y_pred, True, whole)
             scaled = self.optimizer.scale_loss(loss)
         gradients = [None if one is None else tf.convert_to_tensor(one) for one in tape.gradient(scaled, variables)]
-        if self._metrics_in_training:
-            self._update_metrics(data, y_pred)
-        return gradients, sums
+        return gradients, sums, y_pred
 
     def _measured(self, data: rows.Data) -> tf.Tensor:
         """On one replica: the sums of the whole batch."""
@@ -292,6 +299,11 @@ class Trainer(Compiled):
         metrics = self._compile_metrics if self._metrics_in_training else None
         return [] if metrics is None else list(metrics.variables)
 
+    def _make_metrics(self, data: rows.Data, y_pred: Any) -> None:
+        """Makes the variables of the metrics, which Keras would make in their first update, too late to know them before."""
+        if self._metrics_in_training and self._compile_metrics is not None and not self._compile_metrics.built:
+            tf.function(self._update_metrics, autograph=False).get_concrete_function(data, y_pred)
+
     def _restore(self, statistics: list[tf.Tensor], measured: list[tf.Tensor]) -> None:
         for variable, value in zip(self.non_trainable_weights, statistics, strict=False):
             variable.assign(value)
@@ -307,10 +319,10 @@ class Trainer(Compiled):
         return found if len(shares) == 1 else tf.nest.map_structure(lambda one: one[: rows.count(x)], found)
 
     def _prepare(self, data: Any) -> None:
-        """Makes what is missing of model, optimizer and metrics: not in a step, which must know the metrics to put them
-        back, and whose variables on replicas would be its own."""
-        measures = self._metrics_in_training and self._compile_metrics is not None and not self.run_eagerly
-        if self.replicas.divided or measures:
+        """Makes what is missing of model, optimizer and metrics: on replicas not in a step, whose variables are its own,
+        nor in the loop over micro-batches, which must know the metrics before."""
+        measured = self._metrics_in_training and self._compile_metrics is not None
+        if self.replicas.divided or (measured and self._micro_batches > 1 and not self.run_eagerly):
             with self._scope():
                 self._symbolic_build(data_batch=self._shares(data, self._micro_batches)[0])
 
