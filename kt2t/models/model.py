@@ -53,7 +53,7 @@ class Model(Trainer):
         """Makes every weight, from the features alone; what stands in `input_shape` does not matter."""
         if self.built:
             return
-        with _plain_errors():
+        with self._scope(), _plain_errors():
             self.call(self._one_row(), training=False)
         name_layers(self)
 
