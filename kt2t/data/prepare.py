@@ -132,7 +132,7 @@ def _build(problem: Any, folder: Path, progress: Progress, workers: int | None) 
     sources = source_notes(problem, folder.parent)
     splits = list(problem.splits())
     held_out = None
-    if "validation" not in splits:
+    if "train" in splits and "validation" not in splits:
         counted = _told(kept_examples(problem, "train", None), progress, "choosing validation examples")
         try:
             held_out = choose_held_out(counted)
