@@ -231,7 +231,7 @@ class Recipe:
         """
         try:
             for section in ("problem", "model", "optimizer"):
-                _check_node(self.nodes[section], section, section)
+                check_node(self.nodes[section], section, section)
             for error in self.unresolved:  # after the names: a reference fails where the key it means is misspelt
                 raise error
             if self.report.every % self.train.steps_per_call:
@@ -240,7 +240,7 @@ class Recipe:
                     path="train.steps_per_call",
                 )
             if self.nodes["report"].get("decode") is not None:
-                _check_node(self.nodes["report"]["decode"], "decode", "report.decode")
+                check_node(self.nodes["report"]["decode"], "decode", "report.decode")
             _check_files(self.nodes["problem"], "problem")
         except RecipeError as error:
             raise self.located(error) from None
@@ -274,7 +274,12 @@ def _check_pack(batch: Mapping[str, int]) -> None:
         )
 
 
-def _check_node(node: Any, slot: str, path: str) -> None:
+def check_node(node: Any, slot: str, path: str) -> None:
+    """Type and options of a node and those within it, as far as they are known without keras.
+
+    Raises:
+        ValueError: The first fault, with its path.
+    """
     if not isinstance(node, Mapping):
         raise RecipeError(f"{node!r} should be a mapping with a 'type' and options.", path=path)
     if not isinstance(node.get("type"), str):
@@ -290,24 +295,22 @@ def _check_node(node: Any, slot: str, path: str) -> None:
         )
     _check_options(node, static_options(name, slot), path, SUPPLIED.get(slot, ()))
     for key, nested, below in _nested(node, path):
-        _check_node(nested, key, below)
+        check_node(nested, key, below)
 
 
 def _check_options(
     node: Mapping[str, Any], known: Mapping[str, bool] | None, path: str, supplied: tuple[str, ...]
 ) -> None:
-    if known is None:
-        return
+    names = [name for name in ("type", *(known or ())) if name not in supplied]
     for key in node:
-        if key != "type" and (key not in known or key in supplied):
-            names = [name for name in ("type", *known) if name not in supplied]
+        if known is not None and key not in names:
             raise RecipeError(
                 f"{node['type']} has no option {key!r}. {nearest(key, names)}".rstrip(), path=f"{path}.{key}"
             )
-    for key, value in node.items():
+    for key, value in node.items():  # of a class that only an import can tell of, too
         if value == MUST_BE_GIVEN:
             raise RecipeError(f"must be given. Add {path}.{key}=… to the command.", path=f"{path}.{key}")
-    for key, required in known.items():
+    for key, required in (known or {}).items():
         if required and key not in node and key not in supplied:
             raise RecipeError(f"{node['type']} needs {key!r}. Add {path}.{key}=…", path=f"{path}.{key}")
 

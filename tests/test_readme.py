@@ -54,7 +54,7 @@ def test_a_problem_of_ones_own_is_one_class_beside_the_recipe(tmp_path, monkeypa
     from kt2t.cli.main import run
 
     monkeypatch.chdir(tmp_path)
-    code = "import kt2t\n\n" + _block("python", "class Riddles")
+    code = _block("python", "class Riddles")
     Path("riddles.py").write_text(code, encoding="utf-8")
     for split, count in (("train", 200), ("validation", 20)):
         Path(f"{split}.tsv").write_text("".join(f"what is {i}?\tit is {i}\n" for i in range(count)), encoding="utf-8")

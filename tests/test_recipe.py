@@ -51,6 +51,7 @@ def test_a_good_recipe_passes(tmp_path):
         ("{tokens: 512}", "{shapes: 4}", 6, "train.batch", "one of"),
         ("beams: 4", "beans: 4", 7, "report.decode.beans", "Did you mean 'beams'"),
         ("symbols: 10", "symbols: '???'", 1, "problem.symbols", "must be given"),
+        ("{type: Reverse, symbols: 10}", "{type: riddles.Riddles, path: '???'}", 1, "problem.path", "must be given"),
     ],
 )
 def test_each_fault_names_line_key_value_and_fix(tmp_path, before, after, line, path, message):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @run_argument
 @click.option("--split", default="validation", show_default=True, help="Any split of the problem.")
 @checkpoint_option
-@click.option("--samples", default=5, show_default=True, help="Decoded examples shown.")
+@click.option("--samples", type=click.IntRange(min=0), default=5, show_default=True, help="Decoded examples shown.")
 @data_dir_option
 @json_option
 @click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")

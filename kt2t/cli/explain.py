@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from kt2t.cli.console import json_option, overrides_argument, progress, recipe_argument, result, table
+from kt2t.cli.console import data_dir_option, json_option, overrides_argument, progress, recipe_argument, result, table
 from kt2t.cli.quiet import import_keras
 from kt2t.recipe import Place, Recipe
 
@@ -14,8 +15,9 @@ from kt2t.recipe import Place, Recipe
 @click.command("explain", short_help="Show a recipe resolved, without training.")
 @recipe_argument
 @overrides_argument
+@data_dir_option
 @json_option
-def command(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
+def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
     """Show RECIPE with the source of each value, the parameters of each part, and what memory and time it will take."""
     from kt2t.recipe_file import load
 
@@ -25,7 +27,7 @@ def command(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
 
     import_keras()
     with progress("explain"):
-        cost = estimate(loaded)
+        cost = estimate(loaded, data_dir)
     values = [{"value": f"{path}: {value}", "from": origin} for path, value, origin in _values(loaded)]
     result(
         {"recipe": loaded.nodes, "sources": values, "estimate": cost.as_dict()}, as_json, lambda _: _show(values, cost)
@@ -35,8 +37,8 @@ def command(recipe: str, overrides: tuple[str, ...], as_json: bool) -> None:
 def _show(values: list[dict[str, Any]], cost: Any) -> None:
     table(values)
     click.echo()
-    table([{"part": part, "parameters": count} for part, count in cost.parameters.items()])
-    table([{"part": "all", "parameters": cost.total}])
+    parts = {**cost.parameters, "all": cost.total}
+    table([{"part": part, "parameters": count} for part, count in parts.items()])
     click.echo()
     click.echo(f"memory of a step: about {cost.memory_bytes / 2**30:.1f} GiB")
     click.echo(f"work of a step:   about {cost.step_flop / 1e9:,.0f} GFLOP, {cost.step_seconds:.2g} s on this machine")

@@ -9,6 +9,7 @@ import click
 
 from kt2t import registry
 from kt2t.cli.console import json_option, result, table
+from kt2t.data import BASES
 from kt2t.recipe_file import short_names
 from kt2t.signatures import source_of
 
@@ -35,6 +36,8 @@ def _recipes() -> list[dict[str, Any]]:
 def _classes(room: str, what: str) -> list[dict[str, Any]]:
     found = []
     for name, module in sorted(registry.table(room).items()):
+        if name in BASES:
+            continue
         if what == "problems" and module.startswith("vocabularies") or not name[:1].isupper():
             continue
         found.append({"name": name, "about": _first_line(f"{room}.{module}", name)})

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 
 from kt2t.cli.console import checkpoint_option, progress, run_argument
 from kt2t.cli.quiet import import_keras
+from kt2t.disk import writing
 
 
 @click.command("predict", short_help="Read lines, write the model's lines.")
@@ -16,21 +20,20 @@ from kt2t.cli.quiet import import_keras
 @click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
 @checkpoint_option
 @click.option("--input", "source", type=click.File("rb"), default="-", help="Lines to read; stdin by default.")
-@click.option(
-    "--output",
-    "destination",
-    type=click.File("w", encoding="utf-8", lazy=True),
-    default="-",
-    help="Where to write; stdout by default.",
-)
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write; stdout by default.")
 @click.option("--tokens", default=8192, show_default=True, help="Source tokens per batch, padding counted.")
-@click.option("--json", "as_json", is_flag=True, help="A JSON object a line: all hypotheses and their scores.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="A JSON object a line, scores too; report.decode.n_best=4 for four hypotheses.",
+)
 def command(
     run: Path,
     overrides: tuple[str, ...],
     checkpoint: str | None,
     source: IO[bytes],
-    destination: IO[str],
+    output: Path | None,
     tokens: int,
     as_json: bool,
 ) -> None:
@@ -40,7 +43,32 @@ def command(
     name = getattr(source, "name", "<stdin>")
     lines = lines_of(source.read(), name)
     import_keras()
-    with progress("predict") as told:
+    with progress("predict") as told, _opened(output) as destination:
         predictor = Predictor(run, checkpoint, overrides)
-        for line in predictor.lines(lines, tokens, as_json, told, source=name):
-            destination.write(line + "\n")
+        answers = list(predictor.lines(lines, tokens, as_json, told, source=name))
+        if output is not None and output.is_file():
+            destination.truncate(0)
+        destination.writelines(f"{line}\n" for line in answers)
+
+
+@contextlib.contextmanager
+def _opened(output: Path | None) -> Iterator[Any]:
+    """Where to write, opened before there is anything to write; what stands in it stays until then.
+
+    Raises:
+        ResourceError: It cannot be written.
+    """
+    if output is None or str(output) == "-":
+        with click.open_file("-", "w", encoding="utf-8") as file:
+            yield file
+        return
+    with writing(output):
+        new = not output.exists()
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT, 0o666)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            yield file
+    except BaseException:
+        if new and output.is_file() and not output.stat().st_size:
+            output.unlink()
+        raise

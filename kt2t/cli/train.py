@@ -31,6 +31,7 @@ def command(recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_
     """
     from kt2t.cli.evaluate import show
     from kt2t.recipe_file import load
+    from kt2t.run.evaluate import read
     from kt2t.run.train import train
 
     loaded = load(recipe, overrides)
@@ -40,10 +41,13 @@ def command(recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_
         outcome = train(loaded, run_dir, data_dir, told)
     if outcome.evaluation is not None:
         show(outcome.evaluation, as_json)
+    elif as_json and outcome.signal is None and (kept := read(outcome.folder, "validation")) is not None:
+        show(kept, as_json)  # of a run that was finished before
     say(f"run folder: {outcome.folder} (step {outcome.step})")
     say(f"watch:      tensorboard --logdir {outcome.folder / 'tensorboard'}")
     if outcome.signal is not None:
         say("stopped and saved; the same command continues.")
         return 128 + outcome.signal
-    say(f"use:        kt2t predict {outcome.folder} < lines")
+    if outcome.generates:
+        say(f"use:        kt2t predict {outcome.folder} < lines")
     return 0

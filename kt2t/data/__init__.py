@@ -29,4 +29,6 @@ TABLE = {
     "TextFiles": "language.text_files",
     "WikiText": "language.word_files",
 }
+# Classes to make problems of, which give no examples themselves.
+BASES = ("Problem", "TextToText", "RunningText")
 __getattr__, __dir__ = exports(__name__, TABLE)

@@ -8,10 +8,11 @@ import inspect
 import json
 import os
 import re
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, NoneType
 from typing import Any
 
 from kt2t import disk
@@ -21,6 +22,7 @@ from kt2t.errors import DataError, RecipeError, ResourceError
 from kt2t.registry import describe
 
 CACHE = ".sha256.json"
+PLAIN = (str, bytes, int, float, complex, NoneType, list, tuple, dict, set, frozenset)
 
 
 def data_directory(data_dir: str | Path | None = None) -> Path:
@@ -40,7 +42,7 @@ def folder_for(problem: Any, data_dir: str | Path | None = None) -> Path:
         "problem": _content_options(problem),
         "code": own_code(type(problem)),
         "vocabularies": problem.given_vocabularies(),
-        "sources": [(Path(note["path"]).name, note["sha256"]) for note in source_notes(problem, root)],
+        "sources": _named_by_role(problem, source_notes(problem, root)),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
     return root / f"{_snake(type(problem).__name__)}-{digest[:12]}"
@@ -91,13 +93,17 @@ def option_files(problem: Any) -> list[Path]:
 
 
 def own_code(cls: type) -> list[str]:
-    """The source of the methods of a problem class and its parents outside kt2t, so that a change of them prepares anew."""
+    """What a problem class and its parents outside kt2t are made of, so that a change of it prepares anew.
+
+    It is the whole file of each class's module, for the sake of helpers beside the class, and its own functions. Without
+    a file, as in a notebook, it is the class's functions and plain values. What the module imports does not count.
+    """
     found = []
     for owner in cls.__mro__:
         if owner is object or owner.__module__.partition(".")[0] == "kt2t":
             continue
-        functions = [value for value in vars(owner).values() if isinstance(value, FunctionType)]
-        found += [_source(function) for function in functions if function.__module__ == owner.__module__]
+        file = _module_digest(owner.__module__)
+        found += [file, *_functions(owner)] if file else [*_values(owner), *_functions(owner)]
     return found
 
 
@@ -123,12 +129,74 @@ def _file_options(problem: Any) -> dict[str, Any]:
 
 
 def _content_options(problem: Any) -> dict[str, Any]:
-    """What decides the records: the options without those of training, and files by name and content rather than by place."""
+    """What decides the records: the options without those of training, and how many files each names, not where."""
     named_by_content = _file_options(problem) if problem.source_files() else {}
     node = describe(problem, full=True)
     left_out = {*problem.training_options, *named_by_content}
     shapes = {k: len(v) if isinstance(v, list) else 1 for k, v in named_by_content.items()}
     return {**{key: value for key, value in node.items() if key not in left_out}, "files": shapes}
+
+
+def _named_by_role(problem: Any, notes: Sequence[Mapping[str, Any]]) -> list[tuple[Any, str]]:
+    """Of each source file: which options name it or a folder above it, its path from there, and its sha256."""
+    places = [
+        (option, number, _absolute(name))
+        for option, value in (_file_options(problem) if notes else {}).items()
+        for number, name in enumerate([value] if isinstance(value, str) else value)
+    ]
+    found = []
+    for note in notes:
+        file = _absolute(note["path"])
+        roles = [
+            (option, number, file.name if file == place else file.relative_to(place).as_posix())
+            for option, number, place in places
+            if file.is_relative_to(place)
+        ]
+        # Without a role it is of a problem that says itself what its files are.
+        found.append((roles or file.name, note["sha256"]))
+    return found
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def _module_digest(module: str) -> str:
+    """The sha256 of a module's file; empty where it has none, as in a notebook."""
+    file = getattr(sys.modules.get(module), "__file__", None)
+    try:
+        return disk.sha256(Path(file)) if file else ""
+    except OSError:
+        return ""
+
+
+def _values(owner: type) -> list[str]:
+    names = sorted(name for name in vars(owner) if not name.startswith("__"))
+    return [f"{name} = {_plain(vars(owner)[name])!r}" for name in names if isinstance(vars(owner)[name], PLAIN)]
+
+
+def _functions(owner: type) -> list[str]:
+    """The source of a class's own methods, static and class methods and properties."""
+    found = []
+    for value in vars(owner).values():
+        if isinstance(value, property):
+            functions = [value.fget, value.fset, value.fdel]
+        else:
+            functions = [getattr(value, "__func__", getattr(value, "func", value))]  # of a static, class or cached one
+        plain = [inspect.unwrap(one) for one in functions if callable(one)]
+        found += [_source(one) for one in plain if isinstance(one, FunctionType) and one.__module__ == owner.__module__]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A value whose repr is the same in every process."""
+    if isinstance(value, Mapping):
+        return [(_plain(key), _plain(one)) for key, one in value.items()]
+    if isinstance(value, set | frozenset):
+        return sorted(repr(_plain(one)) for one in value)
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, PLAIN) else type(value).__qualname__  # a repr would hold its address
 
 
 def _source(function: FunctionType) -> str:

@@ -7,6 +7,7 @@ there, and processes would take as long to start.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import json
@@ -25,10 +26,11 @@ from kt2t.data.location import exclusive, folder_for, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST, seal
 from kt2t.data.records import RecordWriter, layout_of
 from kt2t.disk import clean, whole_folder, writing
-from kt2t.errors import DataError
+from kt2t.errors import DataError, Kt2tError
 from kt2t.registry import describe
 
 CHUNK = 2048
+OF_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
 HELD_OUT_SHARE, HELD_OUT_MOST = 100, 2000
 
 Example = dict[str, Any]
@@ -69,17 +71,28 @@ def prepare_folder(
 def kept_examples(
     problem: Any, split: str, held_out: Mapping[str, Any] | None, dropped: Counter[str] | None = None
 ) -> Iterator[Example]:
-    """The raw examples of a split that have a record, in the order of the records; counts the others by reason."""
+    """The raw examples of a split that have a record, in the order of the records; counts the others by reason.
+
+    Raises:
+        DataError: In place of whatever the problem's own code raises.
+    """
     validating = split == "validation" and held_out is not None
-    for example in problem.examples("train" if validating else split):
-        if held_out is not None and split in ("train", "validation"):
-            if (text_hash(example) <= held_out["limit"]) != validating:
-                continue
-        reason = problem.reject(example)
-        if reason is None:
-            yield example
-        elif dropped is not None:
-            dropped[reason] += 1
+    source = "train" if validating else split
+    limit = held_out["limit"] if held_out is not None and split in ("train", "validation") else None
+    number = 1
+    try:
+        for example in problem.examples(source):
+            if limit is None or (text_hash(example) <= limit) == validating:
+                reason = problem.reject(example)
+                if reason is None:
+                    yield example
+                elif dropped is not None:
+                    dropped[reason] += 1
+            number += 1
+    except Exception as error:
+        if _is_told_already(error):
+            raise
+        raise _fault_of(problem, f"{source} example {number}", error) from error
 
 
 def text_hash(example: Mapping[str, Any]) -> int:
@@ -132,13 +145,14 @@ def _build(problem: Any, folder: Path, progress: Progress, workers: int | None) 
     sources = source_notes(problem, folder.parent)
     splits = list(problem.splits())
     held_out = None
-    if "validation" not in splits:
+    if "train" in splits and "validation" not in splits:
         counted = _told(kept_examples(problem, "train", None), progress, "choosing validation examples")
         try:
             held_out = choose_held_out(counted)
         except DataError:
-            reasons = (problem.reject(example) for example in problem.examples("train"))
-            if dropped := Counter(reason for reason in reasons if reason):
+            dropped: Counter[str] = Counter()
+            deque(kept_examples(problem, "train", None, dropped), maxlen=0)
+            if dropped:
                 raise _none_left(problem, "train", dropped) from None
             raise
         splits.insert(1, "validation")
@@ -178,7 +192,7 @@ def _write_split(
     writer = RecordWriter(folder, split, layout_of(stored))
     counts: Counter[str] = Counter()
     raw = kept_examples(problem, split, held_out, dropped)
-    for chunk in _chunks(problem.cut(split, _encoded(problem, raw, counts, workers or os.cpu_count() or 1))):
+    for chunk in _chunks(problem.cut(split, _encoded(problem, split, raw, counts, workers or os.cpu_count() or 1))):
         for example in checked_arrays(chunk, stored, f"{split} example", writer.count):
             writer.write(example)
         progress(writer.count, total, split)
@@ -191,17 +205,45 @@ def _write_split(
 
 
 def _encoded(
-    problem: Any, raw: Iterator[Example], counts: Counter[str], workers: int
+    problem: Any, split: str, raw: Iterator[Example], counts: Counter[str], workers: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """The encoded examples of a split in their order; adds up what the problem counts."""
 
-    def encode(chunk: Sequence[Example]) -> tuple[list[dict[str, np.ndarray]], dict[str, int]]:
-        arrays = problem.encode_all(chunk)
-        return arrays, problem.counted(chunk, arrays)
+    def encode(numbered: tuple[int, Sequence[Example]]) -> tuple[list[dict[str, np.ndarray]], dict[str, int]]:
+        number, chunk = numbered
+        try:
+            arrays = problem.encode_all(chunk)
+            return arrays, problem.counted(chunk, arrays)
+        except Exception as error:
+            if _is_told_already(error):
+                raise
+            place, cause = _first_refused(problem, chunk, error)
+            raise _fault_of(problem, f"{split} example {number * CHUNK + place} of those kept", cause) from cause
 
-    for arrays, counted in _in_order(encode, _chunks(raw), workers):
+    for arrays, counted in _in_order(encode, enumerate(_chunks(raw)), workers):
         counts.update(counted)
         yield from arrays
+
+
+def _first_refused(problem: Any, chunk: Sequence[Example], error: Exception) -> tuple[int, Exception]:
+    """Which of some examples cannot be encoded, counted from 1, and what is raised for it."""
+    for place, example in enumerate(chunk, 1):
+        try:
+            problem.encode_all([example])
+        except Exception as own:
+            return place, own
+    return 1, error
+
+
+def _is_told_already(error: Exception) -> bool:
+    """Whether an error says itself what is wrong: one of ours, or one that tells of the machine."""
+    return isinstance(error, Kt2tError | MemoryError) or isinstance(error, OSError) and error.errno in OF_MACHINE
+
+
+def _fault_of(problem: Any, what: str, error: Exception) -> DataError:
+    name = type(problem).__name__
+    said = f"{type(error).__name__}: {error}".rstrip(".: ")
+    return DataError(f"{what}: {name} ends with {said}. Mend the data or {name}; --debug tells the line.")
 
 
 def _none_left(problem: Any, split: str, dropped: Mapping[str, int]) -> DataError:

@@ -176,12 +176,12 @@ class Problem:
             raise DataError(f"{type(self).__name__} could not be prepared.")
         return self._prepared
 
-    def find_prepared(self) -> bool:
-        """Opens the prepared folder if it is at its default place already; whether one is open now."""
+    def find_prepared(self, data_dir: str | Path | None = None) -> bool:
+        """Opens the prepared folder if it is there already, by default at its default place; whether one is open now."""
         from kt2t.data.location import folder_for
 
         if self._prepared is None:
-            folder = folder_for(self)
+            folder = folder_for(self, data_dir)
             if (folder / "manifest.json").is_file():
                 self.use(folder)
         return self._prepared is not None

@@ -69,6 +69,9 @@ class TextToText(Problem):
             texts = (example[field] for example in examples for field in of_one if field in example)
             self._vocabularies[of_one[0]].train(texts)
 
+    def reject(self, example: Mapping[str, Any]) -> str | None:
+        return super().reject({field: example[field] for field in self.fields() if field in example})
+
     def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return self.encode_all([example])[0]
 

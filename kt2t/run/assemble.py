@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kt2t import registry
+from kt2t import data, registry
 from kt2t.data.packing import check_packable
 from kt2t.data.problem import Problem
 from kt2t.data.vocabularies.vocabulary import Vocabulary
@@ -47,6 +47,12 @@ def problem_of(recipe: Recipe) -> Problem:
         problem = registry.build(recipe.nodes["problem"], "problem", "problem")
         if not isinstance(problem, Problem):
             raise RecipeError(f"{recipe.nodes['problem']['type']!r} is not a problem.", path="problem.type")
+        if type(problem) in (getattr(data, name) for name in data.BASES):
+            raise RecipeError(
+                f"{type(problem).__name__} has no examples: it is what a problem's class is made of. "
+                "Write one (see README), or choose of `kt2t list problems`.",
+                path="problem.type",
+            )
         return problem
 
 

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,17 +35,21 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(recipe: Recipe) -> Estimate:
+def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
     """Builds the model of a recipe and counts; nothing is trained or prepared.
 
     Memory is weights, gradients and two slots of the optimizer in float32, plus what the forward pass keeps for each
     token of a micro-batch. A step is 6 operations for each weight of a matrix and token, 8 with recomputation, at the rate
     measured on this machine.
+
+    Args:
+        recipe: Checked.
+        data_dir: Where prepared problems live; a vocabulary that is there tells its size.
     """
     from kt2t.training.precision import precision
 
     problem = problem_of(recipe)
-    assumed = not problem.find_prepared() and not all(v.trained for v in problem.vocabularies().values())
+    assumed = not problem.find_prepared(data_dir) and not all(v.trained for v in problem.vocabularies().values())
     policy = precision(recipe.train.dtype)
     features = problem.expected_features() if assumed else problem.features()
     model = build_model(recipe, features)

@@ -39,6 +39,14 @@ class Evaluation:
         return file
 
 
+def read(folder: Path, split: str) -> Evaluation | None:
+    """The figures that were kept last with a run; None where there are none."""
+    try:
+        return Evaluation(**json.loads((folder / f"evaluation-{split}.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+
+
 def evaluate(
     run: Path,
     split: str = "validation",

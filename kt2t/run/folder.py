@@ -16,14 +16,14 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kt2t import plugins
 from kt2t.disk import exclusive, name_aside, whole_file, writing
 from kt2t.errors import RunError
-from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, Recipe
+from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, Place, Recipe
 from kt2t.versions import versions
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class RunFolder:
         if not isinstance(checkpoint.recipe, Mapping):
             return
         there, here = checkpoint.recipe, json.loads(json.dumps(full.nodes))
-        different = sorted(one for one in _differences(_lasting(there), _lasting(here)) if _UNSET not in one)
+        different = sorted(one for one in _lasting_differences(there, here) if _UNSET not in one)
         if different:
             raise RunError(
                 f"{str(checkpoint.path)!r} is of another run. Different: {'; '.join(different)}. Put it back where it is "
@@ -137,10 +137,11 @@ class RunFolder:
             raise RunError(
                 f"{str(self.path)!r} holds no run (there is no run.json). See `kt2t train --help`."
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{str(self.manifest_file)!r} cannot be read: {error}.") from None
         if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise RunError(f"{str(self.manifest_file)!r} has format {found.get('format')!r}; this kt2t reads {FORMAT}.")
+            format = repr(found.get("format")) if isinstance(found, dict) else "none"
+            raise RunError(f"{str(self.manifest_file)!r} has format {format}; this kt2t reads {FORMAT}.")
         return found
 
     def write_manifest(self, content: Mapping[str, Any]) -> None:
@@ -228,7 +229,7 @@ class RunFolder:
 
     def _check_same(self, recipe: Recipe) -> None:
         given = self.manifest().get("given", {})
-        different = sorted(_differences(_lasting(given), _lasting(recipe.nodes)))
+        different = sorted(_lasting_differences(given, recipe.nodes))
         if different:
             raise RunError(
                 f"{str(self.path)!r} holds a run of another recipe. Different: {'; '.join(different)}. "
@@ -242,10 +243,41 @@ def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _differences(before: Any, after: Any, path: str = "") -> Iterator[str]:
+def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    """What makes another run of two recipes; not a value that was train.steps there and is train.steps here."""
+    steps = _steps(before), _steps(after)
+    for place, *values in _differences(_lasting(before), _lasting(after)):
+        if not _is_followed(values, steps):
+            yield f"{'.'.join(map(str, place))}: {values[0]!r} there, {values[1]!r} here"
+
+
+def following(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Place]:
+    """Where a recipe's options have followed its train.steps, such as the end of a schedule that says `=train.steps`."""
+    steps = _steps(before), _steps(after)
+    found = _differences(_lasting(before), _lasting(after))
+    return sorted((place for place, *values in found if _is_followed(values, steps)), key=str)
+
+
+def _steps(nodes: Mapping[str, Any]) -> Any:
+    return (nodes.get("train") or {}).get("steps")
+
+
+def _is_followed(values: Sequence[Any], steps: Sequence[Any]) -> bool:
+    whole = all(isinstance(one, int) and not isinstance(one, bool) for one in values)
+    return whole and list(values) == list(steps)
+
+
+def _differences(before: Any, after: Any, place: Place = ()) -> Iterator[tuple[Place, Any, Any]]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in {*before, *after}:
-            below = f"{path}.{key}" if path else str(key)
-            yield from _differences(before.get(key, _UNSET), after.get(key, _UNSET), below)
+            yield from _differences(before.get(key, _UNSET), after.get(key, _UNSET), (*place, key))
+    elif _are_lists_of_nodes(before, after):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            yield from _differences(one, other, (*place, index))
     elif before != after:
-        yield f"{path}: {before!r} there, {after!r} here"
+        yield place, before, after
+
+
+def _are_lists_of_nodes(before: Any, after: Any) -> bool:
+    lists = isinstance(before, list) and isinstance(after, list) and len(before) == len(after)
+    return lists and all(isinstance(one, Mapping) for one in (*before, *after))

@@ -11,11 +11,14 @@ from typing import Any
 from kt2t import marked_yaml
 from kt2t.data.problem import Problem
 from kt2t.errors import RecipeError, RunError
-from kt2t.recipe import Recipe
+from kt2t.options import nearest
+from kt2t.recipe import Recipe, check_node
+from kt2t.recipe_file import COMMAND
 from kt2t.run import assemble as assembling
 from kt2t.run.average import averaged, listed
 from kt2t.run.folder import RunFolder
 
+SEARCH = {"type": "Greedy"}  # where a recipe names none
 logger = logging.getLogger("kt2t")
 
 
@@ -122,19 +125,38 @@ def best_step(folder: RunFolder) -> int | None:
 
 
 def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
-    decode = dict(recipe.nodes["report"].get("decode") or {"type": "Greedy"})
+    decode = dict(recipe.nodes["report"].get("decode") or SEARCH)
     for override in overrides:
         key, equals, text = override.partition("=")
-        if not equals or not key.startswith("report.decode"):
+        if not equals or key != "report.decode" and not key.startswith("report.decode."):
             raise RecipeError(
                 f"{override!r}: only report.decode=… and report.decode.KEY=… can be changed for a trained run."
             )
-        value = marked_yaml.read(text).value
         option = key.removeprefix("report.decode").lstrip(".")
+        if text == "~":
+            decode = _without(decode, option)
+            continue
+        value = marked_yaml.read(text).value
         if not option:
             decode = value
-        elif option == "type" and value != decode["type"]:
+        elif option == "type" and value != decode.get("type"):
             decode = {"type": value}
         else:
             decode[option] = value
+        if not isinstance(decode, dict):
+            break
+    try:
+        check_node(decode, "decode", "report.decode")
+    except RecipeError as error:
+        raise type(error)(error.message, path=error.path, file=COMMAND if overrides else None) from None
     recipe.nodes["report"] = {**recipe.nodes["report"], "decode": decode}
+
+
+def _without(decode: dict[str, Any], option: str) -> dict[str, Any]:
+    if not option:
+        return dict(SEARCH)
+    if option not in decode:
+        hint = nearest(option, decode)
+        path = f"report.decode.{option}"
+        raise RecipeError(f"there is no {path!r} to remove. {hint}".rstrip(), path=path, file=COMMAND)
+    return {key: value for key, value in decode.items() if key != option}

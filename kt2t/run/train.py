@@ -12,12 +12,12 @@ from typing import Any
 from kt2t.callbacks.pace import step_of
 from kt2t.disk import whole_file, writing
 from kt2t.errors import RunError
-from kt2t.recipe import CHANGEABLE, Recipe
+from kt2t.recipe import CHANGEABLE, Place, Recipe
 from kt2t.recipe_file import run_name
 from kt2t.run import assemble as assembling
 from kt2t.run.evaluate import Evaluation, evaluate_model
 from kt2t.run.fit import fit
-from kt2t.run.folder import RunFolder
+from kt2t.run.folder import RunFolder, following
 from kt2t.run.launch import end_with_launcher
 from kt2t.run.log import LogFormatter
 from kt2t.run.patience import early_stopping, note_end, why
@@ -29,12 +29,13 @@ logger = logging.getLogger("kt2t")
 
 @dataclass
 class Outcome:
-    """How a training ended. `signal` is the one that stopped it, None when all steps are done."""
+    """How a training ended. `signal` is the one that stopped it, None when all steps are done; `generates` is of the model."""
 
     folder: Path
     step: int
     signal: int | None = None
     evaluation: Evaluation | None = None
+    generates: bool = True
 
 
 def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = None, progress: Any = None) -> Outcome:
@@ -53,10 +54,10 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
     folder = RunFolder(run_dir or Path("runs") / run_name(recipe), writes=team.first)
     with team.together(), folder.locked(), _logged_to(folder):
         source = None if folder.has_checkpoints else start_of(recipe)
-        begun = folder.exists
+        begun, given = folder.exists, recipe
         if begun:
-            folder.begin(recipe, recipe)  # the same recipe, or an error before any work
-            recipe = _continued(folder, recipe)
+            folder.begin(given, given)  # the same recipe, or an error before any work
+            recipe = _continued(folder, given)
         if recipe.train.deterministic:
             _make_deterministic()
         problem = assembling.problem_of(recipe)
@@ -68,22 +69,24 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
         if begun:
             assembling.check_vocabularies(problem, folder.vocabularies)
         if folder.writes:
-            _begin(folder, recipe, assembly, begun)
+            _begin(folder, given, assembly, begun)
         if source is not None and folder.writes:
             _save_start(folder, assembly, source)
         step = team.in_turn(lambda: _restored(folder, assembly))
         team.agree({"checkpoint": step})
         outcome = _trained(folder, assembly, step, team)
+        outcome.generates = hasattr(assembly.model, "generate")
         team.part()
         return outcome
 
 
-def _begin(folder: RunFolder, recipe: Recipe, assembly: assembling.Assembly, begun: bool) -> None:
+def _begin(folder: RunFolder, given: Recipe, assembly: assembling.Assembly, begun: bool) -> None:
     if begun:
         whole_file(folder.recipe_file, assembly.full.to_yaml())  # with the steps and the report of now
+        folder.update(given=given.nodes)  # the next time is held against what followed the steps this time
     else:
         assembling.save_vocabularies(assembly.problem, folder.vocabularies)
-        folder.begin(recipe, assembly.full)
+        folder.begin(given, assembly.full)
 
 
 def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: Any) -> Outcome:
@@ -112,12 +115,24 @@ def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: 
 
 
 def _continued(folder: RunFolder, given: Recipe) -> Recipe:
-    """The run's own full recipe, with what may change as it is given now."""
+    """The run's own full recipe, with what may change, and what follows train.steps, as it is given now."""
     recipe = folder.recipe()
+    if places := following(recipe.nodes, given.nodes):
+        for place in places:
+            _put(recipe.nodes, place, given.train.steps)
+        names = ", ".join(".".join(map(str, place)) for place in places)
+        verb = "follows" if len(places) == 1 else "follow"
+        logger.warning("%s %s train.steps: %s from here on", names, verb, f"{given.train.steps:,}")
     recipe.nodes["train"] = {**recipe.nodes["train"], **{name: getattr(given.train, name) for name in CHANGEABLE}}
     recipe.nodes["report"] = given.nodes["report"]
     recipe.overrides = given.overrides
     return recipe
+
+
+def _put(nodes: Any, place: Place, value: Any) -> None:
+    for part in place[:-1]:
+        nodes = nodes[part]
+    nodes[place[-1]] = value
 
 
 def _restored(folder: RunFolder, assembly: assembling.Assembly) -> int:

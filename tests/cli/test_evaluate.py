@@ -13,5 +13,6 @@ def test_figures_and_signatures(tiny_run, tiny_data, capsys):
 
 def test_what_is_no_run_or_split(tiny_run, tiny_data, tmp_path, capsys):
     assert run(["evaluate", str(tmp_path)]) == 4
+    assert run(["evaluate", str(tiny_run), "--samples", "-1"]) == 2
     assert run(["evaluate", str(tiny_run), "--split", "test", "--data-dir", str(tiny_data)]) == 3
     assert "There are: train, validation, long" in capsys.readouterr().err

@@ -18,6 +18,11 @@ def test_each_has_a_line(what, name, capsys):
     assert name in capsys.readouterr().out
 
 
+def test_bases_are_no_problems_to_choose(capsys):
+    run(["list", "problems", "--json"])
+    assert not {"Problem", "TextToText", "RunningText"} & {row["name"] for row in json.loads(capsys.readouterr().out)}
+
+
 def test_all_recipes_are_listed(capsys):
     run(["list", "recipes", "--json"])
     assert {row["name"] for row in json.loads(capsys.readouterr().out)} == set(short_names())

@@ -2,6 +2,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from kt2t.cli.main import run
 
 
@@ -16,9 +18,29 @@ def test_lines_to_lines_through_a_pipe(tiny_run):
 def test_files_and_json(tiny_run, tmp_path, capsys):
     (tmp_path / "in").write_text("1 2\n3 4\n")
     words = ["predict", str(tiny_run), "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out"), "--json"]
+    (tmp_path / "out").write_text("longer than what comes. " * 1000)
     assert run(words) == 0
     rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     assert len(rows) == 2 and set(rows[0]) == {"text", "hypotheses"}
+
+
+def test_where_nothing_can_be_written_is_told_before_anything_is_decoded(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("kt2t.run.predict.Predictor", lambda *_: pytest.fail("nothing is to be read"))
+    (tmp_path / "in").write_text("1 2\n")
+    (tmp_path / "file").write_text("x")
+    for place in ("file/out", "nowhere/out", "."):
+        words = ["predict", "run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / place)]
+        assert run(words) == 5
+        assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_run_that_cannot_be_read_leaves_the_old_answers_and_no_new_file(tmp_path, capsys):
+    (tmp_path / "in").write_text("1 2\n")
+    (tmp_path / "old").write_text("precious")
+    for name in ("old", "new"):
+        words = ["predict", str(tmp_path / "none"), "--input", str(tmp_path / "in"), "--output", str(tmp_path / name)]
+        assert run(words) == 4
+    assert (tmp_path / "old").read_text() == "precious" and not (tmp_path / "new").exists()
 
 
 def test_a_bad_line_is_named_and_nothing_is_written(tiny_run, tmp_path, capsys):

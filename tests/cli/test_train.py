@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kt2t.cli.main import run
+from kt2t.run.train import Outcome
 
 
 def test_trains_evaluates_shows_and_says_how_to_go_on(tiny, capsys):
@@ -14,6 +15,21 @@ def test_trains_evaluates_shows_and_says_how_to_go_on(tiny, capsys):
     assert f"tensorboard --logdir {Path('runs/tiny/tensorboard')}" in told.err and "kt2t predict runs/tiny" in told.err
     assert run(["train", str(tiny), "train.steps=4"]) == 0
     assert "is finished" in capsys.readouterr().err
+
+
+def test_a_finished_run_gives_its_figures_as_json_again(tiny, tiny_run, capsys):
+    assert run(["train", str(tiny), "--json", *_copy_of(tiny_run)]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == json.loads(Path("r/evaluation-validation.json").read_text())
+    assert "is finished" in told.err
+
+
+@pytest.mark.parametrize("generates", [True, False])
+def test_predict_is_offered_for_what_generates(tiny, capsys, monkeypatch, generates):
+    outcome = Outcome(Path("r"), 4, generates=generates)
+    monkeypatch.setattr("kt2t.run.train.train", lambda *_: outcome)
+    assert run(["train", str(tiny)]) == 0
+    assert ("kt2t predict r" in capsys.readouterr().err) == generates
 
 
 def test_overrides_name_the_run_and_json_is_pure(tiny, capsys):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import time
+import types
 
 import pytest
 
+from kt2t.data.language.text_files import TextFiles
 from kt2t.data.location import data_directory, exclusive, folder_for, source_notes
 from kt2t.data.problem import Problem
 from kt2t.data.translation.parallel_text import ParallelText
@@ -53,6 +57,78 @@ def test_a_changed_method_of_a_problem_of_ones_own_is_another_folder(tmp_path):
         return folder_for(scope["Riddles"](), tmp_path)
 
     assert made("a") == made("a") != made("b")
+
+
+OWN = """
+from kt2t.data.problem import Problem
+
+LETTER = "a"
+
+def helper():
+    return "b"
+
+class Riddles(Problem):
+    ending = "c"
+
+    @staticmethod
+    def fixed():
+        return "d"
+
+    @classmethod
+    def made(cls):
+        return "e"
+
+    @property
+    def shown(self):
+        return "f"
+
+    def source_files(self):
+        return []
+"""
+
+
+def _own(tmp_path, monkeypatch, code, with_file):
+    name = "riddles_of_location"
+    module = types.ModuleType(name)
+    if with_file:
+        (tmp_path / "riddles_of_location.py").write_text(code)
+        module.__file__ = str(tmp_path / "riddles_of_location.py")
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(compile(code, "<own>", "exec"), module.__dict__)
+    return folder_for(module.Riddles(), tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("letter", "with_file"), [*((one, True) for one in "abcdef"), *((one, False) for one in "cdef")]
+)
+def test_whatever_of_an_own_problem_is_edited_it_is_another_folder(tmp_path, monkeypatch, letter, with_file):
+    before = _own(tmp_path, monkeypatch, OWN, with_file)
+    assert _own(tmp_path, monkeypatch, OWN, with_file) == before
+    assert _own(tmp_path, monkeypatch, OWN.replace(f'"{letter}"', '"z"'), with_file) != before
+
+
+def test_a_file_moved_to_another_split_is_another_folder(tmp_path):
+    for name in ("train/a.txt", "train/b.txt", "valid/c.txt"):
+        file = tmp_path / "texts" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"text of {name}\n")
+    parts = {"train_files": str(tmp_path / "texts" / "train"), "validation_files": str(tmp_path / "texts" / "valid")}
+    whole = {"path": str(tmp_path / "texts")}
+    before = [folder_for(TextFiles(**one), tmp_path / "data") for one in (parts, whole)]
+    shutil.copytree(tmp_path / "texts", tmp_path / "elsewhere" / "copied")
+    assert folder_for(TextFiles(path=str(tmp_path / "elsewhere" / "copied")), tmp_path / "data") == before[1]
+    (tmp_path / "texts" / "train" / "b.txt").rename(tmp_path / "texts" / "valid" / "b.txt")
+    after = [folder_for(TextFiles(**one), tmp_path / "data") for one in (parts, whole)]
+    assert before[0] != after[0] and before[1] != after[1]
+
+
+def test_the_same_files_for_other_splits_are_another_folder(tmp_path):
+    for name in ("a.tsv", "b.tsv"):
+        (tmp_path / name).write_text(f"{name}\tb\n")
+    a, b = str(tmp_path / "a.tsv"), str(tmp_path / "b.tsv")
+    one = ParallelText(train_files=a, validation_files=[a], test_files=b)
+    other = ParallelText(train_files=a, validation_files=[b], test_files=b)
+    assert folder_for(one, tmp_path / "data") != folder_for(other, tmp_path / "data")
 
 
 def test_missing_files_are_named_with_their_option(tmp_path):

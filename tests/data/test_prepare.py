@@ -250,3 +250,42 @@ def test_a_problem_may_cut_its_examples_and_count_them(tmp_path, monkeypatch, wo
     first, second = made.prepared.records("train").read([4, 5])
     assert made.decode("targets", np.concatenate([first["targets"], second["targets"]])) == pairs[2]["targets"]
     assert int(first["given"]) == 0 and int(second["given"]) == len(first["targets"])
+
+
+class Clumsy(ParallelText):
+    """Pairs, whose code fails in a way of its own at one of them."""
+
+    def __init__(self, train_files, error, inside):
+        super().__init__(train_files, validation_files=train_files)
+        self.error, self.inside = error, inside
+
+    def examples(self, split):
+        for number, example in enumerate(super().examples(split), 1):
+            if self.inside == "examples" and number == 3:
+                raise self.error
+            yield example
+
+    def encode_all(self, examples):
+        if self.inside == "encode" and any(example["inputs"] == "line 2" for example in examples):
+            raise self.error
+        return super().encode_all(examples)
+
+
+@pytest.mark.parametrize("inside", ["examples", "encode"])
+@pytest.mark.parametrize(
+    "error", [ValueError("not enough values"), FileNotFoundError(2, "No such file"), KeyError("x")]
+)
+def test_what_the_code_of_a_problem_raises_is_told_with_the_example(tmp_path, monkeypatch, inside, error):
+    monkeypatch.setattr("kt2t.data.prepare.folder_for", lambda *_: tmp_path / "data" / "clumsy")
+    clumsy = Clumsy(tsv(tmp_path / "train.tsv", 5), error, inside)
+    with pytest.raises(DataError, match=rf"^train example 3.*: Clumsy ends with {type(error).__name__}: ") as raised:
+        clumsy.prepare(tmp_path / "data")
+    assert raised.value.__cause__ is error and raised.value.status == 3
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOSPC, "No space left on device")])
+def test_what_tells_of_the_machine_is_not_of_the_data(tmp_path, error):
+    clumsy = Clumsy(tsv(tmp_path / "train.tsv", 5), error, "examples")
+    with pytest.raises(type(error)) as raised:
+        list(kept_examples(clumsy, "train", None))
+    assert raised.value is error

@@ -45,6 +45,23 @@ def test_one_class_is_a_problem(folder):
     assert problem.references("validation")[2] == {"inputs": "abba", "targets": "abba"}
 
 
+@register
+class Noted(Echo):
+    """Echo with notes, most of them empty."""
+
+    def examples(self, split):
+        for example in super().examples(split):
+            yield {**example, "note": "" if example["inputs"] != "ab" else "first"}
+
+
+def test_what_is_left_aside_may_be_empty(folder):
+    problem = Noted(path=folder)
+    problem.prepare()
+    assert problem.prepared.manifest["splits"]["train"]["dropped"] == {}
+    assert [one["inputs"] for one in problem.references("train")] == ["ab", "ba", "abba"]
+    assert problem.reject({"inputs": "a", "targets": " ", "note": "b"}) == "empty targets"
+
+
 def test_an_untrained_vocabulary_needs_prepare_and_is_found_again(folder):
     problem = Echo(path=folder, vocabulary=Characters())
     with pytest.raises(DataError, match=r"not trained yet. Call its prepare\(\) first, or run: kt2t prepare"):

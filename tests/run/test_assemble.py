@@ -75,6 +75,13 @@ def test_what_does_not_fit_is_told_with_its_path(tiny, override, message):
     assert len(str(raised.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("base", ["Problem", "TextToText", "RunningText", "kt2t.data.problem.Problem"])
+def test_what_problems_are_made_of_is_none_itself(tiny, base):
+    recipe = load(str(tiny), [f"problem={{type: {base}}}"])
+    with pytest.raises(RecipeError, match=r"problem\.type: .* has no examples: .*kt2t list problems"):
+        assembling.problem_of(recipe)
+
+
 def test_what_a_constructor_refuses_is_told_with_its_line(tiny):
     with pytest.raises(RecipeError, match=r"tiny\.yaml:3: model\.num_heads: 3 heads do not divide"):
         tiny.write_text(tiny.read_text().replace("num_heads: 2", "num_heads: 3"))

@@ -2,13 +2,14 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from kt2t.disk import whole_file
 from kt2t.errors import ResourceError, RunError
 from kt2t.recipe import Recipe
-from kt2t.run.folder import RunFolder
+from kt2t.run.folder import RunFolder, following
 from kt2t.versions import versions
 
 
@@ -41,6 +42,32 @@ def test_more_steps_and_another_report_are_the_same_run_but_nothing_else(tmp_pat
         ) as raised:
             folder.begin(changed, changed)
     assert raised.value.status == 4
+
+
+def _with_schedule(steps, ends, **optimizer):
+    recipe = _recipe(steps=steps)
+    factors = [{"type": "Constant", "value": 0.1}, {"type": "LinearToZero", "steps": ends}]
+    recipe.nodes["optimizer"] = {"type": "Adam", "learning_rate": {"type": "Product", "factors": factors}, **optimizer}
+    return recipe
+
+
+def test_what_was_the_number_of_steps_may_follow_it(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    first, longer = _with_schedule(1000, 1000), _with_schedule(3000, 3000)
+    checkpoint = SimpleNamespace(recipe=json.loads(json.dumps(first.nodes)), path="step-1000")
+    with folder.locked():
+        folder.begin(first, first)
+        folder.begin(longer, longer)
+        folder.check_checkpoint(checkpoint, longer)
+        assert following(first.nodes, longer.nodes) == [("optimizer", "learning_rate", "factors", 1, "steps")]
+        assert following(first.nodes, _with_schedule(3000, 1000).nodes) == []
+        for other in (_with_schedule(3000, 2000), _with_schedule(1000, 3000), _with_schedule(3000, 3000, epsilon=3000)):
+            with pytest.raises(RunError, match=r"Different: optimizer\.(learning_rate\.factors\.1\.steps|epsilon): "):
+                folder.begin(other, other)
+        with pytest.raises(
+            RunError, match=r"of another run. Different: optimizer\.learning_rate\.factors\.1\.steps: 1000"
+        ):
+            folder.check_checkpoint(checkpoint, _with_schedule(3000, 2000))
 
 
 def test_a_folder_that_is_no_run_is_refused_untouched(tmp_path):
@@ -79,6 +106,12 @@ def test_what_is_no_manifest_is_refused(tmp_path):
     with pytest.raises(RunError, match="holds no run"):
         folder.manifest()
     folder.manifest_file.write_text("{")
+    with pytest.raises(RunError, match="cannot be read"):
+        folder.manifest()
+    folder.manifest_file.write_text("[]")
+    with pytest.raises(RunError, match="format none"):
+        folder.manifest()
+    folder.manifest_file.write_text("[" * 100_000)
     with pytest.raises(RunError, match="cannot be read"):
         folder.manifest()
     folder.manifest_file.write_text(json.dumps({"format": 99}))

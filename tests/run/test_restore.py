@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from kt2t.errors import RecipeError, RunError
+from kt2t.recipe import Recipe
 from kt2t.run.folder import RunFolder
-from kt2t.run.restore import best_step, known, restored
+from kt2t.run.restore import _override_search, best_step, known, restored
 
 
 def test_each_checkpoint_can_be_asked_for(tiny_run):
@@ -54,3 +55,33 @@ def test_the_search_can_be_changed_and_nothing_else(tiny_run):
     assert type(found.assembly.search).__name__ == "Beam" and found.assembly.search.beams == 3
     with pytest.raises(RecipeError, match="only report.decode"):
         restored(tiny_run, "last", ["model.num_layers=2"])
+
+
+def _searched(*overrides):
+    recipe = Recipe({}, {}, {}, report={"decode": {"type": "Beam", "beams": 4, "length_penalty": 0.6}})
+    _override_search(recipe, overrides)
+    return recipe.nodes["report"]["decode"]
+
+
+def test_an_option_of_the_search_can_be_removed():
+    assert _searched("report.decode.length_penalty=~") == {"type": "Beam", "beams": 4}
+    assert _searched("report.decode=~") == {"type": "Greedy"}
+    assert _searched("report.decode={type: Sample}") == {"type": "Sample"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["report.decode=Greedy"], "command line: report.decode: 'Greedy' should be a mapping with a 'type'"),
+        (["report.decode=Greedy", "report.decode.beams=2"], "report.decode: 'Greedy' should be a mapping"),
+        (["report.decode={beams: 3}"], "report.decode: the 'type' is missing"),
+        (["report.decode.type=~"], "the 'type' is missing"),
+        (["report.decode.beam=3"], "report.decode.beam: Beam has no option 'beam'. Did you mean 'beams'"),
+        (["report.decode.beam=~"], "there is no 'report.decode.beam' to remove. Did you mean 'beams'"),
+        (["report.decoder=3"], "only report.decode=… and report.decode.KEY=… can be changed"),
+    ],
+)
+def test_what_is_no_search_is_refused(overrides, message):
+    with pytest.raises(RecipeError, match=message) as raised:
+        _searched(*overrides)
+    assert raised.value.status == 2

@@ -56,6 +56,28 @@ def test_a_finished_run_says_so_and_more_steps_go_on(tiny, tmp_path, caplog):
     assert train(load(str(tiny), ["train.steps=6", *QUICK]), tmp_path / "run").step == 6
 
 
+def test_a_schedule_that_ends_with_the_steps_goes_on_with_them(tiny, tmp_path, caplog):
+    last = "{type: LinearToZero, steps: =train.steps, decay_steps: 2}"
+    schedule = f"{{type: Product, factors: [{{type: Constant, value: 0.01}}, {last}]}}"
+
+    def trained(steps, *more):
+        recipe = load(str(tiny), [f"train.steps={steps}", f"optimizer.learning_rate={schedule}", *QUICK, *more])
+        recipe.check()
+        return train(recipe, tmp_path / "run").step
+
+    assert trained(4) == 4
+    for steps in (6, 8):
+        caplog.clear()
+        assert trained(steps) == steps
+        assert f"optimizer.learning_rate.factors.1.steps follows train.steps: {steps} from here on" in caplog.text
+        kept = RunFolder(tmp_path / "run").recipe().nodes
+        assert kept["optimizer"]["learning_rate"]["factors"][1]["steps"] == kept["train"]["steps"] == steps
+    caplog.clear()
+    assert trained(8) == 8 and "follows" not in caplog.text
+    with pytest.raises(RunError, match=r"Different: optimizer\.learning_rate\.factors\.1\.steps: 8 there, 9 here"):
+        trained(10, "optimizer.learning_rate.factors.1.steps=9")
+
+
 def test_another_recipe_in_the_folder_is_refused_before_any_work(tiny, tmp_path):
     train(load(str(tiny), ["train.steps=2", *QUICK]), tmp_path / "run")
     with pytest.raises(RunError, match=r"model\.num_layers: 1 there, 2 here"):

@@ -178,7 +178,9 @@ class RunningText(TextToText):
 
     def decode(self, field: str, ids: Iterable[int]) -> str:
         text = super().decode(field, ids)
-        return text.replace("\n ", "\n") if self._vocabularies["targets"].begins_with_space else text
+        # Of one text each line is encoded for itself, with a space in front that is not the text's own.
+        joined = self.documents == "one" and self._vocabularies["targets"].begins_with_space
+        return text.replace("\n ", "\n") if joined else text
 
     def _signature(self, unit: str, split: str) -> str:
         count = self.prepared.manifest["splits"][split]["counts"][unit]

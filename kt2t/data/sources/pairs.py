@@ -12,6 +12,7 @@ from kt2t.data.sources.lines import lines
 from kt2t.errors import DataError
 
 Pair = dict[str, str]
+JSON_LINES, TABBED = ("jsonl", "json"), ("tsv", "tab")  # what follows the last dot of a name
 
 
 def pairs(files: Sequence[str | Path], source_key: str = "inputs", target_key: str = "targets") -> Iterator[Pair]:
@@ -27,16 +28,30 @@ def pairs(files: Sequence[str | Path], source_key: str = "inputs", target_key: s
     """
     paths = [Path(file) for file in files]
     if len(paths) == 2:
+        if said := not_parallel(files):
+            raise DataError(said)
         yield from parallel(*paths)
         return
-    kind = paths[0].name.removesuffix(".gz").rpartition(".")[2] if len(paths) == 1 else ""
-    if kind in ("jsonl", "json"):
+    kind = _kind(paths[0]) if len(paths) == 1 else ""
+    if kind in JSON_LINES:
         yield from json_lines(paths[0], source_key, target_key)
-    elif kind in ("tsv", "tab"):
+    elif kind in TABBED:
         yield from tabbed(paths[0])
     else:
         names = ", ".join(str(path) for path in paths)
         raise DataError(f"{names}: give two parallel text files, one .tsv or one .jsonl (each may be .gz).")
+
+
+def not_parallel(files: Sequence[str | Path]) -> str | None:
+    """Why two files are no parallel texts, where their names tell: each is a file of pairs already."""
+    of_pairs = [f"'{file}'" for file in files if _kind(Path(file)) in (*JSON_LINES, *TABBED)]
+    if not of_pairs:
+        return None
+    what = f"{' and '.join(of_pairs)} {'holds' if len(of_pairs) == 1 else 'hold'} pairs already"
+    return (
+        f"{what}; two files are the lines of one side and of the other. Give one such file a split, as in "
+        "train_files=a.tsv validation_files=b.tsv; several for one split first become one file (cat a.tsv b.tsv > all.tsv)."
+    )
 
 
 def parallel(source: Path, target: Path) -> Iterator[Pair]:
@@ -89,6 +104,10 @@ def json_lines(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
             "inputs": _text(entry, source_key, path, number),
             "targets": _text(entry, target_key, path, number),
         }
+
+
+def _kind(path: Path) -> str:
+    return path.name.removesuffix(".gz").rpartition(".")[2]
 
 
 def _text(entry: Any, key: str, path: Path, number: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kt2t.data.sources.pairs import not_parallel
 from kt2t.data.sources.regular import require_regular
 from kt2t.data.translation.translation import Translation
 from kt2t.errors import DataError
@@ -31,7 +32,8 @@ class ParallelText(Translation):
         target_space: See `TextToText`.
 
     Raises:
-        ValueError: Vocabularies that contradict each other, or not one or two files for a split.
+        ValueError: Vocabularies that contradict each other, or not one or two files for a split,
+            or two that each hold pairs.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class ParallelText(Translation):
                     f"{split}_files: {len(self._files[split])} files. "
                     "Give two parallel text files, or one .tsv or .jsonl."
                 )
+            if len(self._files[split]) == 2 and (said := not_parallel(self._files[split])):
+                raise ValueError(f"{split}_files: {said}")
         self._keys = (source_key, target_key)
 
     def keys(self) -> tuple[str, str]:

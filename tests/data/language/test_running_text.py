@@ -204,3 +204,13 @@ def test_a_split_that_is_not_there_and_text_that_is_blank(folder):
         file.write_text(" \n\n")
     with pytest.raises(DataError, match="there is no text for train in .*part1.txt', .*white space alone"):
         problem(folder).prepare()
+
+
+@pytest.mark.parametrize("documents", ["one", "files"])
+def test_the_indentation_of_lines_is_kept(folder, documents):
+    (folder / "part1.txt").write_text("def f(x):\n return x\n" * 20)
+    made = problem(folder, documents=documents, vocabulary=Subwords(290), held_out=0.4)
+    made.prepare()
+    encoded = made.encode_all(list(made.examples("train")))
+    text = made.decode("targets", np.concatenate([one["targets"] for one in encoded]))
+    assert "def f(x):\n return x\ndef" in text

@@ -35,6 +35,15 @@ def test_every_kind_gives_the_same(tmp_path):
     assert list(pairs([stored(tmp_path, "y.jsonl", "\n".join(named))], "q", "a")) == PAIRS
 
 
+@pytest.mark.parametrize("names", [("a.tsv", "b.tsv"), ("a.jsonl", "b.jsonl.gz"), ("a.tsv.gz", "b.txt")])
+def test_two_files_of_pairs_are_not_taken_for_parallel_texts(tmp_path, names):
+    files = [stored(tmp_path, name, "hello\thallo\n") for name in names]
+    with pytest.raises(
+        DataError, match=rf"{names[0]}'.* pairs already; .*Give one such file a split.*cat a\.tsv b\.tsv"
+    ):
+        list(pairs(files))
+
+
 @pytest.mark.parametrize(("source", "target"), [(3, 5), (5, 3), (1, 0)])
 def test_different_numbers_of_lines(tmp_path, source, target):
     files = [stored(tmp_path, name, "x\n" * count) for name, count in (("s", source), ("t", target))]

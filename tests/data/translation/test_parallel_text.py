@@ -28,6 +28,8 @@ def test_json_lines_with_keys_of_their_own(tmp_path):
 def test_faults(tmp_path):
     with pytest.raises(ValueError, match="train_files: 3 files"):
         ParallelText(train_files=["a", "b", "c"])
+    with pytest.raises(ValueError, match="validation_files: 'a.tsv' and 'b.tsv' hold pairs already"):
+        ParallelText(train_files="c.tsv", validation_files=["a.tsv", "b.tsv"])
     with pytest.raises(DataError, match="problem.validation_files: '.*nowhere.en' does not exist"):
         (tmp_path / "x.tsv").write_text("a\tb\n")
         missing = [str(tmp_path / "nowhere.en"), str(tmp_path / "nowhere.de")]
@@ -41,9 +43,10 @@ def test_without_files_there_are_features_and_no_examples():
         problem.splits()
 
 
-def test_files_for_evaluation_alone(tmp_path, monkeypatch):
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_files_for_evaluation_alone(tmp_path, monkeypatch, split):
     monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
     (tmp_path / "pairs.tsv").write_text("a\tb\nc\td\n")
-    problem = ParallelText(train_files=None, validation_files=str(tmp_path / "pairs.tsv"))
+    problem = ParallelText(train_files=None, **{f"{split}_files": str(tmp_path / "pairs.tsv")})
     problem.prepare()
-    assert problem.prepared.splits == ("validation",) and len(problem.references("validation")) == 2
+    assert problem.prepared.splits == (split,) and len(problem.references(split)) == 2
