@@ -43,7 +43,7 @@ def sentence(said):
 def test_r04_a_loss_that_explodes_is_status_6_where_that_is_asked_for(command, capsys, monkeypatch):
     from kt2t.callbacks import Explosions
 
-    monkeypatch.setattr(Explosions, "_loss", lambda self, step, logs: 1.0 if step <= 28 else 30.0)
+    monkeypatch.setattr(Explosions, "_since", lambda self: (1.0, 1.0 if self._step <= 28 else 30.0))
     for policy, status in (("stop", 6), ("warn", 0), ("rollback", 0)):
         given = [*command, "train.steps=36", f"train.on_explosion={policy}", "--run-dir", policy]
         assert run(given) == status

@@ -20,6 +20,7 @@ from kt2t.training.checkpoints import saved, verify
 
 OVERRIDES = (
     "train.steps=100",
+    "train.batch.shapes=~",  # with one shape the rounding grows a hundredfold from step 15 to 30
     "train.deterministic=true",
     "report.every=5",
     "report.keep=100",
