@@ -40,7 +40,7 @@ def test_ids_and_texts_are_those_of_tensor2tensor(golden, tensor2tensor, name):
 
 
 def test_it_costs_no_more_than_counting_the_words_a_few_times(test_data, tensor2tensor):
-    """Both are Python's dictionaries and `re`: as much alone, 2.5 times on a busy machine. In MB a second: `benchmarks/reader.py`."""
+    """Both are Python's dictionaries and `re`: as much alone, 2.5 times on a busy machine; in MB, `benchmarks/reader.py`."""
     with gzip.open(test_data / "multi30k_en_de" / "train.de.gz", "rt", encoding="utf-8") as file:
         lines = file.read().splitlines()
     words = re.compile(r"\w+|[^\w]+")
