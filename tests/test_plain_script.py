@@ -12,7 +12,9 @@ from kt2t.training.checkpoints import restore, verify
 
 
 def test_a_script_and_a_recipe_give_the_same_numbers(tiny, tiny_data, tmp_path):
-    recipe = load(str(tiny), ["train.steps=6", "report.every=3", "report.score=false", "report.best=loss"])
+    recipe = load(
+        str(tiny), ["train.steps=6", "train.batch.shapes=~", "report.every=3", "report.score=false", "report.best=loss"]
+    )
     folder = train(recipe, tmp_path / "run").folder
 
     problem = data.Reverse(symbols=5, max_length=4, evaluation_length=6, train_examples=600, validation_examples=60)
