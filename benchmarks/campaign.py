@@ -166,8 +166,8 @@ class Worker:
     ) -> None:
         from kt2t.run import launch
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.setsid()
         if said is not None:
             os.dup2(said, 1)

@@ -17,6 +17,7 @@ from kt2t.errors import RecipeError, RunError
 from kt2t.options import nearest
 from kt2t.recipe import SECTIONS, Recipe
 
+SEARCH = {"type": "Greedy"}  # where a recipe names none
 logger = logging.getLogger("kt2t")
 
 
@@ -94,7 +95,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
                 seed=train.seed,
             )
         model.optimizer.build(model.trainable_variables)
-        decode = recipe.report.decode or {"type": "Greedy"}
+        decode = recipe.report.decode or SEARCH
         search = registry.build(decode, "decode", "report.decode")
         if not isinstance(search, Search):
             raise RecipeError(f"{decode['type']!r} is not a search.", path="report.decode.type")

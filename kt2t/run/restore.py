@@ -18,7 +18,6 @@ from kt2t.run import assemble as assembling
 from kt2t.run.average import averaged, listed
 from kt2t.run.folder import RunFolder
 
-SEARCH = {"type": "Greedy"}  # where a recipe names none
 logger = logging.getLogger("kt2t")
 
 
@@ -125,7 +124,7 @@ def best_step(folder: RunFolder) -> int | None:
 
 
 def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
-    decode = dict(recipe.nodes["report"].get("decode") or SEARCH)
+    decode = dict(recipe.nodes["report"].get("decode") or assembling.SEARCH)
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or key != "report.decode" and not key.startswith("report.decode."):
@@ -154,7 +153,7 @@ def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
 
 def _without(decode: dict[str, Any], option: str) -> dict[str, Any]:
     if not option:
-        return dict(SEARCH)
+        return dict(assembling.SEARCH)
     if option not in decode:
         hint = nearest(option, decode)
         path = f"report.decode.{option}"
