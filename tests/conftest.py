@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,16 @@ def pytest_configure() -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     if not tf.config.get_logical_device_configuration(cpu):
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+
+@pytest.fixture(autouse=True)
+def determinism_ends_with_its_test() -> Iterator[None]:
+    """`train.deterministic` holds for a process, in which Keras then compiles nothing with XLA."""
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework.config import disable_op_determinism  # TensorFlow has no public name for it
+
+        disable_op_determinism()
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,10 @@
 import gzip
 import json
-import re
+import sys
 from collections import Counter
 
 import numpy as np
 import pytest
-from costs import seconds
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,23 +38,26 @@ def test_ids_and_texts_are_those_of_tensor2tensor(golden, tensor2tensor, name):
     assert [vocabulary.decode_ids(list(ids)) for ids in wanted] == decoded == sentences
 
 
-def test_it_costs_about_what_counting_the_words_costs(test_data, tensor2tensor):
-    """Both are Python's dictionaries and `re`, taken in turns, as a shared processor has fast moments and slow ones.
-
-    In MB a second: `benchmarks/reader.py`.
-    """
+def test_a_word_is_cut_when_first_met_and_then_costs_no_call_of_python(test_data, tensor2tensor, monkeypatch):
+    """What it costs, counted: a clock on a shared processor says another thing each time. `benchmarks/reader.py` has MB/s."""
     with gzip.open(test_data / "multi30k_en_de" / "train.de.gz", "rt", encoding="utf-8") as file:
         lines = file.read().splitlines()
-    words = re.compile(r"\w+|[^\w]+")
-    fresh = [SubwordTextEncoder(str(tensor2tensor / "vocab" / FILES["32k"])) for _ in range(3)]
-    assert {vocabulary.size for vocabulary in fresh} == {33708}
-    ratios = []
-    for vocabulary in fresh:
-        counted = seconds(lambda: Counter(word for line in lines for word in words.findall(line)), times=1)
-        encoded = seconds(lambda: vocabulary.encode_all(lines), times=1)  # noqa: B023
-        ratios.append(encoded / counted)
-    assert min(ratios) < 2
-    assert [vocabulary.decode_ids(ids.tolist()) for ids in vocabulary.encode_all(lines[:500])] == lines[:500]
+    cut = Counter()
+    whole = subword_text_encoder.longest_parts
+    monkeypatch.setattr(
+        subword_text_encoder, "longest_parts", lambda word, *rest: cut.update([word]) or whole(word, *rest)
+    )
+    vocabulary = SubwordTextEncoder(str(tensor2tensor / "vocab" / FILES["32k"]))
+    first = vocabulary.encode_all(lines)
+    found, most = cut.total(), max(cut.values())
+    assert vocabulary.size == 33708 and len(cut) > 18000 and most == 2  # after a space, and where there is none
+    calls = Counter()
+    sys.setprofile(lambda frame, event, _: calls.update([event]))
+    again = vocabulary.encode_all(lines)
+    sys.setprofile(None)
+    assert calls["call"] < 5 * len(lines)
+    assert cut.total() == found and all(map(np.array_equal, first, again))
+    assert [vocabulary.decode_ids(ids.tolist()) for ids in again[:500]] == lines[:500]
 
 
 @given(st.text(alphabet=st.one_of(st.sampled_from("the cat_\\;7\n"), st.characters(exclude_categories=["Cs"]))))
