@@ -47,8 +47,7 @@ def unpack(record: bytes, layout: Layout) -> Arrays:
     Raises:
         ValueError: The bytes are not what was written.
     """
-    if len(record) < 4 or struct.unpack_from("<I", record)[0] != zlib.crc32(memoryview(record)[4:]):
-        raise ValueError("its crc32 does not match")
+    verify(record)
     example, place = {}, 4
     for field, kind in layout.items():
         shape = struct.unpack_from(f"<{kind['rank']}I", record, place)
@@ -60,6 +59,16 @@ def unpack(record: bytes, layout: Layout) -> Arrays:
     if place != len(record):
         raise ValueError(f"it has {len(record)} bytes where its fields take {place}")
     return example
+
+
+def verify(record: bytes) -> None:
+    """Whether a record's crc32 is that of what follows it.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if len(record) < 4 or struct.unpack_from("<I", record)[0] != zlib.crc32(memoryview(record)[4:]):
+        raise ValueError("its crc32 does not match")
 
 
 class RecordWriter:
