@@ -11,7 +11,7 @@ import numpy as np
 
 from kt2t.callbacks.pace import step_of
 from kt2t.callbacks.terminal import is_terminal, stderr
-from kt2t.decoding import asked
+from kt2t.decoding import asked, has_source
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,8 @@ class DecodedText(keras.callbacks.Callback):
     """Decodes a few examples at each epoch end and prints them beside what was asked for.
 
     A rich table on a terminal, plain lines elsewhere, to stderr. `TensorBoard` shows the same rows as text. A model
-    that reads nothing continues the first half of each target; for one that does not generate nothing is printed.
+    that reads nothing continues the first half of each target, no further than targets go: it has not learned what stands
+    behind them. For one that does not generate nothing is printed.
 
     Args:
         problem: Gives the sample and turns ids into text.
@@ -82,8 +83,9 @@ class DecodedText(keras.callbacks.Callback):
         sample = {field: np.asarray(value)[: self.samples] for field, value in self._sample.items()}
         from kt2t.training.averages import averaged
 
+        length = None if has_source(sample) else sample["targets"].shape[1]
         with averaged(model):
-            ids = np.asarray(model.generate(asked(sample), search=self.search)["ids"])[:, 0]
+            ids = np.asarray(model.generate(asked(sample), search=self.search, length=length)["ids"])[:, 0]
         return [
             Row(
                 inputs=self.problem.decode("inputs", sample["inputs"][row]) if "inputs" in sample else None,

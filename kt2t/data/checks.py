@@ -32,8 +32,11 @@ def checked_arrays(
         if example.keys() != features.keys():
             raise DataError(f"{what} {number} has the fields {sorted(example)}; its features are {sorted(features)}.")
     for field, feature in features.items():
+        wanted, shape = np.dtype(feature.dtype), feature.shape
         columns[field] = [
-            _array(example[field], feature, f"{what} {number}, {field}")
+            example[field]
+            if _is_ready(example[field], wanted, shape)
+            else _array(example[field], feature, f"{what} {number}, {field}")
             for number, example in enumerate(examples, first)
         ]
         _check_range(columns[field], feature, f"{what} {{}}, {field}", first)
@@ -44,15 +47,20 @@ def checked_arrays(
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
+def _is_ready(value: Any, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == dtype and _fits(value.shape, shape)
+
+
+def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(found) == len(wanted) and all(size in (None, count) for size, count in zip(wanted, found, strict=True))
+
+
 def _array(value: Any, feature: Feature, where: str) -> np.ndarray:
     array = np.asarray(value)
     wanted = np.dtype(feature.dtype)
     if array.size and not np.can_cast(array.dtype, wanted, "same_kind") and not _is_integer(array, wanted):
         raise DataError(f"{where}: {array.dtype} where {feature!r} takes {wanted}.")
-    fits = array.ndim == len(feature.shape) and all(
-        size is None or size == found for size, found in zip(feature.shape, array.shape, strict=False)
-    )
-    if not fits:
+    if not _fits(array.shape, feature.shape):
         raise DataError(f"{where}: shape {array.shape} where {feature!r} takes {feature.shape}.")
     if wanted.kind in "iu" and array.size and array.dtype != wanted:
         limits = np.iinfo(wanted)

@@ -96,6 +96,7 @@ class Plan:
         self._real = int(longest[kept].sum())
         self._epoch: tuple[int, list[BatchPlan]] | None = None
         self._batches: PackedBatches | PaddedBatches
+        self.pack = pack
         if pack and tokens:
             self._batches = PackedBatches(table, kept, tokens, pack, multiple)
         elif bucket_step and tokens:

@@ -70,6 +70,11 @@ class Batches:
     def __len__(self) -> int:
         return len(self.plan)
 
+    @property
+    def packed(self) -> bool:
+        """Whether several examples share a row."""
+        return self.plan.pack is not None
+
     def __iter__(self) -> Iterator[Batch]:
         stop = threading.Event()
         ready: queue.Queue[Any] = queue.Queue(self.depth)

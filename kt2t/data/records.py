@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import struct
 import threading
@@ -18,6 +19,8 @@ from kt2t.errors import DataError
 from kt2t.features import Feature
 
 SHARD_BYTES = 64 * 2**20
+# Not compressed: one example is too short to shrink much (captions by 15 %), and zstd takes most of the time of `prepare`.
+_EACH_BY_ITSELF = "group_size:1,uncompressed"
 Arrays = dict[str, np.ndarray]
 Layout = dict[str, dict[str, Any]]
 
@@ -34,7 +37,7 @@ def pack(example: Mapping[str, np.ndarray], layout: Layout) -> bytes:
     """The bytes of one example: its crc32, then the sizes and the values of each field, little-endian, in steps of 4 bytes."""
     parts = []
     for field, kind in layout.items():
-        values = np.asarray(example[field], np.dtype(kind["dtype"]).newbyteorder("<"))
+        values = np.asarray(example[field], _stored(kind["dtype"]))
         data = values.tobytes()
         parts += [struct.pack(f"<{values.ndim}I", *values.shape), data, bytes(-len(data) % 4)]
     body = b"".join(parts)
@@ -52,13 +55,18 @@ def unpack(record: bytes, layout: Layout) -> Arrays:
     for field, kind in layout.items():
         shape = struct.unpack_from(f"<{kind['rank']}I", record, place)
         place += 4 * kind["rank"]
-        dtype = np.dtype(kind["dtype"]).newbyteorder("<")
+        dtype = _stored(kind["dtype"])
         count = int(np.prod(shape, dtype=np.int64))
         example[field] = np.frombuffer(record, dtype, count, place).reshape(shape)
         place += -(-count * dtype.itemsize // 4) * 4
     if place != len(record):
         raise ValueError(f"it has {len(record)} bytes where its fields take {place}")
     return example
+
+
+@functools.cache
+def _stored(dtype: str) -> np.dtype[Any]:
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def verify(record: bytes) -> None:
@@ -122,7 +130,7 @@ class RecordWriter:
 
         if self._writer is not None:
             self._writer.close()
-        self._writer = ArrayRecordWriter(str(self._part(len(self._counts))), "group_size:1")
+        self._writer = ArrayRecordWriter(str(self._part(len(self._counts))), _EACH_BY_ITSELF)
         self._counts.append(0)
         self._bytes = 0
 

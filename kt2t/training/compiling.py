@@ -279,8 +279,17 @@ def _log_bad_steps(steps: list[int], ends: bool) -> str:
     return ""
 
 
-def epochs_of(x: Any) -> dict[str, Any]:
-    """What `fit` needs for kt2t's endless `Batches`: an epoch is one pass over the examples unless it is told otherwise."""
+def fit_options(model: Any, x: Any) -> dict[str, Any]:
+    """What `fit` needs for kt2t's endless `Batches`: an epoch is one pass over the examples unless it is told otherwise.
+
+    Raises:
+        ValueError: Packed rows for a model that reads one example a row.
+    """
     if not callable(getattr(x, "dataset", None)):
         return {}
+    if getattr(x, "packed", False) and not getattr(model, "takes_packed_rows", True):
+        raise ValueError(
+            f"{type(model).__name__} with these options reads one example a row, and these batches are packed. "
+            "Leave out pack."
+        )
     return {"shuffle": False, **({"steps_per_epoch": len(x)} if getattr(x, "repeat", False) is True else {})}

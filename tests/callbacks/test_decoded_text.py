@@ -36,8 +36,8 @@ class FakeProblem:
 class FakeModel:
     optimizer = SimpleNamespace(iterations=7)
 
-    def generate(self, features, search=None):
-        self.search = search
+    def generate(self, features, search=None, length=None):
+        self.search, self.length = search, length
         return {"ids": np.stack([features["inputs"] + 20, features["inputs"] * 0], 1)}
 
 
@@ -55,21 +55,22 @@ def test_rows_hold_the_best_hypothesis():
         Row("inputs 10", "targets 20", "targets 30"),
         Row("inputs 11", "targets 21", "targets 31"),
     ]
-    assert model.search == "beam"
+    assert model.search == "beam" and model.length is None
 
 
 def test_a_model_that_reads_nothing_continues_the_first_half():
     asked = {}
 
     class Continues(FakeModel):
-        def generate(self, features, search=None):
-            asked.update(features)
+        def generate(self, features, search=None, length=None):
+            asked.update(features, length=length)
             return super().generate({"inputs": features["targets"]})
 
     sample = {"targets": np.array([[5, 6, 7, 8, 1, 0], [9, 1, 0, 0, 0, 0]])}
     (row, _) = DecodedText(FakeProblem(), sample=sample).rows(Continues())
     assert asked["targets"].tolist() == [[5, 6, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0]]
     assert asked["targets_segments"].tolist() == [[1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]
+    assert asked["length"] == 6  # it has never seen what stands further on
     assert row == Row(None, "targets 5", "targets 25")
 
 

@@ -36,7 +36,7 @@ class FakeModel:
     def __init__(self, step=0):
         self.optimizer = type("Optimizer", (), {"iterations": step, "learning_rate": 0.5})()
 
-    def generate(self, features, search=None):
+    def generate(self, features, search=None, length=None):
         return {"ids": features["targets"][:, None] + 1}
 
 

@@ -91,6 +91,7 @@ def test_a_pass_has_every_example_once(problem):
 
 def test_a_packed_pass_has_every_example_once(problem):
     batches = problem.batches("train", tokens=256, pack=64, seed=4)
+    assert batches.packed and not problem.batches("train", tokens=256).packed
     pairs = []
     for step in range(len(batches)):
         features, _, _ = batches.batch(step)

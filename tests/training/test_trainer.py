@@ -290,6 +290,15 @@ def test_every_validation_sees_all_batches(repeat):
     np.testing.assert_allclose(model.predict(late, verbose=0), X[4:] @ START, rtol=1e-5)
 
 
+def test_packed_batches_are_refused_by_a_model_that_would_mix_their_examples():
+    model, data = compiled(keras.optimizers.SGD(0.0)), Batches(SLICES)
+    data.packed = True
+    model.fit(data, verbose=0)
+    model.takes_packed_rows = False
+    with pytest.raises(ValueError, match="reads one example a row, and these batches are packed. Leave out pack"):
+        model.fit(data, verbose=0)
+
+
 @pytest.mark.parametrize("steps_per_execution", [1, 2])
 def test_tokens_seen_grow_over_the_whole_run_by_the_weights(steps_per_execution):
     model = compiled(steps_per_execution=steps_per_execution)
