@@ -70,6 +70,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
 
     train = recipe.train
     keras.utils.set_random_seed(train.seed)
+    _number_layers_anew()
     with located(recipe), strategy(train.strategy):
         if "pack" in train.batch:
             check_packable(problem.features())
@@ -101,6 +102,13 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
             raise RecipeError(f"{decode['type']!r} is not a search.", path="report.decode.type")
         _check_best(recipe, problem, [metric.name for metric in metrics])
     return Assembly(recipe, problem, model, search, _full(recipe, problem, model, described))
+
+
+def _number_layers_anew() -> None:
+    """TensorFlow adds up in the order of layers' names, numbered through a process: others give other last bits."""
+    from keras.src.utils.naming import reset_uids  # `clear_session`, the public way, forgets a user's policies too
+
+    reset_uids()
 
 
 def build_model(recipe: Recipe, features: dict[str, Any]) -> Any:

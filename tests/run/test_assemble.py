@@ -118,6 +118,11 @@ def test_vocabularies_travel_with_the_run(tmp_path, monkeypatch):
         assembling.check_vocabularies(changed, tmp_path / "kept")
 
 
+def test_a_model_is_the_same_whatever_was_made_before_it_in_the_process(tiny):
+    names = lambda: [variable.path for variable in _assembled(tiny).model.variables]  # noqa: E731
+    assert names() == names()
+
+
 def test_packed_rows_are_refused_for_a_model_that_would_mix_them(tiny):
     model = (
         "model={type: TransformerLM, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2, prefix: full}"
