@@ -15,13 +15,11 @@ def test_a_script_and_a_recipe_give_the_same_numbers(tiny, tiny_data, tmp_path):
     recipe = load(
         str(tiny), ["train.steps=6", "train.batch.shapes=~", "report.every=3", "report.score=false", "report.best=loss"]
     )
-    # Each as in a process of its own: TensorFlow sums in an order that the names of the layers decide, and numbers these.
-    keras.backend.clear_session()
     folder = train(recipe, tmp_path / "run").folder
 
     problem = data.Reverse(symbols=5, max_length=4, evaluation_length=6, train_examples=600, validation_examples=60)
     problem.prepare(tiny_data)
-    keras.backend.clear_session()
+    keras.backend.clear_session()  # as in a process of its own: the numbers in layers' names decide in which order is summed
     keras.utils.set_random_seed(1)
     model = models.Transformer(
         problem.features(), num_layers=1, hidden_dim=16, intermediate_dim=32, num_heads=2, dropout=0.1

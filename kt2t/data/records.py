@@ -19,7 +19,7 @@ from kt2t.errors import DataError
 from kt2t.features import Feature
 
 SHARD_BYTES = 64 * 2**20
-# Not compressed: one example is too short to shrink much (captions by 15 %), and zstd takes most of the time of `prepare`.
+# Not compressed: one example is too short to shrink much (captions by 15 %), and zstd makes writing it take five times as long.
 _EACH_BY_ITSELF = "group_size:1,uncompressed"
 Arrays = dict[str, np.ndarray]
 Layout = dict[str, dict[str, Any]]

@@ -196,6 +196,14 @@ class Compiled(keras.Model):
     def agree_on_stop(self) -> None:
         """Waits until every worker knows what each was asked."""
 
+    def _check_rows(self, x: Any) -> None:
+        """Refuses packed rows where this model reads one example a row."""
+        if getattr(x, "packed", False) and not getattr(self, "takes_packed_rows", True):
+            raise ValueError(
+                f"{type(self).__name__} with these options reads one example a row, and these batches are packed. "
+                "Leave out pack."
+            )
+
     def _ends_without_evaluation(self, options: Mapping[str, Any]) -> bool:
         """Whether `fit` asks for the evaluation at an epoch's end after the epoch was cut short by a signal."""
         return bool(options.get("_use_cached_eval_dataset")) and self.stop_signal is not None
@@ -279,17 +287,8 @@ def _log_bad_steps(steps: list[int], ends: bool) -> str:
     return ""
 
 
-def fit_options(model: Any, x: Any) -> dict[str, Any]:
-    """What `fit` needs for kt2t's endless `Batches`: an epoch is one pass over the examples unless it is told otherwise.
-
-    Raises:
-        ValueError: Packed rows for a model that reads one example a row.
-    """
+def epochs_of(x: Any) -> dict[str, Any]:
+    """What `fit` needs for kt2t's endless `Batches`: an epoch is one pass over the examples unless it is told otherwise."""
     if not callable(getattr(x, "dataset", None)):
         return {}
-    if getattr(x, "packed", False) and not getattr(model, "takes_packed_rows", True):
-        raise ValueError(
-            f"{type(model).__name__} with these options reads one example a row, and these batches are packed. "
-            "Leave out pack."
-        )
     return {"shuffle": False, **({"steps_per_epoch": len(x)} if getattr(x, "repeat", False) is True else {})}

@@ -14,7 +14,7 @@ from jax import numpy as jnp
 from kt2t.ops import randomness
 from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
-from kt2t.training.compiling import Compiled, fit_options
+from kt2t.training.compiling import Compiled, epochs_of
 from kt2t.training.parts import Part
 from kt2t.training.watching import condition
 
@@ -97,7 +97,8 @@ class Trainer(Compiled):
 
     def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
-        options = {**fit_options(self, x), **options}
+        self._check_rows(x)
+        options = {**epochs_of(x), **options}
         found = super().fit(_readable(x), *arguments, validation_data=_readable(validation_data), **options)
         self.check_numbers()
         return found

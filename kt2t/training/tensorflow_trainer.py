@@ -13,7 +13,7 @@ from kt2t.errors import RecipeError
 from kt2t.ops import randomness
 from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
-from kt2t.training.compiling import Compiled, fit_options
+from kt2t.training.compiling import Compiled, epochs_of
 from kt2t.training.parts import Part
 from kt2t.training.replicas import Replicas, left_to_us
 from kt2t.training.stepping import Step, compiled_step, readable, reading, several
@@ -121,7 +121,8 @@ class Trainer(Compiled):
 
     def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
-        options = {**fit_options(self, x), **options}
+        self._check_rows(x)
+        options = {**epochs_of(x), **options}
         data = self._readable(x)
         if isinstance(data, tf.data.Dataset):
             options.setdefault("shuffle", False)

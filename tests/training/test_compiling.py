@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.training.compiling import fit_options
+from kt2t.training.compiling import epochs_of
 from kt2t.training.trainer import Trainer
 
 
@@ -78,6 +78,6 @@ def test_an_epoch_of_endless_batches_is_one_pass():
 
     endless, finite = Batches(), Batches()
     finite.repeat = False
-    assert fit_options(None, endless) == {"shuffle": False, "steps_per_epoch": 7}
-    assert fit_options(None, finite) == {"shuffle": False}
-    assert fit_options(None, np.ones(3)) == {} and fit_options(None, None) == {}
+    assert epochs_of(endless) == {"shuffle": False, "steps_per_epoch": 7}
+    assert epochs_of(finite) == {"shuffle": False}
+    assert epochs_of(np.ones(3)) == {} and epochs_of(None) == {}
