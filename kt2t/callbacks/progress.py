@@ -6,7 +6,7 @@ import atexit
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -33,18 +33,26 @@ class Progress(keras.callbacks.Callback):
         total_steps: Where training ends, counted from the very first step; what `fit` was told if None.
         start_step: Where this run goes on.
         console: Where to print; stderr by default.
+        keep: Called with the line of each evaluation as well, to write it somewhere else.
 
     Raises:
         ValueError: `total_steps` is not above `start_step`.
     """
 
-    def __init__(self, total_steps: int | None = None, start_step: int = 0, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        total_steps: int | None = None,
+        start_step: int = 0,
+        console: Console | None = None,
+        keep: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__()
         if total_steps is not None and total_steps <= start_step:
             raise ValueError(f"total_steps: {total_steps} is not above start_step {start_step}.")
         self.total_steps = total_steps
         self.start_step = start_step
         self._console = console
+        self._keep = keep
         self._bar: Any = None
         self._began = math.nan
         self._drawn = 0.0
@@ -86,7 +94,10 @@ class Progress(keras.callbacks.Callback):
         self._drawn = time.perf_counter()
         measured = {} if is_stopping(self.model) else validation(logs)
         evaluated = [f"validation_{name} {_figure(value)}" for name, value in measured.items()]
-        self._say(" · ".join([self._where(step), *self._story(step, logs or {}, self._pace.read()), *evaluated]))
+        line = " · ".join([self._where(step), *self._story(step, logs or {}, self._pace.read()), *evaluated])
+        self._say(line)
+        if self._keep is not None:
+            self._keep(line)
         if self._bar is not None:
             self._bar.update(self._task, completed=step)
 

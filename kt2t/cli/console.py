@@ -13,6 +13,8 @@ from typing import Any
 
 import click
 
+from kt2t.run.log import is_new
+
 Progress = Callable[[int, "int | None", str], None]
 
 recipe_argument = click.argument("recipe")
@@ -103,6 +105,7 @@ def logged() -> Iterator[None]:
     logger = logging.getLogger("kt2t")
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(is_new)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import logging
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -10,8 +12,11 @@ from typing import Any
 from kt2t.callbacks.pace import step_of
 from kt2t.run.assemble import Assembly
 from kt2t.run.folder import RunFolder
+from kt2t.run.log import SHOWN
 from kt2t.run.signals import handled_by
 from kt2t.training.manifest import read_manifest
+
+logger = logging.getLogger("kt2t")
 
 
 def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any) -> int | None:
@@ -168,7 +173,8 @@ def _callbacks(
         )
     )
     if step < recipe.train.steps:
-        found.append(callbacks.Progress(recipe.train.steps, step))
+        keep = functools.partial(logger.info, extra=SHOWN)
+        found.append(callbacks.Progress(recipe.train.steps, step, keep=keep))
     return found
 
 

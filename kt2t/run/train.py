@@ -188,9 +188,12 @@ def _logged_to(folder: RunFolder) -> Iterator[None]:
         handler = logging.FileHandler(folder.log, encoding="utf-8")
     handler.setFormatter(LogFormatter())
     logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
     try:
         yield
     finally:
+        logger.setLevel(level)
         logger.removeHandler(handler)
         handler.close()
         if not folder.exists and folder.log.stat().st_size == 0:  # refused before anything was said

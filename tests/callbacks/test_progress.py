@@ -55,6 +55,13 @@ def test_plain_lines(clock):
     assert third.startswith("step 20/1000 · loss 3.21 · 4,120 tokens/s · ")
 
 
+def test_evaluations_are_kept_elsewhere_too(clock):
+    kept: list[str] = []
+    callback, held = plain(total_steps=1000, keep=kept.append)
+    train(callback, clock, validated={"val_loss": 2.5})
+    assert kept == held.getvalue().splitlines()[1:] and kept[1].startswith("step 20/1000 · loss 3.21 · ")
+
+
 def test_a_line_a_minute_between_evaluations(clock):
     callback, held = plain(total_steps=1000)
     train(callback, clock, epochs=1, steps=150)

@@ -1,6 +1,6 @@
 import logging
 
-from kt2t.run.log import LogFormatter
+from kt2t.run.log import SHOWN, LogFormatter, is_new
 
 
 def test_details_stand_below_their_line():
@@ -9,3 +9,7 @@ def test_details_stand_below_their_line():
     assert first.endswith(" INFO 2 weights") and first[:2] == "20" and rest == ["    a", "    b"]
     plain = logging.makeLogRecord({"msg": "no more", "levelname": "WARNING"})
     assert LogFormatter().format(plain).endswith(" WARNING no more")
+
+
+def test_what_a_terminal_has_shown_is_told_apart():
+    assert is_new(logging.makeLogRecord({"msg": "new"})) and not is_new(logging.makeLogRecord({"msg": "seen", **SHOWN}))

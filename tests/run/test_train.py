@@ -45,6 +45,9 @@ def test_a_run_leaves_what_it_should(tiny_run):
     assert (tiny_run / "checkpoints" / "step-12").is_dir() and (tiny_run / "checkpoints" / "best.json").is_file()
     assert (tiny_run / "evaluation-validation.json").is_file()
     assert list(tiny_run.rglob("events.out.tfevents*"))
+    log = (tiny_run / "log.txt").read_text(encoding="utf-8")
+    assert "INFO step 4/12 · loss " in log and "INFO step 12/12 · loss " in log
+    assert log.count("validation_exact_match") == 3
 
 
 def test_a_finished_run_says_so_and_more_steps_go_on(tiny, tmp_path, caplog):
