@@ -1,12 +1,12 @@
 """The pure rooms once more, on the JAX backend, each in a process of its own."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import pytest
+from on_jax import on_jax
 
 TESTS = Path(__file__).resolve().parent
 ROOMS = (
@@ -23,7 +23,6 @@ def test_the_pure_rooms_pass_on_jax(request, rooms):
     paths = [str(TESTS / room) for room in rooms]
     given = request.config.getoption("--golden")
     paths += [] if given is None else ["--golden", given]
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([*command, *paths], capture_output=True, text=True, env=environment, cwd=TESTS.parent)
+    done = subprocess.run([*command, *paths], capture_output=True, text=True, env=on_jax(), cwd=TESTS.parent)
     assert done.returncode == 0, done.stdout[-4000:]
     assert " passed" in done.stdout

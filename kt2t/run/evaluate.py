@@ -62,7 +62,7 @@ def evaluate(
         run: The run folder.
         checkpoint: `last`, `best`, `average` or a step.
         data_dir: Where prepared problems live.
-        progress: Told of the preparation.
+        progress: Told of the preparation, of batches measured and of examples decoded, as `Problem.prepare` says.
         samples: How many decoded examples to return.
         overrides: Of `report.decode`, such as `report.decode.beams=1`.
 
@@ -70,17 +70,24 @@ def evaluate(
         Kt2tError: Whatever stands in the way, with its exit status.
     """
     found = restored(run, checkpoint, overrides, lambda problem: problem.prepare(data_dir, progress))
-    evaluation = evaluate_model(found.assembly, split, found.step, samples)
+    evaluation = evaluate_model(found.assembly, split, found.step, samples, progress)
     evaluation.write(run)
     return evaluation
 
 
-def evaluate_model(assembly: assembling.Assembly, split: str, step: int, samples: int = 5) -> Evaluation:
-    """Measures the model of an assembly as it is."""
+def evaluate_model(
+    assembly: assembling.Assembly, split: str, step: int, samples: int = 5, progress: Any = None
+) -> Evaluation:
+    """Measures the model of an assembly as it is; the arguments are those of `evaluate`."""
+    import keras
+
+    tell = progress or (lambda done, total, what: None)
     problem, model = assembly.problem, assembly.model
     size: dict[str, Any] = assembly.recipe.train.unpacked
     batches = problem.batches(split, **size, shuffle=False)
-    logs = model.evaluate(batches, verbose=0, return_dict=True)
+    count = len(batches)
+    told = keras.callbacks.LambdaCallback(on_test_batch_end=lambda batch, logs: tell(batch + 1, count, "batches"))
+    logs = model.evaluate(batches, callbacks=[told], verbose=0, return_dict=True)
     evaluation = Evaluation(split, step, {name: float(value) for name, value in logs.items()})
     for name, (value, signature) in problem.figures(split, evaluation.metrics).items():
         evaluation.scores[name] = value
@@ -99,7 +106,10 @@ def evaluate_model(assembly: assembling.Assembly, split: str, step: int, samples
             evaluation.samples = [{"targets": row.targets, "prediction": row.prediction} for row in rows]
     elif scores:
         references = problem.references(split)
-        decoded = dict(decode_split(model, problem, split, assembly.search, **assembly.recipe.train.shapes))
+        decoded: dict[int, str] = {}
+        for number, text in decode_split(model, problem, split, assembly.search, **assembly.recipe.train.shapes):
+            decoded[number] = text
+            tell(len(decoded), len(references), "decoding")
         chosen = sorted(decoded)
         evaluation.scores.update(problem.score([decoded[i] for i in chosen], [references[i] for i in chosen]))
         evaluation.signatures.update({score.name: score.signature for score in scores})

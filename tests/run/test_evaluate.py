@@ -56,6 +56,15 @@ def test_metrics_scores_signatures_and_samples(tiny_run, tiny_data):
     assert kept["metrics"] == evaluation.metrics and kept["step"] == 12
 
 
+def test_long_work_is_told(tiny_run, tiny_data):
+    told = []
+    found = evaluate(tiny_run, data_dir=tiny_data, progress=lambda *what: told.append(what))
+    decoding = [(done, total) for done, total, what in told if what == "decoding"]
+    assert decoding == [(done, 60) for done in range(1, 61)] and found.scores
+    batches = [(done, total) for done, total, what in told if what == "batches"]
+    assert batches == [(done, len(batches)) for done in range(1, len(batches) + 1)] and batches
+
+
 def test_perplexity_is_exp_of_the_loss_where_nothing_is_smoothed(tiny_run, tiny_data):
     import math
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from on_jax import on_jax
 
 from kt2t.errors import NumericsError, ResourceError, RunError
 from kt2t.ops import randomness
@@ -268,9 +269,9 @@ print("ready", flush=True)
 """
 
 
-def child(body, **environment):
+def child(body, environment=None):
     code = CHILD.format(tests=str(Path(__file__).parent), body=body)
-    settings = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
+    settings = {**(environment or os.environ), "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen([sys.executable, "-c", code], env=settings, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
@@ -322,7 +323,7 @@ checkpoints.restore({str(tmp_path / "step-3")!r}, model)
 np.savez({str(tmp_path / "state.npz")!r}, *[keras.ops.convert_to_numpy(one) for one in model.weights])
 print(float(model.evaluate(X, Y, verbose=0)), int(model.optimizer.iterations))
 """
-    output, _ = child(body, KERAS_BACKEND="jax").communicate(timeout=120)
+    output, _ = child(body, on_jax()).communicate(timeout=120)
     loss, iterations = output.splitlines()[-1].split()
     model = compiled(width=512)
     checkpoints.restore(tmp_path / "step-3", model)
@@ -330,5 +331,5 @@ print(float(model.evaluate(X, Y, verbose=0)), int(model.optimizer.iterations))
     assert model.evaluate(X, Y, verbose=0) == pytest.approx(float(loss), rel=1e-5)
     back = checkpoints.save(tmp_path, trained(model, 3, 4), 4)
     body = f"checkpoints.restore({str(back)!r}, model); print(model.evaluate(X, Y, verbose=0))"
-    output, _ = child(body, KERAS_BACKEND="jax").communicate(timeout=120)
+    output, _ = child(body, on_jax()).communicate(timeout=120)
     assert float(output.splitlines()[-1]) == pytest.approx(model.evaluate(X, Y, verbose=0), rel=1e-5)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import keras
 import pytest
+from on_jax import on_jax
 
 HERE = Path(__file__).parent
 FILES = ("trainer", "law", "rows", "parts", "watching", "normalisation", "clipping", "flat_metric")
@@ -18,7 +18,7 @@ def test_the_trainers_tests_pass_on_jax():
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--import-mode=importlib"]
     child = subprocess.run(
         [*command, *map(str, files)],
-        env={**os.environ, "KERAS_BACKEND": "jax"},
+        env=on_jax(),
         cwd=HERE.parent.parent,
         capture_output=True,
         text=True,
