@@ -271,7 +271,11 @@ print("ready", flush=True)
 
 def child(body, environment=None):
     code = CHILD.format(tests=str(Path(__file__).parent), body=body)
-    settings = {**(environment or os.environ), "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    settings = {
+        **(environment or os.environ),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     return subprocess.Popen([sys.executable, "-c", code], env=settings, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
 
