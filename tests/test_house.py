@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from on_jax import on_jax
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "kt2t"
@@ -113,8 +113,7 @@ for module in {modules!r}:
 import keras
 print(keras.backend.backend())
 """
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=on_jax(), cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip().endswith("jax")
 

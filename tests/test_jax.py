@@ -23,6 +23,7 @@ def test_the_pure_rooms_pass_on_jax(request, rooms):
     paths = [str(TESTS / room) for room in rooms]
     given = request.config.getoption("--golden")
     paths += [] if given is None else ["--golden", given]
-    done = subprocess.run([*command, *paths], capture_output=True, text=True, env=on_jax(), cwd=TESTS.parent)
+    environment = {**on_jax(), "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([*command, *paths], capture_output=True, text=True, env=environment, cwd=TESTS.parent)
     assert done.returncode == 0, done.stdout[-4000:]
     assert " passed" in done.stdout
