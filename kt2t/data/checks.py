@@ -10,13 +10,11 @@ import numpy as np
 from kt2t.errors import DataError
 from kt2t.features import Feature, Label, MultiLabel, Tags, Text
 
-Arrays = dict[str, np.ndarray]
 
-
-def checked_arrays(
+def checked_columns(
     examples: Sequence[Mapping[str, Any]], features: Mapping[str, Feature], what: str, first: int = 0
-) -> list[Arrays]:
-    """The examples with each field in its feature's dtype.
+) -> dict[str, list[np.ndarray]]:
+    """Of each field the arrays of all examples, in its feature's dtype.
 
     Args:
         examples: Encoded examples.
@@ -32,23 +30,29 @@ def checked_arrays(
         if example.keys() != features.keys():
             raise DataError(f"{what} {number} has the fields {sorted(example)}; its features are {sorted(features)}.")
     for field, feature in features.items():
-        wanted, shape = np.dtype(feature.dtype), feature.shape
+        column = [example[field] for example in examples]
         columns[field] = [
-            example[field]
-            if _is_ready(example[field], wanted, shape)
-            else _array(example[field], feature, f"{what} {number}, {field}")
-            for number, example in enumerate(examples, first)
+            value if ready else _array(value, feature, f"{what} {number}, {field}")
+            for number, (value, ready) in enumerate(zip(column, _are_ready(column, feature), strict=True), first)
         ]
         _check_range(columns[field], feature, f"{what} {{}}, {field}", first)
         if isinstance(feature, Tags):
             _check_same_length(
                 columns[field], columns.get("inputs") or [e["inputs"] for e in examples], what, field, first
             )
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return columns
 
 
-def _is_ready(value: Any, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> bool:
-    return isinstance(value, np.ndarray) and value.dtype == dtype and _fits(value.shape, shape)
+def _are_ready(column: Sequence[Any], feature: Feature) -> list[bool]:
+    """Whether each value is an array of the feature's dtype and shape."""
+    dtype, rank, any_size = np.dtype(feature.dtype), len(feature.shape), set(feature.shape) <= {None}
+    return [
+        isinstance(value, np.ndarray)
+        and value.dtype == dtype
+        and value.ndim == rank
+        and (any_size or _fits(value.shape, feature.shape))
+        for value in column
+    ]
 
 
 def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
@@ -75,7 +79,8 @@ def _is_integer(array: np.ndarray, wanted: np.dtype[Any]) -> bool:
 
 def _check_range(column: list[np.ndarray], feature: Feature, where: str, first: int) -> None:
     limits = _limits(feature)
-    whole = np.concatenate([array.reshape(-1) for array in column]) if column else np.empty(0)
+    flat = column if len(feature.shape) == 1 else [array.reshape(-1) for array in column]
+    whole = np.concatenate(flat) if flat else np.empty(0)
     if not whole.size:
         return
     if limits is None:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from kt2t.data.checks import checked_arrays
+from kt2t.data.checks import checked_columns
 from kt2t.data.location import exclusive, folder_for, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST, seal
 from kt2t.data.records import RecordWriter, layout_of
@@ -193,8 +193,7 @@ def _write_split(
     counts: Counter[str] = Counter()
     raw = kept_examples(problem, split, held_out, dropped)
     for chunk in _chunks(problem.cut(split, _encoded(problem, split, raw, counts, workers or os.cpu_count() or 1))):
-        for example in checked_arrays(chunk, stored, f"{split} example", writer.count):
-            writer.write(example)
+        writer.write(checked_columns(chunk, stored, f"{split} example", writer.count))
         progress(writer.count, total, split)
     if not writer.count:
         raise _none_left(problem, split, dropped)

@@ -66,13 +66,16 @@ class Prepared:
         """
         from kt2t.data.vocabularies.vocabulary import Vocabulary
 
+        stored: dict[str, Vocabulary] = {}
         for field, note in self.manifest["vocabularies"].items():
-            if Path(note["folder"]).name != note["folder"]:
-                raise damaged(self.folder / MANIFEST, f"names a vocabulary elsewhere: {note['folder']!r}")
-            stored = Vocabulary.load(self.folder / note["folder"])
+            name = note["folder"]
+            if Path(name).name != name:
+                raise damaged(self.folder / MANIFEST, f"names a vocabulary elsewhere: {name!r}")
+            if name not in stored:
+                stored[name] = Vocabulary.load(self.folder / name)
             vocabulary = vocabularies.get(field)
-            if vocabulary is not None:
-                vocabulary.restore(stored.contents())
+            if vocabulary is not None and not (vocabulary.trained and vocabulary.fingerprint == note["fingerprint"]):
+                vocabulary.restore(stored[name].contents())
             if vocabulary is None or vocabulary.fingerprint != note["fingerprint"]:
                 found = "none" if vocabulary is None else vocabulary.fingerprint
                 raise DataError(

@@ -25,6 +25,15 @@ Progress = Callable[[int, "int | None", str], None]
 logger = logging.getLogger("kt2t")
 
 
+def first_empty(example: Mapping[str, Any], fields: Iterable[str]) -> str | None:
+    """`empty` and the name of the first of these fields that is a text of nothing but spaces, if there is one."""
+    for field in fields:
+        value = example.get(field)
+        if isinstance(value, str) and (not value or value.isspace()):
+            return f"empty {field}"
+    return None
+
+
 @register
 class Problem:
     """Something to be learnt: examples in, batches and scores out.
@@ -105,10 +114,7 @@ class Problem:
 
     def reject(self, example: Mapping[str, Any]) -> str | None:
         """Why a raw example is left out (`empty inputs`), or None to keep it."""
-        for field, value in example.items():
-            if isinstance(value, str) and not value.strip():
-                return f"empty {field}"
-        return None
+        return first_empty(example, example)
 
     def source_files(self) -> list[Path]:
         """The files that the examples come from: those of the options `path` and `…_files`."""

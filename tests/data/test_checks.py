@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kt2t.data.checks import checked_arrays
+from kt2t.data.checks import checked_columns
 from kt2t.errors import DataError
 from kt2t.features import Audio, Label, Tags, Text
 
@@ -17,8 +17,12 @@ def good():
 
 
 def test_gives_the_dtype_of_the_feature():
-    (found,) = checked_arrays([good()], TEXT, "train example")
-    assert found["inputs"].dtype == np.int32 and found["targets"].tolist() == [4, 1]
+    found = checked_columns([good(), {"inputs": np.array([2], np.int32), "targets": np.array([], np.int32)}], TEXT, "x")
+    assert {array.dtype for column in found.values() for array in column} == {np.dtype(np.int32)}
+    assert {field: [array.tolist() for array in column] for field, column in found.items()} == {
+        "inputs": [[3, 1], [2]],
+        "targets": [[4, 1], []],
+    }
 
 
 @pytest.mark.parametrize(
@@ -36,19 +40,19 @@ def test_gives_the_dtype_of_the_feature():
 )
 def test_names_example_and_field(change, message):
     with pytest.raises(DataError, match=message):
-        checked_arrays([good(), {**good(), **change}], TEXT, "train example", first=7)
+        checked_columns([good(), {**good(), **change}], TEXT, "train example", first=7)
 
 
 def test_a_missing_field_is_named():
     with pytest.raises(DataError, match=r"has the fields \['targets'\]; its features are \['inputs', 'targets'\]"):
-        checked_arrays([{"targets": [1]}], TEXT, "train example")
+        checked_columns([{"targets": [1]}], TEXT, "train example")
 
 
 def test_labels_tags_and_sound():
-    assert checked_arrays([{"targets": 2}], {"targets": Label(3)}, "x")[0]["targets"].shape == ()
+    assert checked_columns([{"targets": 2}], {"targets": Label(3)}, "x")["targets"][0].shape == ()
     with pytest.raises(DataError, match="3 is outside 0 to 2"):
-        checked_arrays([{"targets": 3}], {"targets": Label(3)}, "x")
+        checked_columns([{"targets": 3}], {"targets": Label(3)}, "x")
     with pytest.raises(DataError, match="x 0: 1 tags in targets for 2 inputs"):
-        checked_arrays([{"inputs": [3, 1], "targets": [1]}], {"inputs": Text(9), "targets": Tags(3)}, "x")
+        checked_columns([{"inputs": [3, 1], "targets": [1]}], {"inputs": Text(9), "targets": Tags(3)}, "x")
     with pytest.raises(DataError, match="x 1, targets: a value is not finite"):
-        checked_arrays([{"targets": [0.5]}, {"targets": [np.nan]}], {"targets": Audio()}, "x")
+        checked_columns([{"targets": [0.5]}, {"targets": [np.nan]}], {"targets": Audio()}, "x")

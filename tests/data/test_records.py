@@ -24,10 +24,14 @@ def drawn(count, seed=0):
     ]
 
 
+def columns(examples):
+    return {field: [example[field] for example in examples] for field in examples[0]}
+
+
 def written(folder, examples, split="train"):
     writer = RecordWriter(folder, split, LAYOUT)
-    for example in examples:
-        writer.write(example)
+    for begin in range(0, len(examples), 7):
+        writer.write(columns(examples[begin : begin + 7]))
     return writer.close()
 
 
@@ -37,24 +41,44 @@ def same(found, expected):
 
 def test_pack_keeps_every_dtype_and_rank():
     layout = layout_of({"sound": Audio(), "picture": Image(2, 3, 1), "label": Label(4)})
-    example = {
-        "sound": np.array([0.5, -1.0], np.float32),
-        "picture": np.arange(6, dtype=np.uint8).reshape(2, 3, 1),
-        "label": np.array(3, np.int32),
-    }
-    found = unpack(pack(example, layout), layout)
-    for field, value in example.items():
-        assert found[field].shape == value.shape and (found[field] == value).all()
+    examples = [
+        {
+            "sound": np.linspace(-1, 1, length, dtype=np.float32),
+            "picture": np.arange(6, dtype=np.uint8).reshape(2, 3, 1) + length,
+            "label": np.array(length, np.int32),
+        }
+        for length in (2, 0, 3)
+    ]
+    records = list(pack(columns(examples), layout))
+    assert len(records) == 3
+    for example, record in zip(examples, records, strict=True):
+        found = unpack(record, layout)
+        for field, value in example.items():
+            assert found[field].shape == value.shape and (found[field] == value).all()
 
 
 def test_a_record_is_its_crc_then_little_endian_lengths_and_values():
-    record = pack({"inputs": np.array([258], np.int32), "targets": np.array([], np.int32)}, LAYOUT)
-    body = bytes([1, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0])
-    assert record == zlib.crc32(body).to_bytes(4, "little") + body
+    two = {
+        "inputs": [np.array([258], np.int32), np.array([], np.int32)],
+        "targets": [np.array([], np.int32), np.array([-1, 7], np.int32)],
+    }
+    bodies = [
+        bytes([1, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]),
+        bytes([0, 0, 0, 0, 2, 0, 0, 0, 255, 255, 255, 255, 7, 0, 0, 0]),
+    ]
+    assert list(pack(two, LAYOUT)) == [zlib.crc32(body).to_bytes(4, "little") + body for body in bodies]
+
+
+def test_bytes_are_filled_up_to_four():
+    pictures = [np.array([[[9]]], np.uint8), np.array([[[8]]], np.uint8)]
+    layout = layout_of({"picture": Image(1, 1, 1)})
+    assert [record[4:] for record in pack({"picture": pictures}, layout)] == [
+        bytes([1, 0, 0, 0] * 3 + [value, 0, 0, 0]) for value in (9, 8)
+    ]
 
 
 def test_every_flipped_bit_of_a_record_is_seen():
-    record = pack(drawn(1)[0], LAYOUT)
+    (record,) = pack(columns(drawn(1)), LAYOUT)
     for bit in range(8 * len(record)):
         flipped = bytearray(record)
         flipped[bit // 8] ^= 1 << bit % 8

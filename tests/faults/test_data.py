@@ -22,7 +22,7 @@ import pytest
 from array_record.python.array_record_module import ArrayRecordReader
 
 from kt2t.cli.main import run
-from kt2t.data.checks import checked_arrays
+from kt2t.data.checks import checked_columns
 from kt2t.data.location import exclusive, folder_for
 from kt2t.data.prepared import seal
 from kt2t.data.records import RecordWriter
@@ -181,7 +181,7 @@ def test_d06_a_gzip_that_is_cut_or_none_is_named(folder, capsys, name, data):
 )
 def test_d07_a_feature_that_is_missing_or_of_the_wrong_type_is_named(example, message):
     with pytest.raises(DataError, match=message):
-        checked_arrays([example], {"inputs": Text(9), "targets": Text(9)}, "example", 7)
+        checked_columns([example], {"inputs": Text(9), "targets": Text(9)}, "example", 7)
 
 
 FAULTY = """\
@@ -258,9 +258,9 @@ def test_d07_d08_d18_preparing_what_is_no_example_ends_with_3_and_names_it(folde
 @pytest.mark.parametrize("number", [-1, 0, 9, 10**6])
 def test_d08_an_id_outside_the_vocabulary_is_refused_never_zeros(number):
     with pytest.raises(DataError, match=rf"example 5, targets: {number} is outside 1 to 8"):
-        checked_arrays([{"targets": [3]}, {"targets": [3, number]}], {"targets": Text(9)}, "example", 4)
+        checked_columns([{"targets": [3]}, {"targets": [3, number]}], {"targets": Text(9)}, "example", 4)
     with pytest.raises(DataError, match="example 0, targets"):
-        checked_arrays([{"inputs": [3], "targets": [number]}], {"inputs": Text(9), "targets": Tags(8)}, "example")
+        checked_columns([{"inputs": [3], "targets": [number]}], {"inputs": Text(9), "targets": Tags(8)}, "example")
 
 
 def test_d09_another_vocabulary_than_the_records_were_made_with_is_refused(folder, capsys):
@@ -395,7 +395,7 @@ def test_d17_parallel_files_of_different_lengths_are_told_with_both(folder, caps
 def test_d18_numbers_that_are_not_finite_are_refused_by_example(number):
     good, bad = np.zeros(3, np.float32), np.array([0, number, 0], np.float32)
     with pytest.raises(DataError, match="example 11, targets: a value is not finite"):
-        checked_arrays([{"targets": good}, {"targets": bad}], {"targets": Numbers(3)}, "example", 10)
+        checked_columns([{"targets": good}, {"targets": bad}], {"targets": Numbers(3)}, "example", 10)
 
 
 @pytest.mark.parametrize(("name", "count"), [("fuzz_records", 40), ("fuzz_texts", 300)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +12,7 @@ from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError
 
 LONGEST = 1_000_000
+_BLOCK = 1 << 16
 _GZIP = b"\x1f\x8b"
 _BOM = b"\xef\xbb\xbf"
 
@@ -29,9 +30,10 @@ def lines(path: str | Path) -> Iterator[str]:
     number = 0
     try:
         with _opened(path) as file:
-            while raw := file.readline(LONGEST + 2):
-                number += 1
-                yield text_of(raw, str(path), number)
+            for block in _blocks(file):
+                for text in _texts_of(block, str(path), number + 1):
+                    number += 1
+                    yield text
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"'{path}' is a damaged gzip file, readable up to line {number}: {error}") from error
     except FileNotFoundError:
@@ -52,6 +54,36 @@ def _opened(path: Path) -> IO[bytes]:
         file.close()
         raise DataError(f"'{path}' is named .gz but is no gzip file. Rename it, or compress it.")
     return file
+
+
+def _blocks(file: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of a file in blocks that end where a line ends, or within a line longer than may be."""
+    rest = b""
+    while more := file.read1(_BLOCK):  # type: ignore[attr-defined]
+        whole, end, begun = more.rpartition(b"\n")
+        if end:
+            yield rest + whole + end
+            rest = begun
+        else:
+            rest += begun
+            if len(rest) > LONGEST + 2:
+                yield rest
+                return
+    if rest:
+        yield rest
+
+
+def _texts_of(block: bytes, file: str, first: int) -> Iterable[str]:
+    """The lines of a block as text, all at once where nothing is wrong with any, else one by one up to that one."""
+    raw = block.removesuffix(b"\n")
+    sound = b"\0" not in raw and len(raw) <= LONGEST and (first > 1 or not raw.startswith(_BOM))
+    try:
+        if sound:
+            texts = raw.decode("utf-8").split("\n")
+            return [text.removesuffix("\r") for text in texts] if b"\r" in raw else texts
+    except UnicodeDecodeError:
+        pass
+    return (text_of(line, file, number) for number, line in enumerate(raw.split(b"\n"), first))
 
 
 def text_of(raw: bytes, file: str, number: int) -> str:

@@ -61,16 +61,14 @@ def parallel(source: Path, target: Path) -> Iterator[Pair]:
         DataError: One has more lines.
     """
     both = zip_longest(lines(source), lines(target))
-    counts = [0, 0]
-    for inputs, targets in both:
+    for number, (inputs, targets) in enumerate(both, 1):
         if inputs is None or targets is None:
-            longer = 0 if targets is None else 1
-            counts[longer] += 1 + sum(1 for _ in both)
+            counts = [number - 1, number - 1]
+            counts[0 if targets is None else 1] += 1 + sum(1 for _ in both)
             raise DataError(
                 f"'{source}' has {counts[0]} lines, '{target}' {counts[1]}. "
                 "Line n of one must belong to line n of the other."
             )
-        counts = [counts[0] + 1, counts[1] + 1]
         yield {"inputs": inputs, "targets": targets}
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kt2t.data.rows import ended, rows_of
 from kt2t.errors import DataError, Kt2tError
 from kt2t.features import END, PADDING
 from kt2t.registry import build, describe, type_name
@@ -71,7 +72,11 @@ class Vocabulary:
 
     def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
         """The ids of each text as an int32 array, without ends; `threads` is for vocabularies that can use several."""
-        return [np.asarray(self.encode(text), np.int32) for text in texts]
+        return rows_of([self.encode(text) for text in texts])
+
+    def encode_ended(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
+        """What `encode_all` gives, each with the id of the end behind it."""
+        return ended(self.encode_all(texts, threads))
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of ids up to the first end; padding is skipped."""

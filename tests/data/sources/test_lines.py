@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import random
 
 import pytest
 
-from kt2t.data.sources.lines import lines
+from kt2t.data.sources.lines import LONGEST, lines
 from kt2t.errors import DataError
 
 TEXT = "eins\nzwei drei\n\nvïer\u2028fünf"
@@ -26,6 +27,26 @@ def test_plain_and_gzip(tmp_path, name):
 
 def test_carriage_returns_and_byte_order_mark(tmp_path):
     assert list(lines(stored(tmp_path, b"\xef\xbb\xbfa\r\nb\r\n"))) == ["a", "b"]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_lines_of_any_length_across_blocks(tmp_path, zipped):
+    chance = random.Random(5)
+    expected = ["ä" * chance.choice([0, 1, 30, 70_000, 499_990]) for _ in range(60)] + ["a" * LONGEST, "", "b"]
+    data = "\r\n".join(expected).encode()
+    assert list(lines(stored(tmp_path, gzip.compress(data, 1) if zipped else data))) == expected
+
+
+def test_what_stands_before_a_fault_is_given_first(tmp_path):
+    good = [f"line {number}" for number in range(20_000)]
+    path = stored(tmp_path, "\n".join([*good, "bad\0", "more"]).encode())
+    found = []
+    with pytest.raises(DataError, match="text:20001: byte 4 is NUL"):
+        found.extend(lines(path))
+    assert found == good
+    path = stored(tmp_path, b"good\n" * 20_000 + b"a" * 3_000_000)
+    with pytest.raises(DataError, match="text:20001: a line is longer than 1,000,000 bytes"):
+        list(lines(path))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from kt2t.data.vocabularies.symbols import Symbols
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.data.vocabularies.words import Words
 from kt2t.errors import DataError
+from kt2t.features import END
 from kt2t.registry import build, describe
 
 TEXTS = ["the cat sat on the mat", "a dog sat on the log", "the frog and the hog"]
@@ -59,7 +60,9 @@ def test_many_at_once_are_the_same_as_one_by_one(vocabulary):
     texts = ["1 2", "", "4"] if isinstance(vocabulary, Symbols) else ["the cat", "", " ☃ x\n"]
     together = vocabulary.encode_all(texts, threads=2)
     assert [ids.tolist() for ids in together] == [vocabulary.encode(text) for text in texts]
-    assert all(ids.dtype == np.int32 for ids in together)
+    with_ends = vocabulary.encode_ended(texts, threads=2)
+    assert [ids.tolist() for ids in with_ends] == [[*vocabulary.encode(text), END] for text in texts]
+    assert all(ids.dtype == np.int32 for ids in (*together, *with_ends))
 
 
 @pytest.mark.parametrize("vocabulary", TRAINED, ids=IDS)
