@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import os
 import struct
 import threading
@@ -43,34 +42,21 @@ def pack(columns: Columns, layout: Layout) -> Iterator[bytes]:
         columns: Of each field the arrays of all examples, at least one.
         layout: See `layout_of`.
     """
-    blocks = [block for field, kind in layout.items() for block in _blocks(columns[field], kind)]
-    sizes = sum(counts for _, counts in blocks)
-    ends = np.cumsum(sizes)
-    places = ends - sizes
-    whole = np.empty(ends[-1], "<u4")
-    for words, counts in blocks:
-        before = np.cumsum(counts) - counts
-        whole[np.arange(len(words)) + np.repeat(places - before, counts)] = words
-        places = places + counts
-    data = whole.tobytes()
-    for start, end in itertools.pairwise([0, *(4 * ends).tolist()]):
-        body = data[start:end]
+    parts = [part for field, kind in layout.items() for part in _parts(columns[field], kind)]
+    for of_one in zip(*parts, strict=True):
+        body = b"".join(of_one)
         yield _CRC(zlib.crc32(body)) + body
 
 
-def _blocks(column: Sequence[np.ndarray], kind: Mapping[str, Any]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The words of 4 bytes for the sizes of a field, then those for its values, each with how many are of each example."""
+def _parts(column: Sequence[np.ndarray], kind: Mapping[str, Any]) -> Iterator[list[bytes]]:
+    """The bytes of each example for the sizes of a field, then those for its values, and what fills these up."""
     rank, dtype = kind["rank"], _stored(kind["dtype"])
-    flat = column if rank == 1 else [values.reshape(-1) for values in column]
-    lengths = np.array([len(values) for values in flat], "<u4")
     if rank:
-        sizes = lengths if rank == 1 else np.array([values.shape for values in column], "<u4").reshape(-1)
-        yield sizes, np.full(len(column), rank)
-    of_a_word = max(1, 4 // dtype.itemsize)
-    if of_a_word > 1:
-        flat = [np.pad(values, (0, -len(values) % of_a_word)) for values in flat]
-    words = np.concatenate(flat).astype(dtype, copy=False).view("<u4")
-    yield words, -(-lengths.astype(np.int64) // of_a_word) * -(-dtype.itemsize // 4)
+        sizes, width = np.array([values.shape for values in column], "<u4").tobytes(), 4 * rank
+        yield [sizes[start : start + width] for start in range(0, len(sizes), width)]
+    yield [np.asarray(values, dtype).tobytes() for values in column]
+    if dtype.itemsize % 4:
+        yield [bytes(-values.nbytes % 4) for values in column]
 
 
 def unpack(record: bytes, layout: Layout) -> Arrays:
