@@ -37,7 +37,7 @@ def command(recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_
     loaded = load(recipe, overrides)
     loaded.check()
     import_keras(operation=loaded.train.strategy != "multi_worker")
-    with progress("prepare") as told:
+    with progress("train") as told:
         outcome = train(loaded, run_dir, data_dir, told)
     if outcome.evaluation is not None:
         show(outcome.evaluation, as_json)

@@ -45,7 +45,7 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
         recipe: Checked.
         run_dir: In place of `runs/<recipe>`.
         data_dir: Where prepared problems live.
-        progress: Told of the preparation, as `Problem.prepare` says.
+        progress: Told of the preparation and of the evaluation at the end, as `Problem.prepare` says.
 
     Raises:
         Kt2tError: Whatever stands in the way, with its exit status.
@@ -74,7 +74,7 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
             _save_start(folder, assembly, source)
         step = team.in_turn(lambda: _restored(folder, assembly))
         team.agree({"checkpoint": step})
-        outcome = _trained(folder, assembly, step, team)
+        outcome = _trained(folder, assembly, step, team, progress if team.first else None)
         outcome.generates = hasattr(assembly.model, "generate")
         team.part()
         return outcome
@@ -89,7 +89,7 @@ def _begin(folder: RunFolder, given: Recipe, assembly: assembling.Assembly, begu
         folder.begin(given, assembly.full)
 
 
-def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: Any) -> Outcome:
+def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: Any, progress: Any) -> Outcome:
     from kt2t.training.averages import averaged
 
     steps = assembly.recipe.train.steps
@@ -107,7 +107,7 @@ def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: 
     if team.first and (over := note_end(folder, assembly.recipe, step, early)):
         logger.info("training ends at step %d of %d: %s", step, steps, over)
     with averaged(assembly.model):
-        evaluation = evaluate_model(assembly, "validation", step, samples=assembly.recipe.report.samples)
+        evaluation = evaluate_model(assembly, "validation", step, assembly.recipe.report.samples, progress)
     if folder.writes:
         evaluation.write(folder.path)
     folder.update(evaluated=step)
