@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from keras import ops
 
@@ -11,9 +11,10 @@ from kt2t.layers.sockets import embed
 from kt2t.layers.transformer_stack import TransformerStack
 from kt2t.models.model import Model, segments_of
 from kt2t.ops import masks
-from kt2t.ops.positions import positions
+from kt2t.ops.positions import positions, positions_from_end
 
 Tensor = Any
+InputPositions = Literal["from_start", "from_end"]
 
 
 class InputEncoder(Model):
@@ -29,6 +30,7 @@ class InputEncoder(Model):
     reads = frozenset({"target_space"})
     encoder: TransformerStack
     reads_padding = False
+    input_positions: InputPositions = "from_start"
 
     def __init__(self, features: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(features, **kwargs)
@@ -49,9 +51,10 @@ class InputEncoder(Model):
         x = self.inputs_embedding(features["inputs"])
         if "target_space" in self.features:
             x = x + ops.expand_dims(self.target_space_embedding(features["target_space"]), 1)
+        told = positions if self.input_positions == "from_start" else positions_from_end
         if self.reads_padding:
             how = {"mask": masks.padding(segments), "real": ops.greater(segments, 0)}
         else:
-            how = {"mask": masks.same_segment(segments, segments), "positions": positions(segments)}
+            how = {"mask": masks.same_segment(segments, segments), "positions": told(segments)}
         states = self.encoder(x, **how, training=training)
         return {"states": states, "segments": segments}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from kt2t.layers.transformer_stack import stack_of
-from kt2t.models.input_encoder import InputEncoder
+from kt2t.models.input_encoder import InputEncoder, InputPositions
 from kt2t.models.text_decoder import TextDecoder
 from kt2t.registry import register
 
@@ -44,11 +44,14 @@ class Transformer(InputEncoder, TextDecoder):
         recompute: Whether training computes what is inside each block again on the way back instead of keeping it: less
             memory, more work, the same numbers.
         normalization: Prototype of every norm, such as `L2Norm()`; `LayerNorm` unless given.
+        input_positions: from_start, or from_end, which counts the positions of the inputs from their last one back: what
+            stands how far from the end can then be looked for, however long the inputs are.
 
     Raises:
-        ValueError: No inputs, targets that are not Text, or heads that do not divide a width.
+        ValueError: No inputs, targets that are not Text, heads that do not divide a width, or unknown `input_positions`.
 
-    Source: Vaswani et al. 2017; pre-norm, the target space and all numbers: Tensor2Tensor's transformer_base.
+    Source: Vaswani et al. 2017; pre-norm, the target space and all numbers: Tensor2Tensor's transformer_base. Positions from
+    the end: as Takase and Okazaki 2019 tell a decoder how many are left of the length asked for.
     """
 
     def __init__(
@@ -72,9 +75,13 @@ class Transformer(InputEncoder, TextDecoder):
         feed_forward: Any = None,
         recompute: bool = False,
         normalization: Any = None,
+        input_positions: InputPositions = "from_start",
         **kwargs: Any,
     ) -> None:
         super().__init__(features, **kwargs)
+        if input_positions not in get_args(InputPositions):
+            raise ValueError(f"input_positions: {input_positions!r} is not known. Choose from_start or from_end.")
+        self.input_positions = input_positions
         shape = {
             "hidden_dim": hidden_dim,
             "intermediate_dim": intermediate_dim,

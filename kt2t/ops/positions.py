@@ -28,6 +28,15 @@ def positions(segments: Tensor) -> Tensor:
     return index - ops.take_along_axis(run_starts, run, axis=1)
 
 
+def positions_from_end(segments: Tensor) -> Tensor:
+    """How many positions of the own segment still follow: 0 for its last one.
+
+    Shapes:
+        segments (batch, time) → (batch, time) int32
+    """
+    return ops.flip(positions(ops.flip(segments, axis=1)), axis=1)
+
+
 def sinusoids(
     positions: Tensor,
     hidden_dim: int,

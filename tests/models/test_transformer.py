@@ -31,6 +31,7 @@ FEATURES = {"inputs": Text(12), "targets": Text(12)}
         {},
         {"norm": "post", "tie": "output", "encoder_layers": 1, "positions": LearnedPositions(9)},
         {"normalization": L2Norm()},
+        {"input_positions": "from_end"},
         {"attention": RelativeAttention(2, max_distance=2), "positions": NoPositions()},
         {"tie": "none", "key_dim": 8, "value_dim": 4, "feed_forward": FeedForward(8, "gelu")},
     ],
@@ -151,6 +152,31 @@ def test_a_saved_model_keeps_its_precision(tmp_path):
     assert loaded.encoder.layers[0].attention.sublayer.compute_dtype == "bfloat16"
     assert {layer.compute_dtype for layer in loaded._flatten_layers()} == {"bfloat16"}
     np.testing.assert_array_equal(numbers(keras.ops.cast(loaded(batch), "float32")), logits)
+
+
+@pytest.mark.parametrize("positions", [None, LearnedPositions(9)])
+def test_positions_of_the_inputs_from_the_end_are_those_of_the_inputs_turned_round(positions):
+    batch = text_batch()
+    batch["inputs"] = np.array([[4, 5, 6, 7, 1], [8, 3, 1, 9, 1]])
+    batch["inputs_segments"] = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 2, 2]], "int32")
+    turned = {name: batch[name][:, ::-1].copy() for name in ("inputs", "inputs_segments")}
+    from_end, from_start = (
+        Transformer(FEATURES, **SIZES, positions=positions, input_positions=where)
+        for where in ("from_end", "from_start")
+    )
+    for model in (from_end, from_start):
+        model(text_batch())
+    from_start.set_weights(from_end.get_weights())
+    found, expected = (
+        numbers(model.encode(rows)["states"]) for model, rows in ((from_end, batch), (from_start, turned))
+    )
+    np.testing.assert_allclose(found, expected[:, ::-1], atol=1e-5)
+    assert np.abs(found - numbers(from_start.encode(batch)["states"])).max() > 1e-2
+
+
+def test_unknown_positions_of_the_inputs_are_refused():
+    with pytest.raises(ValueError, match="input_positions: 'end' is not known. Choose from_start or from_end"):
+        Transformer(FEATURES, **SIZES, input_positions="end")
 
 
 def test_dropout_options():

@@ -8,13 +8,20 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kt2t.ops.positions import grid_sinusoids, positions, proximity, sinusoids
+from kt2t.ops.positions import grid_sinusoids, positions, positions_from_end, proximity, sinusoids
 
 
 def test_positions_restart_at_each_segment():
     segments = np.array([[1, 1, 1, 2, 2, 0, 0], [1, 2, 3, 3, 3, 3, 3], [0, 0, 0, 0, 0, 0, 0]], "int32")
     counted = ops.convert_to_numpy(positions(segments))
     np.testing.assert_array_equal(counted, [[0, 1, 2, 0, 1, 0, 1], [0, 0, 0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5, 6]])
+    assert counted.dtype == np.int32
+
+
+def test_positions_from_the_end_of_each_segment():
+    segments = np.array([[1, 1, 1, 2, 2, 0, 0], [1, 2, 3, 3, 3, 3, 3]], "int32")
+    counted = ops.convert_to_numpy(positions_from_end(segments))
+    np.testing.assert_array_equal(counted, [[2, 1, 0, 1, 0, 1, 0], [0, 0, 4, 3, 2, 1, 0]])
     assert counted.dtype == np.int32
 
 
