@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import ops
 
 from kt2t.layers.attention import Attention
 from kt2t.layers.cache import Cache
-from kt2t.ops.positions import sinusoids
 from kt2t.ops.shifts import distances_of_keys, keys_of_distances
 from kt2t.options import positive
 from kt2t.registry import register
@@ -37,11 +36,9 @@ class RelativeAttention(Attention):
         value_dim: Width of the values, all heads together; `key_dim` unless given.
         output_dim: The width of x unless given.
         dropout: Probability of zeroing a weight, in training only.
-        initial_values: How the vectors that values get begin: `uniform`, or as `sinusoids` of the distance with wavelengths
-            of 2π to 2πD, from which a distance can be read off before anything is learned.
 
     Raises:
-        ValueError: A width that the heads do not divide, `max_distance` is not positive, or `initial_values` is unknown.
+        ValueError: A width that the heads do not divide, or `max_distance` is not positive.
 
     Source: Shaw et al. 2018, equations 3 and 4; one table for all heads as there in section 3.3 and in Tensor2Tensor.
     """
@@ -54,23 +51,17 @@ class RelativeAttention(Attention):
         value_dim: int | None = None,
         output_dim: int | None = None,
         dropout: float = 0.0,
-        initial_values: Literal["uniform", "sinusoids"] = "uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(num_heads, key_dim, value_dim, output_dim, dropout, **kwargs)
-        if initial_values not in ("uniform", "sinusoids"):
-            raise ValueError(f"initial_values: {initial_values!r} is not known. Choose uniform or sinusoids.")
         self.max_distance = positive("max_distance", max_distance)
-        self.initial_values = initial_values
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:
         if memory_shape is not None:
             raise ValueError("attention: RelativeAttention is self attention, and cannot read a memory. Use Attention.")
         super().build(x_shape)
-        fan_avg = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
-        of_values = fan_avg if self.initial_values == "uniform" else self._sinusoids
-        self.key_distances = self._table("key_distances", self._key_dim, fan_avg)
-        self.value_distances = self._table("value_distances", self._value_dim, of_values)
+        self.key_distances = self._table("key_distances", self._key_dim)
+        self.value_distances = self._table("value_distances", self._value_dim)
 
     def _means(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, cache: Cache | None, training: Any
@@ -94,11 +85,8 @@ class RelativeAttention(Attention):
         near_keys, near_values = (ops.cast(ops.take(table, rows, axis=0), dtype) for table in tables)
         return near_keys, near_values
 
-    def _table(self, name: str, width: int, initializer: Any) -> Any:
+    def _table(self, name: str, width: int) -> Any:
         """A vector for each distance from -D to D."""
         shape = (2 * self.max_distance + 1, width // self.num_heads)
-        return self.add_weight(shape=shape, initializer=initializer, name=name)
-
-    def _sinusoids(self, shape: Any, dtype: Any = None) -> Tensor:
-        distances = ops.arange(-self.max_distance, self.max_distance + 1)
-        return ops.cast(sinusoids(distances, shape[1], max_timescale=self.max_distance), dtype)
+        fan_avg = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
+        return self.add_weight(shape=shape, initializer=fan_avg, name=name)

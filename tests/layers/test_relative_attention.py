@@ -74,24 +74,7 @@ def test_examples_of_a_packed_row_are_as_in_rows_of_their_own():
     np.testing.assert_allclose(packed, np.concatenate(alone, axis=1), atol=1e-5)
 
 
-def test_values_may_begin_as_sinusoids_of_the_distance():
-    layer = RelativeAttention(2, 3, value_dim=12, initial_values="sinusoids")
-    layer.build(X.shape)
-    rates = 3.0 ** -np.array([0, 0.5, 1])
-    angles = np.arange(-3, 4)[:, None] * rates
-    np.testing.assert_allclose(
-        numbers(layer.value_distances), np.concatenate([np.sin(angles), np.cos(angles)], -1), atol=1e-6
-    )
-    assert numbers(layer.key_distances).shape == (7, 4) and np.ptp(numbers(layer.key_distances)) > 0
-    again = RelativeAttention.from_config(layer.get_config())
-    again.build(X.shape)
-    np.testing.assert_array_equal(numbers(again.value_distances), numbers(layer.value_distances))
-    np.testing.assert_allclose(numbers(layer(X, mask=CAUSAL)), attended(layer, X, CAUSAL), atol=1e-5)
-
-
 def test_what_it_does_not_take():
-    with pytest.raises(ValueError, match="initial_values: 'sinusoid' is not known"):
-        RelativeAttention(2, 3, initial_values="sinusoid")
     with pytest.raises(ValueError, match="max_distance: 0 is not positive"):
         RelativeAttention(2, 0)
     with pytest.raises(ValueError, match="num_heads: 3 heads do not divide key_dim 8"):
