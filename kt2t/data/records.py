@@ -56,7 +56,7 @@ def _parts(column: Sequence[np.ndarray], kind: Mapping[str, Any]) -> Iterator[li
         yield [sizes[start : start + width] for start in range(0, len(sizes), width)]
     yield [np.asarray(values, dtype).tobytes() for values in column]
     if dtype.itemsize % 4:
-        yield [bytes(-values.nbytes % 4) for values in column]
+        yield [bytes(-values.size * dtype.itemsize % 4) for values in column]
 
 
 def unpack(record: bytes, layout: Layout) -> Arrays:

@@ -13,7 +13,7 @@ from kt2t.features import END
 def rows_of(ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
     """Each sequence of ids as an int32 array."""
     ends = _ends(ids)
-    return cut(np.fromiter(itertools.chain.from_iterable(ids), np.int32, ends[-1]), ends)
+    return _views(np.fromiter(itertools.chain.from_iterable(ids), np.int32, ends[-1]), ends)
 
 
 def ended(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -23,13 +23,12 @@ def ended(rows: Sequence[np.ndarray]) -> list[np.ndarray]:
     is_id = np.ones(ends[-1], bool)
     is_id[ends[1:] - 1] = False
     whole[is_id] = np.concatenate([np.empty(0, np.int32), *rows])
-    return cut(whole, ends)
+    return _views(whole, ends)
 
 
-def cut(whole: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
+def _views(whole: np.ndarray, ends: np.ndarray) -> list[np.ndarray]:
     """The views of an array from each of these places to the next."""
-    places = ends.tolist()
-    return [whole[start:end] for start, end in itertools.pairwise(places)]
+    return [whole[start:end] for start, end in itertools.pairwise(ends.tolist())]
 
 
 def _ends(rows: Sequence[Sequence[int] | np.ndarray]) -> np.ndarray:

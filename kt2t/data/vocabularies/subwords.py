@@ -191,7 +191,7 @@ def _escape(text: str) -> str:
 
 
 def _escape_all(texts: Sequence[str]) -> Sequence[str]:
-    """`_escape` of each; most often there is nothing to escape in any, which one search of all tells in a tenth of the time."""
+    """`_escape` of each; most often there is nothing to escape in any, which a search of all together tells sooner."""
     together = "".join(texts)
     return [_escape(text) for text in texts] if any(special in together for special in STAND_INS) else texts
 
