@@ -49,8 +49,7 @@ def _are_ready(column: Sequence[Any], feature: Feature) -> list[bool]:
     return [
         isinstance(value, np.ndarray)
         and value.dtype == dtype
-        and value.ndim == rank
-        and (any_size or _fits(value.shape, feature.shape))
+        and (value.ndim == rank if any_size else _fits(value.shape, feature.shape))
         for value in column
     ]
 

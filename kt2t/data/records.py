@@ -8,7 +8,7 @@ import struct
 import threading
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from kt2t.features import Feature
 
 SHARD_BYTES = 64 * 2**20
 # Not compressed: one example is too short to shrink much (captions by 15 %), and zstd makes writing it take five times as long.
-_CRC = struct.Struct("<I").pack
 _EACH_BY_ITSELF = "group_size:1,uncompressed"
 Arrays = dict[str, np.ndarray]
 Columns = Mapping[str, Sequence[np.ndarray]]
@@ -45,18 +44,18 @@ def pack(columns: Columns, layout: Layout) -> Iterator[bytes]:
     parts = [part for field, kind in layout.items() for part in _parts(columns[field], kind)]
     for of_one in zip(*parts, strict=True):
         body = b"".join(of_one)
-        yield _CRC(zlib.crc32(body)) + body
+        yield zlib.crc32(body).to_bytes(4, "little") + body
 
 
-def _parts(column: Sequence[np.ndarray], kind: Mapping[str, Any]) -> Iterator[list[bytes]]:
+def _parts(column: Sequence[np.ndarray], kind: Mapping[str, Any]) -> Iterator[Iterable[bytes]]:
     """The bytes of each example for the sizes of a field, then those for its values, and what fills these up."""
     rank, dtype = kind["rank"], _stored(kind["dtype"])
     if rank:
         sizes, width = np.array([values.shape for values in column], "<u4").tobytes(), 4 * rank
-        yield [sizes[start : start + width] for start in range(0, len(sizes), width)]
-    yield [np.asarray(values, dtype).tobytes() for values in column]
+        yield (sizes[start : start + width] for start in range(0, len(sizes), width))
+    yield (np.asarray(values, dtype).tobytes() for values in column)
     if dtype.itemsize % 4:
-        yield [bytes(-values.size * dtype.itemsize % 4) for values in column]
+        yield (bytes(-values.size * dtype.itemsize % 4) for values in column)
 
 
 def unpack(record: bytes, layout: Layout) -> Arrays:

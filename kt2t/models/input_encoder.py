@@ -21,7 +21,8 @@ class InputEncoder(Model):
     """A model that reads `inputs` with its `encoder`, and a `target_space` if there is one, added at every position.
 
     A subclass makes `self.encoder` and calls `make_inputs`. With `reads_padding` a row is one example, whose padding has
-    positions and states of its own: nothing real sees them, and feed-forward networks leave them as they are.
+    positions and states of its own: nothing real sees them, and feed-forward networks leave them as they are. Elsewhere
+    `input_positions` says from which end of each example its positions count.
 
     Raises:
         ValueError: There are no inputs.
@@ -51,10 +52,10 @@ class InputEncoder(Model):
         x = self.inputs_embedding(features["inputs"])
         if "target_space" in self.features:
             x = x + ops.expand_dims(self.target_space_embedding(features["target_space"]), 1)
-        told = positions if self.input_positions == "from_start" else positions_from_end
         if self.reads_padding:
             how = {"mask": masks.padding(segments), "real": ops.greater(segments, 0)}
         else:
-            how = {"mask": masks.same_segment(segments, segments), "positions": told(segments)}
+            counted = positions if self.input_positions == "from_start" else positions_from_end
+            how = {"mask": masks.same_segment(segments, segments), "positions": counted(segments)}
         states = self.encoder(x, **how, training=training)
         return {"states": states, "segments": segments}

@@ -53,9 +53,8 @@ def test_a_run_leaves_what_it_should(tiny_run):
 def test_a_finished_run_says_so_and_more_steps_go_on(tiny, tmp_path, caplog):
     recipe = load(str(tiny), ["train.steps=4", *QUICK])
     told = []
-    assert (
-        train(recipe, tmp_path / "run", progress=lambda done, total, what: told.append((what, done == total))).step == 4
-    )
+    first = train(recipe, tmp_path / "run", progress=lambda done, total, what: told.append((what, done == total)))
+    assert first.step == 4
     assert {("batches", True), ("decoding", True)} <= set(told)  # the evaluation at the end
     with caplog.at_level("INFO", logger="kt2t"):
         again = train(recipe, tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import zlib
 from collections.abc import Iterable, Iterator
@@ -76,13 +77,10 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 def _texts_of(block: bytes, file: str, first: int) -> Iterable[str]:
     """The lines of a block as text, all at once where nothing is wrong with any, else one by one up to that one."""
     raw = block.removesuffix(b"\n")
-    sound = b"\0" not in raw and len(raw) <= LONGEST and (first > 1 or not raw.startswith(_BOM))
-    try:
-        if sound:
+    if b"\0" not in raw and len(raw) <= LONGEST and (first > 1 or not raw.startswith(_BOM)):
+        with contextlib.suppress(UnicodeDecodeError):
             texts = raw.decode("utf-8").split("\n")
             return [text.removesuffix("\r") for text in texts] if b"\r" in raw else texts
-    except UnicodeDecodeError:
-        pass
     return (text_of(line, file, number) for number, line in enumerate(raw.split(b"\n"), first))
 
 
