@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from keras import ops
 
-from kt2t.layers.sockets import embed
+from kt2t.layers.feature_layers import embed
 from kt2t.layers.transformer_stack import TransformerStack
 from kt2t.models.model import Model, segments_of
 from kt2t.ops import masks

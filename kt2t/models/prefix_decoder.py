@@ -8,7 +8,7 @@ from typing import Any, Literal
 from keras import ops
 
 from kt2t.layers.cache import Cache
-from kt2t.layers.sockets import embed
+from kt2t.layers.feature_layers import embed
 from kt2t.models.model import segments_of
 from kt2t.models.text_decoder import TextDecoder
 from kt2t.ops import masks

@@ -10,7 +10,7 @@ from keras import ops
 from kt2t.decoding.decodes import Decodes
 from kt2t.features import Text
 from kt2t.layers.cache import Cache
-from kt2t.layers.sockets import embed, head
+from kt2t.layers.feature_layers import embed, head
 from kt2t.layers.transformer_stack import TransformerStack
 from kt2t.models.model import Model, segments_of
 from kt2t.ops import masks

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from kt2t.features import Label, Text
-from kt2t.layers.sockets import head
+from kt2t.layers.feature_layers import head
 from kt2t.layers.transformer_stack import stack_of
 from kt2t.models.input_encoder import InputEncoder
 from kt2t.models.model import segments_of

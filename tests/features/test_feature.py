@@ -1,9 +1,9 @@
 import pytest
 
 from kt2t import registry
-from kt2t.features import Audio, Image, Label, MultiLabel, Numbers, Tags, Text
+from kt2t.features import Audio, Encoded, Image, Label, MultiLabel, Numbers, Tags, Text, flat
 
-ALL = [Text(8000), Tags(17), Label(10), MultiLabel(5), Image(32, 32), Audio(), Numbers(4)]
+ALL = [Text(8000), Tags(17), Label(10), MultiLabel(5), Image(32, 32), Audio(), Numbers(4), Encoded()]
 
 
 @pytest.mark.parametrize("feature", ALL, ids=repr)
@@ -21,11 +21,14 @@ def test_equal_means_same_kind_and_options():
 
 
 def test_only_fields_of_variable_length_have_segments():
-    assert [feature.has_segments for feature in ALL] == [True, True, False, False, False, True, False]
+    assert [feature.has_segments for feature in ALL] == [True, True, False, False, False, True, False, True]
     assert Image(8, 6, 1).shape == (8, 6, 1)
 
 
-@pytest.mark.parametrize("make", [lambda: Text(1), lambda: Label(0), lambda: Image(0, 3), lambda: Audio(-1)])
-def test_impossible_sizes_are_refused(make):
-    with pytest.raises(ValueError, match=r"^(vocabulary_size|num_classes|height|rate): "):
-        make()
+def test_positions_are_values_unless_a_kind_says_otherwise():
+    assert Text(9).positions([3, 5]).tolist() == [3, 5]
+
+
+def test_a_dict_of_targets_is_spread_out():
+    fields = {"inputs": Text(9), "targets": {"tags": Tags(3), "label": Label(2)}}
+    assert flat(fields) == {"inputs": Text(9), "targets.tags": Tags(3), "targets.label": Label(2)}

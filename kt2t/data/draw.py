@@ -1,0 +1,28 @@
+"""Where the randomness of one example in one epoch comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Identifies one example in one epoch of one run; everything random about the example follows from it.
+
+    So an augmentation is the same for any number of threads, replicas and workers, and after a restart.
+
+    Attributes:
+        seed: Of the run.
+        epoch: Of the data, from 0.
+        index: The number of the record in its split, from 0.
+    """
+
+    seed: int
+    epoch: int
+    index: int
+
+    def generator(self) -> np.random.Generator:
+        """A new generator of random numbers; every call returns one in the same state."""
+        return np.random.default_rng([self.seed, self.epoch, self.index])

@@ -1,0 +1,27 @@
+"""Files in their own format, as they are stored in records."""
+
+from __future__ import annotations
+
+from kt2t.features.feature import Feature
+from kt2t.registry import register
+
+
+@register
+class Encoded(Feature):
+    """The bytes of a file (JPEG, PNG, FLAC, …), of any length: a form of storage, not an input of a model.
+
+    A problem names it in `stored()`; its `transform` decodes the bytes to what `features()` says when the record is read.
+
+    Shapes:
+        (bytes,) uint8
+    """
+
+    shape = (None,)
+    dtype = "uint8"
+
+    def __init__(self) -> None:
+        pass
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        return 0, 255

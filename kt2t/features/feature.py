@@ -1,0 +1,86 @@
+"""What every kind of field has in common: its shape, its limits, and what reader, plan and models need to know of it.
+
+A feature is the socket between problems and models. It knows neither files nor layers. A new kind of field is one file
+with one class beside this one (or in a user's own module), an `embed` and a `head` if models read or predict it, and
+needs no change anywhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+PADDING = 0
+END = 1
+
+
+class Feature:
+    """One field of an example.
+
+    A field of variable length comes with a companion `<field>_segments` (batch, time) int32: 0 marks padding, and 1, 2, …
+    number the examples in a packed row.
+
+    Attributes:
+        shape: Shape without the batch axis; None where a size varies.
+        dtype: NumPy's name of the element type.
+        is_fed_back: As a single target, the field is also handed to the model, as `targets` among the features: the model
+            predicts each position from those before it.
+        is_packable: Several examples can share a row, told apart by segments.
+        shares_segments_with: The field whose segments this one shares, position for position; None if it has its own.
+        values_per_position: How many raw values make one position of a model, rounded up.
+    """
+
+    shape: tuple[int | None, ...] = ()
+    dtype = "int32"
+    is_fed_back = False
+    is_packable = False
+    shares_segments_with: str | None = None
+    values_per_position = 1
+
+    @property
+    def has_segments(self) -> bool:
+        """Whether the field comes with a `_segments` companion."""
+        return None in self.shape
+
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        """The smallest and the largest value that the field may hold; None where any finite value may stand."""
+        return None
+
+    def positions(self, lengths: Any) -> np.ndarray:
+        """How many positions a model makes of fields with these lengths.
+
+        Shapes:
+            lengths (examples,) in raw values → (examples,) int64
+        """
+        return -(-np.asarray(lengths, np.int64) // self.values_per_position)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._options() == other._options()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, *sorted(self._options().items())))
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={value!r}" for name, value in self._options().items() if value is not None)
+        return f"{type(self).__name__}({options})"
+
+    def _options(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
+def flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with a dict of targets spread out: `{"targets": {"tags": x}}` becomes `{"targets.tags": x}`.
+
+    Args:
+        fields: Features, arrays or anything else by field; only the values of a dict are spread, one level deep.
+    """
+    spread: dict[str, Any] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            spread.update({f"{name}.{key}": one for key, one in value.items()})
+        else:
+            spread[name] = value
+    return spread
