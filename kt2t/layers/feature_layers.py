@@ -134,10 +134,10 @@ class TagsHead(keras.layers.Layer):
         self.num_classes = positive("num_classes", num_classes)
         self.dense = keras.layers.Dense(num_classes, dtype=self.dtype_policy)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.dense.build(input_shape)
+    def build(self, hidden_shape: tuple[int | None, ...], segments_shape: Any = None) -> None:
+        self.dense.build(hidden_shape)
 
-    def call(self, hidden: Tensor) -> Tensor:
+    def call(self, hidden: Tensor, segments: Tensor | None = None) -> Tensor:
         tags = self.dense(hidden)
         padding = ops.stop_gradient(ops.max(tags, axis=-1, keepdims=True)) - NEVER
         return ops.concatenate([padding, tags], axis=-1)

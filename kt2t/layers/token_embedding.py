@@ -52,6 +52,10 @@ class TokenEmbedding(keras.layers.Layer):
         scale = ops.cast(ops.not_equal(ids, PADDING), self.compute_dtype) * self.hidden_dim**0.5
         return rows * ops.expand_dims(scale, -1)
 
+    def segments(self, ids: Tensor, segments: Tensor) -> Tensor:
+        """The segments of the output: those of the ids."""
+        return segments
+
     def logits(self, hidden: Tensor) -> Tensor:
         """How well each id fits, without the look-up's scale, in the compute dtype."""
         table = ops.cast(self.table, self.compute_dtype)
