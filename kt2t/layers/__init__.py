@@ -8,6 +8,8 @@ TABLE = {
     "Dropout": "dropout",
     "FeedForward": "feed_forward",
     "L2Norm": "l2_norm",
+    "LSTM": "lstm",
+    "LSTMStack": "lstm_stack",
     "LabelEmbedding": "feature_layers",
     "LabelHead": "feature_layers",
     "LayerNorm": "layer_norm",

@@ -4,6 +4,7 @@ from kt2t.registry import exports
 
 TABLE = {
     "EncoderDecoder": "encoder_decoder",
+    "LSTMSeq2Seq": "lstm_seq2seq",
     "LanguageModel": "language_model",
     "Model": "model",
     "Reader": "reader",
