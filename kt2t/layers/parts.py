@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -22,7 +23,6 @@ def made(part: Any, option: str, dtype: str) -> Any:
     """
     if callable(part) and not isinstance(part, keras.layers.Layer | type):
         return part()
-    found = build(describe(part), option, dtype=dtype)
-    if not isinstance(found, keras.layers.Layer):
+    if not isinstance(part, keras.layers.Layer | Mapping):
         raise ValueError(f"{option}: {part!r} is no layer. `kt2t list layers` shows which there are.")
-    return found
+    return build(describe(part), option, dtype=dtype)
