@@ -14,7 +14,7 @@ TABLE = {
     "L2Norm": "l2_norm",
     "LSTM": "lstm",
     "LSTMStack": "lstm_stack",
-    "LabelEmbedding": "feature_layers",
+    "LabelEmbedding": "label_embedding",
     "LabelHead": "label_head",
     "LayerNorm": "layer_norm",
     "LearnedPositions": "learned_positions",
