@@ -5,6 +5,7 @@ from kt2t.registry import exports
 TABLE = {
     "Bytes": "bytes",
     "Characters": "characters",
+    "Classes": "classes",
     "ClosedWords": "closed_words",
     "SubwordTextEncoder": "subword_text_encoder",
     "Subwords": "subwords",
