@@ -84,7 +84,9 @@ def _add(sentence: Sentence, row: list[str], number: int) -> None:
         return DataError(message, file=sentence.file, line=number)
 
     if len(row) != len(COLUMNS):
-        raise refused(f"{len(row)} columns where CoNLL-U has {len(COLUMNS)}, with tabs between: {'  '.join(row)[:80]!r}.")
+        raise refused(
+            f"{len(row)} columns where CoNLL-U has {len(COLUMNS)}, with tabs between: {'  '.join(row)[:80]!r}."
+        )
     if empty := [name for name, value in zip(COLUMNS, row, strict=True) if not value.strip()]:
         raise refused(f"column {empty[0]} is empty. Write _ for what is not known.")
     following = len(sentence.rows) + 1

@@ -66,7 +66,9 @@ def names_in(path: Path, option: str = "problem.path") -> list[str]:
     return sorted(names)
 
 
-def contents_of(path: Path, names: set[str] | None = None, option: str = "problem.path") -> Iterator[tuple[str, Contents]]:
+def contents_of(
+    path: Path, names: set[str] | None = None, option: str = "problem.path"
+) -> Iterator[tuple[str, Contents]]:
     """The files of a folder or an archive, name and bytes, in the order of `names_in`, one in memory at a time.
 
     Args:

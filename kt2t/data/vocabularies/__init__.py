@@ -7,6 +7,7 @@ TABLE = {
     "Characters": "characters",
     "Classes": "classes",
     "ClosedWords": "closed_words",
+    "ShapedWords": "shaped_words",
     "SubwordTextEncoder": "subword_text_encoder",
     "Subwords": "subwords",
     "Symbols": "symbols",
