@@ -1,4 +1,4 @@
-"""Whether encoded examples are what the features say: every field there, of its type, in its range."""
+"""Checks encoded examples against the features: every field present, of its type, shape and range."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from typing import Any
 import numpy as np
 
 from kt2t.errors import DataError
-from kt2t.features import Feature, Label, MultiLabel, Tags, Text
+from kt2t.features import Feature, flat
 
 
 def checked_columns(
-    examples: Sequence[Mapping[str, Any]], features: Mapping[str, Feature], what: str, first: int = 0
+    examples: Sequence[Mapping[str, Any]], features: Mapping[str, Any], what: str, first: int = 0
 ) -> dict[str, list[np.ndarray]]:
-    """Of each field the arrays of all examples, in its feature's dtype.
+    """The arrays of all examples by field, each in its feature's dtype.
 
     Args:
-        examples: Encoded examples.
-        features: What each field must be.
+        examples: Encoded examples. A dict of targets may be nested, `{"targets": {"tags": …}}`, or flat.
+        features: By field, nested or flat. The columns are flat: `targets.tags`.
         what: What an example is called in errors.
-        first: The number of the first one.
+        first: The number of the first example.
 
     Raises:
-        DataError: A field is missing or too many, of the wrong type or shape, or has a value out of range; named by example.
+        DataError: A field is missing or unknown, has the wrong type, shape or length, or holds a value out of range. Names
+            the example.
     """
-    columns: dict[str, list[np.ndarray]] = {}
+    features = flat(features)
+    examples = [example if example.keys() == features.keys() else flat(example) for example in examples]
     for number, example in enumerate(examples, first):
         if example.keys() != features.keys():
             raise DataError(f"{what} {number} has the fields {sorted(example)}; its features are {sorted(features)}.")
+    columns: dict[str, list[np.ndarray]] = {}
     for field, feature in features.items():
         column = [example[field] for example in examples]
         columns[field] = [
@@ -36,10 +39,14 @@ def checked_columns(
             for number, (value, ready) in enumerate(zip(column, _are_ready(column, feature), strict=True), first)
         ]
         _check_range(columns[field], feature, f"{what} {{}}, {field}", first)
-        if isinstance(feature, Tags):
-            _check_same_length(
-                columns[field], columns.get("inputs") or [e["inputs"] for e in examples], what, field, first
+    for field, feature in features.items():
+        other = feature.shares_segments_with
+        if other is not None and other not in features:
+            raise DataError(
+                f"{field} needs the field {other!r}, whose positions it shares; there are {sorted(features)}."
             )
+        if other is not None and not features[other].is_storage:
+            _check_same_length(columns, field, other, what, first)
     return columns
 
 
@@ -77,9 +84,11 @@ def _is_integer(array: np.ndarray, wanted: np.dtype[Any]) -> bool:
 
 
 def _check_range(column: list[np.ndarray], feature: Feature, where: str, first: int) -> None:
-    limits = _limits(feature)
-    flat = column if len(feature.shape) == 1 else [array.reshape(-1) for array in column]
-    whole = np.concatenate(flat) if flat else np.empty(0)
+    limits, dtype = feature.limits, np.dtype(feature.dtype)
+    if limits is not None and dtype.kind in "iu" and limits == (np.iinfo(dtype).min, np.iinfo(dtype).max):
+        return
+    values = column if len(feature.shape) == 1 else [array.reshape(-1) for array in column]
+    whole = np.concatenate(values) if values else np.empty(0)
     if not whole.size:
         return
     if limits is None:
@@ -88,27 +97,18 @@ def _check_range(column: list[np.ndarray], feature: Feature, where: str, first: 
         bad = next(number for number, array in enumerate(column) if not np.isfinite(array).all())
         raise DataError(f"{where.format(first + bad)}: a value is not finite.")
     low, high = limits
-    if whole.min() < low or whole.max() > high:
-        bad = next(n for n, array in enumerate(column) if array.size and (array.min() < low or array.max() > high))
+    # Written so that a value that is not a number counts as outside.
+    if not (whole.min() >= low and whole.max() <= high):
+        outside = (number for number, array in enumerate(column) if not ((array >= low) & (array <= high)).all())
+        bad = next(outside)
         values = column[bad].reshape(-1)
-        value = values[(values < low) | (values > high)][0]
+        value = values[~((values >= low) & (values <= high))][0]
         raise DataError(f"{where.format(first + bad)}: {value} is outside {low} to {high} of {feature!r}.")
 
 
-def _limits(feature: Feature) -> tuple[int, int] | None:
-    """Id 0 is padding: neither text nor tags may hold it."""
-    if isinstance(feature, Text):
-        return 1, feature.vocabulary_size - 1
-    if isinstance(feature, Tags):
-        return 1, feature.num_classes
-    if isinstance(feature, Label):
-        return 0, feature.num_classes - 1
-    if isinstance(feature, MultiLabel):
-        return 0, 1
-    return None
-
-
-def _check_same_length(tags: list[np.ndarray], inputs: list[Any], what: str, field: str, first: int) -> None:
-    for number, (row, words) in enumerate(zip(tags, inputs, strict=True), first):
-        if len(row) != len(words):
-            raise DataError(f"{what} {number}: {len(row)} tags in {field} for {len(words)} inputs.")
+def _check_same_length(columns: Mapping[str, list[np.ndarray]], field: str, other: str, what: str, first: int) -> None:
+    for number, (row, leader) in enumerate(zip(columns[field], columns[other], strict=True), first):
+        if len(row) != len(leader):
+            raise DataError(
+                f"{what} {number}: {field} has {len(row)} values for the {len(leader)} of {other}. Give one for each."
+            )

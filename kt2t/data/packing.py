@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from kt2t.errors import RecipeError
-from kt2t.features import Feature, Tags, Text
+from kt2t.features import flat
 
 KINDS = 16_384
 WINDOW = 128
@@ -74,12 +75,19 @@ class PackedBatches:
         return found
 
 
-def check_packable(features: Mapping[str, Feature]) -> None:
-    """Raises a RecipeError for a field that cannot share a row: only Text and Tags tell by segments what is whose."""
-    for field, feature in features.items():
-        if not isinstance(feature, Text | Tags):
+def check_packable(features: Mapping[str, Any]) -> None:
+    """Checks that several examples can share a row.
+
+    Args:
+        features: By field; a dict of targets may be nested.
+
+    Raises:
+        RecipeError: A field of a kind that is not packable, such as a Label: a row holds one.
+    """
+    for field, feature in flat(features).items():
+        if not feature.is_packable:
             raise RecipeError(
-                f"{field} is {feature!r}, of which a row has one, so that no examples can share a row. Leave pack out.",
+                f"{field} is {feature!r}, and a row holds one of those, so no examples can share a row. Leave pack out.",
                 path="train.batch.pack",
             )
 

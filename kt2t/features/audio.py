@@ -13,18 +13,18 @@ HOP_MILLISECONDS = 10  # between two frames of a spectrogram
 class Audio(Feature):
     """A mono recording.
 
-    A model makes one position of `milliseconds` of sound: frames of a spectrogram every 10 ms, thinned out by strided
-    convolutions.
+    A model reads one position per `milliseconds` of sound: strided convolutions over a spectrogram with a frame every
+    10 ms.
 
     Shapes:
         (batch, time) float32 from -1 to 1, with `_segments`
 
     Args:
         rate: Samples per second.
-        milliseconds: Sound that makes one position: 10, 20, 40 or 80.
+        milliseconds: Length of sound per position: 10, 20, 40 or 80.
 
     Raises:
-        ValueError: `rate` is not positive, `milliseconds` is another number, or 10 ms are no whole number of samples.
+        ValueError: `rate` is not positive or 10 ms are not a whole number of samples, or `milliseconds` is another number.
     """
 
     shape = (None,)

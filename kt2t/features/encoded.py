@@ -1,4 +1,4 @@
-"""Files in their own format, as they are stored in records."""
+"""Files in their own format, such as JPEG, stored in records."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kt2t.registry import register
 class Encoded(Feature):
     """The bytes of a file (JPEG, PNG, FLAC, …), of any length: a form of storage, not an input of a model.
 
-    A problem names it in `stored()`; its `transform` decodes the bytes to what `features()` says when the record is read.
+    A problem names it in `stored()`. When a record is read, `transform` decodes the bytes to what `features()` says.
 
     Shapes:
         (bytes,) uint8
@@ -18,6 +18,7 @@ class Encoded(Feature):
 
     shape = (None,)
     dtype = "uint8"
+    is_storage = True
 
     def __init__(self) -> None:
         pass

@@ -1,8 +1,8 @@
-"""What every kind of field has in common: its shape, its limits, and what reader, plan and models need to know of it.
+"""The base class of features: a field's shape and limits, and the facts that the reader, the plan and models need.
 
-A feature is the socket between problems and models. It knows neither files nor layers. A new kind of field is one file
-with one class beside this one (or in a user's own module), an `embed` and a `head` if models read or predict it, and
-needs no change anywhere else.
+A feature is the socket between problems and models. It knows neither files nor layers. A new kind of feature is one
+class, in a file beside this one or in a user's own module. If models read it, register its layer with
+`kt2t.layers.embed`; if they predict it, with `kt2t.layers.head`. Nothing else changes.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ class Feature:
     Attributes:
         shape: Shape without the batch axis; None where a size varies.
         dtype: NumPy's name of the element type.
-        is_fed_back: As a single target, the field is also handed to the model, as `targets` among the features: the model
-            predicts each position from those before it.
+        is_fed_back: A single target of this kind is also handed to the model, as `targets` among the features, so that
+            the model predicts each position from the earlier ones.
         is_packable: Several examples can share a row, told apart by segments.
-        shares_segments_with: The field whose segments this one shares, position for position; None if it has its own.
+        shares_segments_with: Name of the field whose segments this one shares, position for position; None if it has its
+            own.
+        is_storage: The field stands only in records; `Problem.transform` decodes it before a model sees it.
         values_per_position: How many raw values make one position of a model, rounded up.
     """
 
@@ -36,6 +38,7 @@ class Feature:
     dtype = "int32"
     is_fed_back = False
     is_packable = False
+    is_storage = False
     shares_segments_with: str | None = None
     values_per_position = 1
 
@@ -46,11 +49,11 @@ class Feature:
 
     @property
     def limits(self) -> tuple[int, int] | None:
-        """The smallest and the largest value that the field may hold; None where any finite value may stand."""
+        """The smallest and the largest allowed value; None if any finite value is allowed."""
         return None
 
     def positions(self, lengths: Any) -> np.ndarray:
-        """How many positions a model makes of fields with these lengths.
+        """Counts the positions that a model makes of values with these lengths.
 
         Shapes:
             lengths (examples,) in raw values → (examples,) int64
@@ -72,10 +75,10 @@ class Feature:
 
 
 def flat(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with a dict of targets spread out: `{"targets": {"tags": x}}` becomes `{"targets.tags": x}`.
+    """Spreads out a dict of targets: `{"targets": {"tags": x}}` becomes `{"targets.tags": x}`.
 
     Args:
-        fields: Features, arrays or anything else by field; only the values of a dict are spread, one level deep.
+        fields: Features, arrays or anything else by field. A value that is a dict is spread, one level deep.
     """
     spread: dict[str, Any] = {}
     for name, value in fields.items():

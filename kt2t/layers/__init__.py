@@ -1,4 +1,4 @@
-"""One layer a file; `embed` and `head` join them to features."""
+"""One layer per file. `embed` and `head` choose the layers that read and predict a feature."""
 
 from kt2t.registry import exports
 
@@ -8,8 +8,8 @@ TABLE = {
     "Dropout": "dropout",
     "FeedForward": "feed_forward",
     "L2Norm": "l2_norm",
-    "LabelEmbedding": "feature_layers",
-    "LabelHead": "feature_layers",
+    "LabelEmbedding": "label_embedding",
+    "LabelHead": "label_head",
     "LayerNorm": "layer_norm",
     "LearnedPositions": "learned_positions",
     "NoPositions": "no_positions",
@@ -17,15 +17,16 @@ TABLE = {
     "RelativeAttention": "relative_attention",
     "Residual": "residual",
     "SinusoidalPositions": "sinusoidal_positions",
-    "TagsHead": "feature_layers",
+    "TagsHead": "tags_head",
     "Tap": "tap",
-    "TextHead": "feature_layers",
+    "TextHead": "text_head",
     "TokenEmbedding": "token_embedding",
     "TransformerBlock": "transformer_block",
     "TransformerStack": "transformer_stack",
     "capture": "tap",
     "embed": "feature_layers",
     "head": "feature_layers",
+    "pooled": "pooling",
     "stack_of": "transformer_stack",
 }
 

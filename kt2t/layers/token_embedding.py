@@ -1,4 +1,4 @@
-"""Token ids to vectors, and hidden states back to logits with the same table."""
+"""Token ids to vectors, and hidden states to logits with the same table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tensor = Any
 
 @register
 class TokenEmbedding(keras.layers.Layer):
-    """A row of a table for each id; id 0, padding, is the zero vector.
+    """Looks up a vector for each id; id 0, padding, becomes the zero vector.
 
         x = sqrt(hidden_dim) · table[id],  logits = h · tableᵀ
 
@@ -38,7 +38,7 @@ class TokenEmbedding(keras.layers.Layer):
         self.vocabulary_size = positive("vocabulary_size", vocabulary_size)
         self.hidden_dim = positive("hidden_dim", hidden_dim)
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, ids_shape: Any = None, segments_shape: Any = None) -> None:
         self.table = self.add_weight(
             shape=(self.vocabulary_size, self.hidden_dim),
             initializer=keras.initializers.RandomNormal(stddev=self.hidden_dim**-0.5),
@@ -46,16 +46,20 @@ class TokenEmbedding(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, ids: Tensor) -> Tensor:
+    def call(self, ids: Tensor, segments: Tensor | None = None) -> Tensor:
         # The table is cast after the gather: only the rows that are read, and the gradient stays that of a gather.
         rows = ops.cast(ops.take(self.table, ids, axis=0), self.compute_dtype)
         scale = ops.cast(ops.not_equal(ids, PADDING), self.compute_dtype) * self.hidden_dim**0.5
         return rows * ops.expand_dims(scale, -1)
 
+    def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
+        """Segments of the output: those of the ids; one segment without padding if none are given."""
+        return ops.ones_like(value, dtype="int32") if segments is None else segments
+
     def logits(self, hidden: Tensor) -> Tensor:
-        """How well each id fits, without the look-up's scale, in the compute dtype."""
+        """Logits over the ids, in the compute dtype and without the scale of the look-up."""
         table = ops.cast(self.table, self.compute_dtype)
         return ops.matmul(ops.cast(hidden, self.compute_dtype), ops.transpose(table))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (*input_shape, self.hidden_dim)
+    def compute_output_shape(self, ids_shape: Any, segments_shape: Any = None) -> tuple[int | None, ...]:
+        return (*ids_shape, self.hidden_dim)

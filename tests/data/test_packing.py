@@ -186,3 +186,6 @@ def test_what_cannot_share_a_row(feature):
     with pytest.raises(RecipeError, match=r"train\.batch\.pack: targets is .*no examples can share a row"):
         check_packable({"inputs": Text(9), "targets": feature})
     check_packable({"inputs": Text(9), "targets": Tags(3)})
+    with pytest.raises(RecipeError, match=r"train\.batch\.pack: targets\.label is Label"):
+        check_packable({"inputs": Text(9), "targets": {"tags": Tags(3), "label": Label(2)}})
+    check_packable({"inputs": Text(9), "targets": {"tags": Tags(3), "heads": Tags(9)}})

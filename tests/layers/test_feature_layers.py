@@ -1,120 +1,97 @@
-"""Features are read and predicted by the layers of their class."""
+"""`embed` and `head` choose a layer by the feature's class, a user's own class included."""
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from harness import check_layer, numbers
 
+import kt2t
 from kt2t import features
 from kt2t.layers import LabelEmbedding, LabelHead, TagsHead, TextHead, TokenEmbedding, embed, head
-from kt2t.losses import CrossEntropy
+from kt2t.registry import describe, register
 
-HIDDEN = np.random.default_rng(0).normal(size=(2, 4, 6)).astype("float32")
-SEGMENTS = np.array([[1, 1, 2, 0], [1, 0, 0, 0]], "int32")
-LABELS = np.array([2, 0], "int32")
+IDS = np.array([[3, 1, 2, 0], [1, 0, 0, 0]], "int32")
 
 
-def test_text_is_embedded_token_by_token():
-    check_layer(lambda **k: embed(features.Text(7), 6, **k), SEGMENTS, shape=(2, 4, 6), weights={"table": (7, 6)})
+@register
+class Angle(features.Feature):
+    """A kind of feature that kt2t does not know: an angle in degrees, (batch,) float32."""
+
+    dtype = "float32"
+
+    def __init__(self, turns: int = 1) -> None:
+        self.turns = turns
 
 
-def test_the_feature_chooses_the_class():
-    assert isinstance(embed(features.Text(7), 6), TokenEmbedding)
-    assert isinstance(embed(features.Label(7), 6), LabelEmbedding)
-    assert isinstance(head(features.Text(7)), TextHead)
-    assert isinstance(head(features.Tags(7)), TagsHead)
-    assert isinstance(head(features.Label(7)), LabelHead)
+@register
+class AngleEmbedding(keras.layers.Layer):
+    """Sine and cosine of the angle, stretched to `hidden_dim`."""
+
+    def __init__(self, hidden_dim: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.hidden_dim = hidden_dim
+
+    def call(self, value, segments=None):
+        radians = keras.ops.expand_dims(value, -1) * np.pi / 180
+        return keras.ops.repeat(
+            keras.ops.concatenate([keras.ops.sin(radians), keras.ops.cos(radians)], -1), self.hidden_dim // 2, -1
+        )
 
 
-def test_a_label_is_a_row_of_a_table():
-    layer = check_layer(lambda **k: embed(features.Label(3), 6, **k), LABELS, shape=(2, 6), weights={"table": (3, 6)})
-    np.testing.assert_allclose(numbers(layer(LABELS)), numbers(layer.table)[LABELS])
-    wide = embed(features.Label(32), 512)
-    wide.build((None,))
-    bound = np.sqrt(6 / 544)
-    assert np.abs(numbers(wide.table)).max() <= bound
-    assert numbers(wide.table).std() == pytest.approx(bound / np.sqrt(3), rel=0.03)
-
-
-def test_a_text_head_has_no_bias_and_starts_like_an_embedding():
-    layer = check_layer(lambda **k: head(features.Text(7), **k), HIDDEN, shape=(2, 4, 7), weights={"table": (7, 6)})
-    np.testing.assert_allclose(numbers(layer(HIDDEN)), HIDDEN @ numbers(layer.table).T, atol=1e-5)
-    wide = head(features.Text(1000))
-    wide.build((None, None, 64))
-    assert numbers(wide.table).std() == pytest.approx(1 / 8, rel=0.02)
-
-
-def test_a_tags_head_never_predicts_padding():
-    layer = check_layer(
-        lambda **k: head(features.Tags(3), **k),
-        HIDDEN,
-        shape=(2, 4, 4),
-        weights={"dense.kernel": (6, 3), "dense.bias": (3,)},
-    )
-    logits = numbers(layer(HIDDEN))
-    np.testing.assert_allclose(logits[..., 0], logits[..., 1:].max(-1) - 30, atol=1e-5)
-    np.testing.assert_allclose(logits[..., 1:], HIDDEN @ numbers(layer.dense.kernel), atol=1e-5)
-
-
-def test_padding_takes_no_probability_and_smoothing_stays_finite():
-    tags = np.array([[[1.0, -2.0, 0.5]]], "float32")
-    layer = head(features.Tags(3))
-    layer.build((1, 1, 3))
-    layer.dense.set_weights([np.eye(3), np.zeros(3)])
-    ids = np.array([[2]], "int32")
-    surprise = np.log(np.exp(tags).sum()) + 2.0
-    assert numbers(CrossEntropy().call(ids, layer(tags)))[0, 0] == pytest.approx(surprise, rel=1e-6)
-    assert 0 < numbers(CrossEntropy(0.1).call(ids, layer(tags)))[0, 0] < 10
-
-
-def test_a_label_head_pools_over_real_positions():
-    layer = check_layer(
-        lambda **k: head(features.Label(3), **k),
-        HIDDEN,
-        SEGMENTS,
-        shape=(2, 3),
-        weights={"dense.kernel": (6, 3), "dense.bias": (3,)},
-    )
-    layer.dense.bias.assign([1.0, 2.0, 3.0])
-    pooled = np.stack([HIDDEN[0, :3].mean(0), HIDDEN[1, :1].mean(0)])
-    expected = pooled @ numbers(layer.dense.kernel) + [1, 2, 3]
-    np.testing.assert_allclose(numbers(layer(HIDDEN, SEGMENTS)), expected, atol=1e-5)
-    np.testing.assert_allclose(numbers(layer(HIDDEN, segments=SEGMENTS)), expected, atol=1e-5)
-
-
-def test_a_row_of_padding_gives_finite_logits():
-    assert np.isfinite(numbers(head(features.Label(3))(HIDDEN, 0 * SEGMENTS))).all()
-
-
-def test_with_padding_the_label_head_is_tensor2tensors(golden):
-    z = golden("transformer_encoder_cls")
-    top = "transformer_encoder/class_label_modality_3_16/class_label_modality_3_16/dense"
-    layer = head(features.Label(3), include_padding=True)
-    hidden = z["mid/body_out"][:, :, 0]
-    layer.build(hidden.shape)
-    layer.dense.set_weights([z[f"var/{top}/kernel"], z[f"var/{top}/bias"]])
-    segments = (z["in/inputs"][:, :, 0, 0] > 0).astype("int32")
-    np.testing.assert_allclose(numbers(layer(hidden, segments)), z["out/logits"][:, 0, 0, 0], atol=2e-5)
+@kt2t.layers.embed.register
+def _(feature: Angle, hidden_dim: int, **kwargs):
+    return AngleEmbedding(hidden_dim, **kwargs)
 
 
 @pytest.mark.parametrize(
-    "feature",
-    [features.MultiLabel(3), features.Image(8, 8), features.Audio(), features.Numbers(4)],
-    ids=lambda feature: type(feature).__name__,
+    ("feature", "kind"),
+    [(features.Text(7), TokenEmbedding), (features.Tags(7), TokenEmbedding), (features.Label(7), LabelEmbedding)],
+    ids=repr,
 )
-def test_what_is_not_built_yet_says_so(feature):
-    name = type(feature).__name__
-    with pytest.raises(ValueError, match=f"Reading {name} is not built yet"):
-        embed(feature, 8)
-    with pytest.raises(ValueError, match=f"Predicting {name} is not built yet"):
-        head(feature)
+def test_the_feature_chooses_the_embedding(feature, kind):
+    layer = embed(feature, 6, name="here")
+    assert type(layer) is kind and layer.hidden_dim == 6 and layer.name == "here"
 
 
-def test_tags_are_not_read_and_dicts_are_not_predicted():
-    with pytest.raises(ValueError, match="Reading Tags is not built yet"):
-        embed(features.Tags(3), 8)
-    with pytest.raises(ValueError, match=r"Predicting a dict of fields \(heads, labels\) is not built yet"):
+@pytest.mark.parametrize(
+    ("feature", "kind"),
+    [(features.Text(7), TextHead), (features.Tags(7), TagsHead), (features.Label(7), LabelHead)],
+    ids=repr,
+)
+def test_the_feature_chooses_the_head(feature, kind):
+    assert type(head(feature, name="here")) is kind
+
+
+def test_tags_are_read_like_text_with_one_id_more_for_padding():
+    layer = check_layer(lambda **k: embed(features.Tags(3), 6, **k), IDS, shape=(2, 4, 6), weights={"table": (4, 6)})
+    assert (numbers(layer(IDS))[IDS == 0] == 0).all()
+
+
+def test_a_users_own_kind_of_feature_needs_one_file():
+    layer = embed(Angle(), 4)
+    np.testing.assert_allclose(numbers(layer(np.array([30.0], "float32"))), [[0.5, 0.5, 3**0.5 / 2, 3**0.5 / 2]], 1e-6)
+    assert describe(layer) == {"type": "AngleEmbedding", "hidden_dim": 4}
+    with pytest.raises(ValueError, match=r"no layer can predict Angle\(turns=1\).*kt2t\.layers\.head\.register"):
+        head(Angle())
+
+
+def test_encoded_files_are_neither_read_nor_predicted():
+    with pytest.raises(ValueError, match="no layer can read Encoded.*form of storage.*`transform` decodes"):
+        embed(features.Encoded(), 8)
+    with pytest.raises(ValueError, match="no layer can predict Encoded.*form of storage"):
+        head(features.Encoded())
+
+
+def test_only_kinds_with_a_map_are_read_as_one():
+    for feature in (features.Text(7), features.Tags(7), features.Label(7)):
+        with pytest.raises(ValueError, match=r"has no feature map \(batch, height, width, channels\)"):
+            embed(feature, 8, as_map=True)
+
+
+def test_what_is_no_feature_is_refused():
+    with pytest.raises(ValueError, match=r"one layer cannot predict a dict of fields \(heads, labels\)"):
         head({"heads": features.Text(5), "labels": features.Text(5)})
-    with pytest.raises(ValueError, match="num_classes: 0"):
-        LabelHead(0)
+    with pytest.raises(ValueError, match="'text' is no feature"):
+        embed("text", 8)

@@ -16,6 +16,13 @@ def test_it_is_a_layer_like_any():
     check_layer(lambda **k: TokenEmbedding(5, 8, **k), IDS, shape=(2, 4, 8), weights={"table": (5, 8)})
 
 
+def test_its_segments_are_those_of_the_ids():
+    segments = (IDS > 0).astype("int32")
+    layer = TokenEmbedding(5, 8)
+    np.testing.assert_array_equal(numbers(layer.segments(IDS, segments)), segments)
+    assert (numbers(layer.segments(IDS)) == 1).all()
+
+
 def test_rows_are_scaled_and_padding_is_exactly_zero():
     layer = TokenEmbedding(5, 8)
     out = numbers(layer(IDS))
