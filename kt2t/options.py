@@ -16,27 +16,35 @@ _PLAIN = (int, float, str, bool, type(None), ...)
 
 
 def options(cls: type) -> dict[str, inspect.Parameter]:
-    """The constructor's options by name, those that it hands on to its base classes included.
+    """The constructor's options by name, including those of its base classes that it passes on.
 
-    Keras's own `name`, `dtype` and `trainable` are left out.
+    Keras's own `name`, `dtype` and `trainable` are left out, and so is what a class names in `fills_in`: options of further
+    bases that its constructor supplies itself.
     """
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     found: dict[str, inspect.Parameter] = {}
-    for constructor in constructors(cls):
-        parameters = list(inspect.signature(constructor).parameters.values())[1:]
-        found.update({p.name: p for p in parameters if p.kind not in variadic and p.name not in found})
+    filled: set[str] = set()
+    for base in _constructing(cls):
+        parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        found.update({p.name: p for p in parameters if p.kind not in variadic and p.name not in {*found, *filled}})
+        filled.update(base.__dict__.get("fills_in", ()))
     return found
 
 
 def constructors(cls: type) -> list[Callable[..., None]]:
-    """The constructor of a class, then those of the bases that it hands its further keywords to."""
-    found: list[Callable[..., None]] = []
+    """The constructor of a class, then those of the bases that it passes its further keywords to."""
+    return [base.__init__ for base in _constructing(cls)]  # type: ignore[misc]
+
+
+def _constructing(cls: type) -> list[type]:
+    """The class and those of its bases whose constructors take part in making an object of it."""
+    found: list[type] = []
     ours = cls.__module__.partition(".")[0] != "keras"
     for base in cls.__mro__:
         if base is object or (ours and base.__module__.partition(".")[0] == "keras"):
             break
         if "__init__" in base.__dict__:
-            found.append(base.__init__)  # type: ignore[misc]
+            found.append(base)
             if not hands_on(base.__init__):  # type: ignore[misc]
                 break
     return found
@@ -83,6 +91,14 @@ def positive(name: str, value: int) -> int:
     """The value of the option `name`, or a ValueError that says it is too small."""
     if value < 1:
         raise ValueError(f"{name}: {value} is not positive.")
+    return value
+
+
+def one_of(name: str, value: str, known: Iterable[str]) -> str:
+    """The value of the option `name`, or a ValueError that says which values there are."""
+    known = list(known)
+    if value not in known:
+        raise ValueError(f"{name}: {value!r} is unknown. Choose {', '.join(known[:-1])} or {known[-1]}.")
     return value
 
 

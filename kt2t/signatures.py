@@ -50,12 +50,28 @@ def _options_in(source: Path | None, name: str) -> dict[str, bool] | None:
 
 def _inherited(source: Path, node: ast.ClassDef) -> dict[str, bool] | None:
     found: dict[str, bool] = {}
+    filled: set[str] = set()
     for base in node.bases:
         options = _options_in(source, base.id) if isinstance(base, ast.Name) else None
-        if options is None:
+        if options is None or not isinstance(base, ast.Name):
             return None
-        found = {**options, **found}
+        found = {**{name: needed for name, needed in options.items() if name not in filled}, **found}
+        filled |= _filled_in(source, base.id)
     return found
+
+
+def _filled_in(source: Path, name: str) -> set[str]:
+    """What a class names in `fills_in`: options of further bases that its constructor supplies itself."""
+    tree = _tree(source)
+    origin = _imports(tree).get(name)
+    if origin is not None:
+        found = source_of(origin)
+        return set() if found is None else _filled_in(found, name)
+    body = next((n.body for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name), [])
+    for statement in body:
+        if isinstance(statement, ast.Assign) and [ast.unparse(t) for t in statement.targets] == ["fills_in"]:
+            return set(ast.literal_eval(statement.value))
+    return set()
 
 
 def _arguments(arguments: ast.arguments) -> dict[str, bool]:

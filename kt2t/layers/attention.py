@@ -11,9 +11,11 @@ from kt2t.layers.cache import Cache
 from kt2t.layers.dropout import Dropout
 from kt2t.layers.tap import Tap
 from kt2t.ops.heads import merge_heads, split_heads
+from kt2t.ops.masks import SegmentMask
 from kt2t.registry import register
 
 Tensor = Any
+Mask = Tensor | SegmentMask
 
 # What masked logits become: far below any other, and finite, so that a query with nothing to see has a finite output.
 _HIDDEN = -1.0e9
@@ -29,8 +31,8 @@ class Attention(keras.layers.Layer):
     of one source stand on the query axis. Queries, keys and values have no bias.
 
     Shapes:
-        x (batch, query, dim), memory (batch, key, any dim), mask (batch or 1, query or 1, key)
-        → (batch, query, output_dim)
+        x (batch, query, dim), memory (batch, key, any dim), mask (batch or 1, query or 1, key), as a tensor or as a
+        `SegmentMask` → (batch, query, output_dim)
 
     Args:
         num_heads: How many weighted means are taken.
@@ -82,7 +84,7 @@ class Attention(keras.layers.Layer):
         self,
         x: Tensor,
         memory: Tensor | None = None,
-        mask: Tensor | None = None,
+        mask: Mask | None = None,
         cache: Cache | None = None,
         training: bool | None = None,
     ) -> Tensor:
@@ -114,15 +116,17 @@ class Attention(keras.layers.Layer):
         return cache.append("keys", key), cache.append("values", value)
 
     def _means(
-        self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, cache: Cache | None, training: Any
+        self, query: Tensor, key: Tensor, value: Tensor, mask: Mask | None, cache: Cache | None, training: Any
     ) -> Tensor:
         """What each head found, (batch, heads, query, depth); the query is scaled already."""
         weights = self._weights(ops.matmul(query, ops.swapaxes(key, -1, -2)), mask, training)
         return ops.matmul(weights, value)
 
-    def _weights(self, logits: Tensor, mask: Tensor | None, training: Any) -> Tensor:
+    def _weights(self, logits: Tensor, mask: Mask | None, training: Any) -> Tensor:
         """(batch, heads, query, key); the softmax is taken in float32."""
         dtype, logits = logits.dtype, ops.cast(logits, "float32")
+        if isinstance(mask, SegmentMask):
+            mask = mask.dense()
         if mask is not None:
             logits = ops.where(ops.expand_dims(mask, 1), logits, _HIDDEN)
         return self.dropout(self.tap(ops.cast(ops.softmax(logits, axis=-1), dtype)), training=training)

@@ -5,43 +5,56 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import keras
+from keras import ops
 
 from kt2t.layers.attention import Attention, check_heads
 from kt2t.layers.cache import Cache
 from kt2t.layers.dropout import Dropout
 from kt2t.layers.feed_forward import FeedForward
+from kt2t.layers.memory import Memory
 from kt2t.layers.recomputation import is_worthwhile, recomputed
 from kt2t.layers.residual import norm_like
+from kt2t.layers.sequence import Sequence
 from kt2t.layers.sinusoidal_positions import SinusoidalPositions
 from kt2t.layers.transformer_block import TransformerBlock
-from kt2t.options import below_one, positive
+from kt2t.ops.masks import SegmentMask, padding, same_segment
+from kt2t.ops.positions import positions, positions_from_end
+from kt2t.options import below_one, one_of, positive
 from kt2t.registry import build, describe, register
 
 Tensor = Any
 
 
 @register
-class TransformerStack(keras.layers.Layer):
+class TransformerStack(Sequence):
     """Positions, dropout, equal blocks, and after pre-norm blocks one more norm.
 
+    Masks and positions are made here, from segments. A memory is attended to if the blocks have a cross-attention. Otherwise it
+    stands in front of the sequence, as its beginning: its first row begins every example, the others are those of the example
+    with the same segment, and positions count through both.
+
     Shapes:
-        x (batch, time, hidden_dim), positions (batch or 1, time) int32, and what the blocks read
-        → (batch, time, hidden_dim)
+        x (batch, time, hidden_dim), segments (batch, time) int32 or None, memory or None → (batch, time, hidden_dim)
 
     Args:
         block: Prototype of a block; every level is a new one like it.
         num_layers: How many blocks.
-        positions: Prototype of the layer that tells positions; sinusoids unless given.
+        positions: Prototype of the layer that adds positions; sinusoids unless given.
         dropout: Probability of zeroing an element of what enters the first block, in training only.
         final_norm: Whether a norm follows the last block.
         recompute: Whether training computes what is inside each block again on the way back instead of keeping it: less
-            memory, one more pass forward. It needs an open root of `kt2t.ops.randomness`, as every trainer's step has.
+            memory, one more forward pass. It needs an open root of `kt2t.ops.randomness`, as every trainer's step has.
         normalization: Prototype of the final norm; `LayerNorm` unless given.
+        causal: Whether a position sees only itself and earlier positions, as a decoder's must.
+        count_from: The end of an example that positions are counted from: start or end.
+        front: How the rows of a memory in front see each other: causal, each those before it; full, each all of them.
+        include_padding: Whether padding has positions and states of its own, as in Tensor2Tensor; a row is then one example.
 
     Raises:
-        ValueError: `num_layers` is not positive.
+        ValueError: `num_layers` is not positive, or `count_from` or `front` is unknown.
 
-    Source: Vaswani et al. 2017, section 3.1; the final norm is Tensor2Tensor's.
+    Source: Vaswani et al. 2017, section 3.1; the final norm is Tensor2Tensor's. A full front is the prefix language model of
+    Liu et al. 2018, section 4.2.3, and Raffel et al. 2020, section 3.2.1.
     """
 
     def __init__(
@@ -53,6 +66,10 @@ class TransformerStack(keras.layers.Layer):
         final_norm: bool = True,
         recompute: bool = False,
         normalization: Any = None,
+        causal: bool = False,
+        count_from: Literal["start", "end"] = "start",
+        front: Literal["causal", "full"] = "causal",
+        include_padding: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -63,24 +80,64 @@ class TransformerStack(keras.layers.Layer):
         self.layers = [build(describe(block), dtype=dtype) for _ in range(positive("num_layers", num_layers))]
         self.norm = norm_like(normalization, dtype) if final_norm else None
         self.recompute = recompute
+        self.causal = causal
+        self.count_from = one_of("count_from", count_from, ("start", "end"))
+        self.front = one_of("front", front, ("causal", "full"))
+        self.include_padding = include_padding
+        self.takes_packed_front = front == "causal"
 
-    def build(self, x_shape: Any, memory_shape: Any = None) -> None:
+    def build(self, x_shape: Any, segments_shape: Any = None, memory_shape: Any = None) -> None:
         """The parts build themselves in the first call."""
 
     def call(
         self,
         x: Tensor,
-        positions: Tensor | None = None,
-        memory: Tensor | None = None,
-        mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
+        segments: Tensor | None = None,
+        memory: Memory | None = None,
         cache: Cache | None = None,
-        real: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        x = self.dropout(self.positions(x, positions), training=training)
+        if cache is not None:
+            held = cache.read("mask") if cache.holds("mask") else None
+            return self._run(x, cache.place(), None, cache.visible(), held, cache, training)
+        if segments is None:
+            segments = ops.ones(ops.shape(x)[:2], dtype="int32")
+        if memory is None:
+            return self._run(x, self._places(segments), None, self._mask(segments), None, None, training)
+        if self.reads_memory:
+            across = same_segment(segments, memory.segments)
+            return self._run(x, self._places(segments), memory.states, self._mask(segments), across, None, training)
+        rows = ops.shape(memory.segments)[1]
+        together = ops.concatenate([memory.segments, segments], axis=1)
+        places = ops.concatenate([_front_places(memory.segments), _later_places(memory.segments, segments)], axis=1)
+        x = ops.concatenate([memory.states, x], axis=1)
+        return self._run(x, places, None, self._mask(together, rows), None, None, training)[:, rows:]
+
+    @property
+    def reads_memory(self) -> bool:
+        """Whether the blocks attend to a memory; otherwise a memory stands in front of the sequence."""
+        return self.layers[0].cross_attention is not None
+
+    def start(self, memory: Memory | None, cache: Cache) -> None:
+        attended = memory.states if memory is not None and self.reads_memory else None
+        for level, block in enumerate(self.layers):
+            block.start(attended, cache.child(level))
+        if memory is None:
+            return
+        if self.reads_memory:
+            cache.remember("mask", padding(memory.segments))
+        else:
+            mask = cache.among_all(self._mask(memory.segments, ops.shape(memory.segments)[1]).dense())
+            self._run(memory.states, _front_places(memory.segments), None, mask, None, cache, False)
+
+    def _run(
+        self, x: Tensor, places: Tensor | None, memory: Tensor | None, mask: Any, memory_mask: Any, cache: Any, training: Any
+    ) -> Tensor:
+        """The layers one after the other; every way to call the stack ends here."""
+        x = self.dropout(self.positions(x, places), training=training)
+        real = ops.greater(mask.segments, 0) if self.include_padding else None
         options = {"mask": mask, "memory_mask": memory_mask, "real": real, "training": training}
-        if self.recompute and is_worthwhile(training, cache):
+        if self._recomputes(training, cache):
             for block in self.layers:
                 x, losses = recomputed(block, x, memory, **options)
                 self.add_loss(losses)
@@ -89,14 +146,37 @@ class TransformerStack(keras.layers.Layer):
                 x = block(x, memory=memory, cache=cache and cache.child(level), **options)
         return x if self.norm is None else self.norm(x)
 
-    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
-        """None: masks are arguments here, and nothing is attached to tensors."""
-        return None
+    def _mask(self, segments: Tensor, front: Any = 0) -> SegmentMask:
+        shared = not self.recompute  # what one recomputation makes is unknown to the next
+        return SegmentMask(segments, self.causal, front, self.front == "full", self.include_padding, shared)
 
-    def start(self, memory: Tensor | None, cache: Cache) -> None:
-        """Prepares the cache for every block."""
-        for level, block in enumerate(self.layers):
-            block.start(memory, cache.child(level))
+    def _places(self, segments: Tensor) -> Tensor | None:
+        """The position of each place in its example; None for its place in the row."""
+        if self.include_padding:
+            return None
+        return positions(segments) if self.count_from == "start" else positions_from_end(segments)
+
+    def _recomputes(self, training: bool | None, cache: Cache | None) -> bool:
+        return self.recompute and is_worthwhile(training, cache)
+
+
+def _front_places(front: Tensor) -> Tensor:
+    """The start is at 0; the rows of every example follow from 1.
+
+    Shapes:
+        front (batch, rows) → (batch, rows) int32
+    """
+    return ops.pad(positions(front[:, 1:]) + 1, [[0, 0], [1, 0]])
+
+
+def _later_places(front: Tensor, own: Tensor) -> Tensor:
+    """Positions of a sequence go on where those of the same example in front end; padding in front takes none.
+
+    Shapes:
+        front (batch, rows), own (batch, time) → (batch, time) int32
+    """
+    before = ops.sum(ops.cast(same_segment(own, front[:, 1:]), "int32"), axis=2)
+    return 1 + before + positions(own)
 
 
 def stack_of(
@@ -117,8 +197,11 @@ def stack_of(
     recompute: bool = False,
     normalization: Any = None,
     dtype: str | None = None,
+    **of_stack: Any,
 ) -> TransformerStack:
-    """A stack from sizes; `attention` and `feed_forward` replace the plain layers. For the options see `Transformer`.
+    """A stack from sizes; `attention` and `feed_forward` replace the plain layers. For the options see `AttentionModel`.
+
+    `of_stack` are further options of `TransformerStack`, such as `causal`.
 
     `dtype` names the policy of every layer whose prototype does not name its own; keras's default without it.
 
@@ -151,6 +234,7 @@ def stack_of(
         recompute=recompute,
         normalization=normalization,
         dtype=dtype,
+        **of_stack,
     )
 
 

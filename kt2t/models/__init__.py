@@ -3,7 +3,10 @@
 from kt2t.registry import exports
 
 TABLE = {
+    "EncoderDecoder": "encoder_decoder",
+    "LanguageModel": "language_model",
     "Model": "model",
+    "Reader": "reader",
     "Transformer": "transformer",
     "TransformerEncoder": "transformer_encoder",
     "TransformerLM": "transformer_lm",

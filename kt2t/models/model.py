@@ -1,4 +1,4 @@
-"""What all models share: which fields they read, and weights that follow from the features alone."""
+"""What all models share: which fields they read, weights that follow from the features alone, and answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from kt2t.features import Feature
+from kt2t.features import Feature, flat
+from kt2t.layers.feature_layers import embed
+from kt2t.layers.memory import Memory
 from kt2t.ops.randomness import name_layers
 from kt2t.registry import build
 from kt2t.training.trainer import Trainer
@@ -21,12 +23,15 @@ Tensor = Any
 class Model(Trainer):
     """A model of kt2t: built from features, trained by `compile` and `fit`.
 
-    A subclass makes its layers in the constructor, says in `reads` which fields it takes besides `inputs` and
-    `targets`, and has `call(features, training=None)`, which returns logits. `takes_packed_rows` says whether examples
-    that share a row are to it as examples in rows of their own.
+    A subclass makes its layers in the constructor and has `call(features, training=None)`, which returns logits, as a dict with
+    the keys of the targets if these are a dict.
 
     Args:
         features: The problem's fields by name, as `problem.features()` gives them.
+
+    Attributes:
+        reads: Names of the fields that the model takes besides `inputs` and `targets`.
+        takes_packed_rows: Whether examples that share a row are computed as examples in rows of their own.
 
     Raises:
         ValueError: A field that the model does not read, or no `targets`.
@@ -37,7 +42,7 @@ class Model(Trainer):
 
     def __init__(self, features: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        known: dict[str, Feature] = build(dict(features))
+        known: dict[str, Any] = build(dict(features))
         if "targets" not in known:
             raise ValueError("features: there is no 'targets', the field to predict.")
         strange = [name for name in known if name not in {"inputs", "targets", *self.reads}]
@@ -50,17 +55,71 @@ class Model(Trainer):
         self.features: Mapping[str, Any] = known
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes every weight, from the features alone; what stands in `input_shape` does not matter."""
+        """Makes every weight, from the features alone; `input_shape` is ignored."""
         if self.built:
             return
         with self._scope(), _plain_errors():
             self.call(self._one_row(), training=False)
         name_layers(self)
 
+    def answer(self, features: Mapping[str, Any], search: Any = None, draw: int = 0) -> dict[str, Any]:
+        """What the model answers to a batch: here what its heads make of the logits.
+
+        Args:
+            features: As in training, without packed rows; `targets` are not looked at.
+            search: For models that decode step by step; of no effect here.
+            draw: Likewise.
+
+        Returns:
+            `values`: an array (batch, 1, …) of the most probable answers, such as a class (batch, 1) or a tag for each
+            position (batch, 1, time); a dict of such arrays if the targets are a dict.
+        """
+        if not self.built:
+            self.build()
+        given = {name: ops.convert_to_tensor(np.asarray(value)) for name, value in features.items()}
+        found = self._answers_of_heads()(given)
+        return {"values": keras.tree.map_structure(lambda one: np.asarray(ops.convert_to_numpy(one))[:, None], found)}
+
+    def answers(self, logits: Any, features: Mapping[str, Tensor]) -> Any:
+        """The answers (batch, …) that the model's heads read from its logits."""
+        raise NotImplementedError(f"{type(self).__name__} must define answers(logits, features).")
+
+    def _answers_of_heads(self) -> Any:
+        if "_answering" not in vars(self):
+            answering = self._compiled(lambda given: self.answers(self(given, training=False), given))
+            object.__setattr__(self, "_answering", answering)  # past Keras, which would track it
+        return vars(self)["_answering"]
+
+    def make_input_embeddings(self, hidden_dim: int, inputs_embedding: Any = None, **options: Any) -> None:
+        """Makes the embeddings of the inputs and of every label that conditions them (`reads`), as `NAME_embedding`.
+
+        Args:
+            hidden_dim: Width of a vector.
+            inputs_embedding: An embedding to share, in place of a new one.
+            options: Of the inputs' embedding.
+        """
+        dtype = self.dtype_policy.name
+        self.inputs_embedding = inputs_embedding or embed(self.features["inputs"], hidden_dim, dtype=dtype, **options)
+        for name in self._conditions():
+            setattr(self, f"{name}_embedding", embed(self.features[name], hidden_dim, dtype=dtype))
+
+    def embedded_inputs(self, features: Mapping[str, Tensor]) -> Memory:
+        """The inputs as vectors, with the vector of every label that conditions them added at each position."""
+        x = self.inputs_embedding(features["inputs"])
+        for name in self._conditions():
+            label = getattr(self, f"{name}_embedding")(features[name])
+            x = x + ops.expand_dims(label, tuple(range(1, len(x.shape) - 1)))
+        return Memory(x, self.inputs_embedding.segments(features["inputs"], segments_of(features, "inputs")))
+
+    def _conditions(self) -> list[str]:
+        return sorted(self.reads & self.features.keys())
+
     def _one_row(self) -> dict[str, Tensor]:
         row = {}
-        for name, feature in self.features.items():
-            shape = (1, *[2 if size is None else size for size in feature.shape])
+        for name, feature in flat(self.features).items():
+            if "." in name:
+                continue  # a dict of targets is predicted, not read
+            shape = (1, *[2 * feature.values_per_position if size is None else size for size in feature.shape])
             row[name] = ops.convert_to_tensor(np.zeros(shape, feature.dtype))
             if feature.has_segments:
                 row[f"{name}_segments"] = ops.ones(shape[:2], dtype="int32")
@@ -69,7 +128,7 @@ class Model(Trainer):
 
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
-    """What a layer refuses inside is told in its own words, which begin with the option; Keras would wrap them."""
+    """Lets what a layer refuses through in its own words, which begin with the option; Keras would wrap them."""
     filtering = keras.config.is_traceback_filtering_enabled()
     keras.config.disable_traceback_filtering()
     try:
@@ -84,3 +143,10 @@ def segments_of(features: Mapping[str, Tensor], name: str) -> Tensor:
     if f"{name}_segments" in features:
         return features[f"{name}_segments"]
     return ops.ones(ops.shape(features[name])[:2], dtype="int32")
+
+
+def require_inputs(features: Mapping[str, Any], reader: str) -> Feature:
+    """The feature of the inputs, or a ValueError that names the model `reader`, which needs some."""
+    if "inputs" not in features:
+        raise ValueError(f"features: {reader} reads 'inputs', and there are none. TransformerLM does without.")
+    return features["inputs"]

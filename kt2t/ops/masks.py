@@ -6,11 +6,58 @@ and lengths, never from ids or magnitudes.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from keras import ops
 
 Tensor = Any
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentMask:
+    """Who may attend to whom within one sequence, as a rule that becomes a tensor only when an attention asks for it.
+
+    An attention that looks at a few neighbours reads `segments` and never needs the (time × time) tensor.
+
+    Attributes:
+        segments: (batch, time) int32.
+        causal: Whether a position sees only itself and what comes before it.
+        front: How many leading rows stand in front of the sequence proper; 0 for none. The first of them begins every
+            example of the row: it sees nothing but itself, and every later position sees it.
+        full_front: Whether the rows in front also see those that come after them in front.
+        reads_padding: Whether padding may attend as well, to what is no padding. A row is then one example.
+        shared: Whether the tensor is made once for all who ask. They must all stand in one graph.
+    """
+
+    segments: Tensor
+    causal: bool = False
+    front: Any = 0
+    full_front: bool = False
+    reads_padding: bool = False
+    shared: bool = True
+    _made: list[Tensor] = field(default_factory=list, init=False, repr=False)
+
+    def dense(self) -> Tensor:
+        """The rule as a tensor, (batch, query or 1, key) boolean."""
+        if not self.shared:
+            return self._dense()
+        if not self._made:
+            self._made.append(self._dense())
+        return self._made[0]
+
+    def _dense(self) -> Tensor:
+        if self.reads_padding:
+            return padding(self.segments)
+        length, same = ops.shape(self.segments)[1], same_segment(self.segments, self.segments)
+        if not self.causal:
+            return same
+        if isinstance(self.front, int) and self.front == 0:
+            return ops.logical_and(causal(length), same)
+        if self.full_front:
+            return ops.logical_and(prefix(self.front, length), same)
+        is_start = ops.expand_dims(ops.equal(ops.arange(length, dtype="int32"), 0), (0, 1))
+        return ops.logical_and(causal(length), ops.logical_or(same, is_start))
 
 
 def padding(segments: Tensor) -> Tensor:

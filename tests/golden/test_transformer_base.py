@@ -14,7 +14,7 @@ from kt2t.decoding.beam import Beam
 from kt2t.decoding.greedy import Greedy
 from kt2t.features import END, Label, Text
 from kt2t.losses.cross_entropy import CrossEntropy
-from kt2t.models import text_decoder
+from kt2t.models import writer
 from kt2t.models.transformer import Transformer
 from kt2t.models.transformer_encoder import TransformerEncoder
 from kt2t.models.transformer_lm import TransformerLM
@@ -98,7 +98,7 @@ def _spaces(case):
 def _shifts_as_upstream(request, monkeypatch):
     """Upstream's first position of a later segment reads the token before it; ours reads the zero vector."""
     if "case" in request.fixturenames and "in/targets_segmentation" in request.getfixturevalue("case").files:
-        monkeypatch.setattr(text_decoder, "shift_right", lambda x, segments: shift_right(x))
+        monkeypatch.setattr(writer, "shift_right", lambda x, segments: shift_right(x))
 
 
 def _batch(case):

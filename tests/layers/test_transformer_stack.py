@@ -8,10 +8,12 @@ from harness import check_layer, numbers
 
 from kt2t.layers import (
     Attention,
+    Cache,
     FeedForward,
     L2Norm,
     LayerNorm,
     LearnedPositions,
+    Memory,
     TransformerBlock,
     TransformerStack,
     stack_of,
@@ -23,10 +25,10 @@ from kt2t.training import Constant
 X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
 
 
-def stack(norm="pre", dropout=0.0, positions=None, **options):
-    attention, feed_forward = Attention(2, dropout=dropout, **options), FeedForward(12, **options)
-    block = TransformerBlock(attention, feed_forward, norm=norm, dropout=dropout, **options)
-    return TransformerStack(block, 2, positions, dropout, norm == "pre", **options)
+def stack(norm="pre", dropout=0.0, positions=None, dtype=None, **options):
+    attention, feed_forward = Attention(2, dropout=dropout, dtype=dtype), FeedForward(12, dtype=dtype)
+    block = TransformerBlock(attention, feed_forward, norm=norm, dropout=dropout, dtype=dtype)
+    return TransformerStack(block, 2, positions, dropout, norm == "pre", dtype=dtype, **options)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
@@ -38,14 +40,76 @@ def test_with_learned_positions_it_is_a_layer_like_any():
     check_layer(lambda **o: stack("post", positions=LearnedPositions(5, **o), **o), X, shape=(2, 5, 8))
 
 
-def test_what_it_does_in_order():
-    layer = stack()
-    positions = np.array([[0, 1, 2, 0, 1]] * 2, "int32")
-    mask = np.tril(np.ones((1, 5, 5), bool))
-    x = X + numbers(sinusoids(positions, 8))
+SEGMENTS = np.array([[1, 1, 1, 2, 2], [1, 1, 1, 0, 0]], "int32")
+PLACES = np.array([[0, 1, 2, 0, 1], [0, 1, 2, 0, 1]], "int32")
+SAME = (SEGMENTS[:, :, None] == SEGMENTS[:, None]) & (SEGMENTS[:, None] > 0)
+
+
+def by_hand(layer, x, places, mask, **options):
+    x = x + numbers(sinusoids(places, 8))
     for block in layer.layers:
-        x = numbers(block(x, mask=mask))
-    np.testing.assert_allclose(numbers(layer(X, positions=positions, mask=mask)), numbers(layer.norm(x)), atol=1e-5)
+        x = numbers(block(x, mask=mask, **options))
+    return numbers(layer.norm(x))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_masks_and_positions_come_from_segments(causal):
+    layer = stack(causal=causal)
+    mask = SAME & np.tril(np.ones((5, 5), bool)) if causal else SAME
+    np.testing.assert_allclose(numbers(layer(X, SEGMENTS)), by_hand(layer, X, PLACES, mask), atol=1e-5)
+
+
+def test_without_segments_a_row_is_one_example():
+    layer = stack()
+    np.testing.assert_allclose(numbers(layer(X)), numbers(layer(X, np.ones((2, 5), "int32"))), atol=1e-6)
+
+
+def test_positions_from_the_end():
+    layer = stack(count_from="end")
+    places = np.array([[2, 1, 0, 1, 0], [2, 1, 0, 1, 0]])
+    np.testing.assert_allclose(numbers(layer(X, SEGMENTS)), by_hand(layer, X, places, SAME), atol=1e-5)
+
+
+def test_a_memory_is_attended_to_within_the_segment():
+    layer = stack_of(2, 8, 12, 2, reads_memory=True, causal=True)
+    states, segments = np.random.default_rng(1).normal(size=(2, 4, 8)).astype("float32"), [[1, 2, 2, 2], [1, 1, 0, 0]]
+    found = numbers(layer(X, SEGMENTS, memory=Memory(states, np.array(segments, "int32"))))
+    mask = SAME & np.tril(np.ones((5, 5), bool))
+    across = (SEGMENTS[:, :, None] == np.array(segments)[:, None]) & (np.array(segments)[:, None] > 0)
+    wanted = by_hand(layer, X, PLACES, mask, memory=states, memory_mask=across)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("front", ["causal", "full"])
+def test_a_memory_in_front_is_the_beginning_of_the_sequence(front):
+    layer = stack(causal=True, front=front)
+    states = np.random.default_rng(1).normal(size=(1, 4, 8)).astype("float32")
+    memory = Memory(states, np.array([[1, 1, 1, 0]], "int32"))
+    found = numbers(layer(X[:1, :3], np.array([[1, 1, 1]], "int32"), memory=memory))
+    whole = np.concatenate([states[:, :3], X[:1, :3]], axis=1)  # the same without the padding in front
+    mask = np.tril(np.ones((1, 6, 6), bool))
+    mask[:, :3, :3] |= front == "full"
+    np.testing.assert_allclose(found, by_hand(layer, whole, np.arange(6)[None], mask)[:, 3:], atol=1e-5)
+
+
+def test_padding_with_states_of_its_own():
+    layer = stack(include_padding=True)
+    segments = SEGMENTS[1:]
+    found = numbers(layer(X[1:], segments))
+    wanted = by_hand(layer, X[1:], np.arange(5)[None], segments[:, None] > 0, real=segments > 0)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_one_position_after_another_is_all_at_once():
+    layer = stack_of(2, 8, 12, 2, reads_memory=True, causal=True)
+    memory = Memory(X[:, :3] * 2, np.array([[1, 1, 1], [1, 1, 0]], "int32"))
+    whole = numbers(layer(X, np.ones((2, 5), "int32"), memory=memory))
+    cache = Cache(batch=2, length=5)
+    layer.start(memory, cache.child("it"))
+    for position in range(5):
+        cache = cache.at(position, cache.flat())
+        step = layer(X[:, position : position + 1], cache=cache.child("it"))
+        np.testing.assert_allclose(numbers(step)[:, 0], whole[:, position], atol=1e-5)
 
 
 def test_post_norm_has_no_final_norm():
@@ -64,6 +128,10 @@ def test_a_stack_from_sizes():
 
 
 def test_refusals():
+    with pytest.raises(ValueError, match="count_from: 'middle' is unknown. Choose start or end"):
+        stack(count_from="middle")
+    with pytest.raises(ValueError, match="front: 'both' is unknown. Choose causal or full"):
+        stack(front="both")
     with pytest.raises(ValueError, match="num_layers: 0 is not positive"):
         stack_of(0, 8, 12, 2)
     with pytest.raises(ValueError, match="num_heads: 6 heads do not divide hidden_dim 512. Choose 1, 2, 4, 8,"):

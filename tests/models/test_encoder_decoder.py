@@ -14,7 +14,7 @@ SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads":
 
 
 def encoded(model, batch):
-    return numbers(model.encode(batch)["states"])
+    return numbers(model.encode(batch).states)
 
 
 def test_padding_has_no_influence():

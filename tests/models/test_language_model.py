@@ -94,7 +94,7 @@ def test_only_a_full_prefix_sees_what_follows_within_it():
     for prefix, sees in (("causal", False), ("full", True)):
         model = random_model(BOTH, prefix=prefix)
         assert model.takes_packed_rows != sees
-        states = model.encode(given)["states"]
+        states = model.encode(given).states
         cache = model.start(model.encode(given), given, 1, 1)
         changed = model.start(model.encode({**given, "inputs": np.array([[4, 5, 9]])}), given, 1, 1)
         key = "history/decoder.1.attention.keys"
@@ -106,5 +106,5 @@ def test_only_a_full_prefix_sees_what_follows_within_it():
 def test_inputs_that_are_no_sequence_and_an_unknown_prefix_are_refused():
     with pytest.raises(ValueError, match="as one sequence, and Label\\(num_classes=3\\) is none"):
         TransformerLM({"inputs": Label(3), "targets": Text(12)}, **SIZES)
-    with pytest.raises(ValueError, match="prefix: 'both' is neither causal nor full"):
+    with pytest.raises(ValueError, match="prefix: 'both' is unknown. Choose causal or full"):
         TransformerLM(FEATURES, **SIZES, prefix="both")

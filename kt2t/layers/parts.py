@@ -1,0 +1,28 @@
+"""Parts that are passed in: prototypes, nodes and functions become layers of the model that takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kt2t.registry import build, describe
+
+
+def made(part: Any, option: str, dtype: str) -> Any:
+    """A new layer like a prototype, from its node, or from a function without arguments that makes it.
+
+    Args:
+        part: The prototype, the node or the function.
+        option: The name of the option that held it, for errors.
+        dtype: The dtype policy of a layer that does not name its own.
+
+    Raises:
+        ValueError: It is no layer.
+    """
+    if callable(part) and not isinstance(part, keras.layers.Layer | type):
+        return part()
+    found = build(describe(part), option, dtype=dtype)
+    if not isinstance(found, keras.layers.Layer):
+        raise ValueError(f"{option}: {part!r} is no layer. `kt2t list layers` shows which there are.")
+    return found
