@@ -31,6 +31,7 @@ TABLE = {
     "NumbersInWords": "language.numbers_in_words",
     "PennTreebank": "language.word_files",
     "RunningText": "language.running_text",
+    "SpokenDigits": "speech.spoken_digits",
     "TextFiles": "language.text_files",
     "WikiText": "language.word_files",
 }

@@ -12,7 +12,8 @@ import numpy as np
 
 from kt2t.data.image.augmentation import augmented, centre_box, resized
 from kt2t.data.problem import Example, Problem
-from kt2t.data.sources.contents import contents_of
+from kt2t.data.skipping import without_skipped
+from kt2t.data.sources.contents import contents_of, place_of
 from kt2t.data.sources.pictures import check_picture, decode_picture, labelled_pictures, picture_facts
 from kt2t.data.vocabularies.classes import Classes
 from kt2t.errors import DataError
@@ -86,6 +87,7 @@ class ImageFolder(Problem):
         self.centre = centre
         self.skip = skip
         self._classes = Classes()
+        self._said = False
 
     def splits(self) -> tuple[str, ...]:
         return tuple(self._places())
@@ -147,20 +149,18 @@ class ImageFolder(Problem):
             facts = picture_facts(example["inputs"])
             counts[f"{facts.format} {facts.mode}"] += 1
             counts["named as another format"] += facts.is_misnamed
+            if facts.is_misnamed and not self._said:
+                self._said = True
+                logger.warning(
+                    "%s: '%s' is a %s and is read as one; the manifest counts such pictures",
+                    type(self).__name__,
+                    place_of(example["inputs"], "a picture"),
+                    facts.format,
+                )
         return dict(counts)
 
     def cut(self, split: str, examples: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
-        skipped = 0
-        for example in examples:
-            if example:
-                yield example
-                continue
-            skipped += 1
-            if skipped > self.skip:
-                raise DataError(
-                    f"more than {self.skip} pictures of {split} are damaged; the log names them. "
-                    "Mend them, or raise problem.skip."
-                )
+        return without_skipped(examples, self.skip, split, "pictures")
 
     def transform(self, split: str, example: dict[str, np.ndarray], draw: Any) -> dict[str, np.ndarray]:
         pixels = decode_picture(example["inputs"].tobytes(), self.channels)

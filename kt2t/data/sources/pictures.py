@@ -167,7 +167,7 @@ def _opened(data: bytes, where: str) -> Any:
 
     if not data:
         raise DataError(f"'{where}' is empty.")
-    picture = Image.open(io.BytesIO(data), formats=FORMATS)
+    picture: Any = Image.open(io.BytesIO(data), formats=FORMATS)
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise DataError(f"'{where}' has {width:,} × {height:,} pixels; {MOST_PIXELS:,} are the most.")
