@@ -5,6 +5,8 @@ from kt2t.registry import exports
 TABLE = {
     "Attention": "attention",
     "Cache": "cache",
+    "Convolutions": "convolutions",
+    "DenseStack": "dense_stack",
     "Dropout": "dropout",
     "FeedForward": "feed_forward",
     "L2Norm": "l2_norm",

@@ -3,6 +3,8 @@
 from kt2t.registry import exports
 
 TABLE = {
+    "ConvolutionalReader": "convolutional_reader",
+    "DenseReader": "dense_reader",
     "EncoderDecoder": "encoder_decoder",
     "LanguageModel": "language_model",
     "Model": "model",
