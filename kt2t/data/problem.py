@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kt2t.data.answers import Answers
 from kt2t.data.lengths import check_max_length, limits_of, own_lengths
 from kt2t.data.shapes import SHAPES
 from kt2t.errors import DataError
 from kt2t.features import flat
-from kt2t.registry import build, register
+from kt2t.registry import register
 
 if TYPE_CHECKING:
     from kt2t.data.draw import Draw
@@ -37,7 +38,7 @@ def first_empty(example: Mapping[str, Any], fields: Iterable[str]) -> str | None
 
 
 @register
-class Problem:
+class Problem(Answers):
     """A task to learn: raw examples in, batches and scores out.
 
     A problem of your own defines `splits`, `examples`, `encode` and `features`; the rest follows. A subclass with options of
@@ -54,8 +55,6 @@ class Problem:
 
     # Options that change how records are used, not what records hold.
     training_options = frozenset({"loss", "max_length"})
-    # What `score` or `figures` gives beyond the scores themselves.
-    further_scores: tuple[str, ...] = ()
 
     def __init__(self, loss: Any = None, max_length: int | dict[str, int] | None = None) -> None:
         check_max_length(max_length)
@@ -333,77 +332,4 @@ class Problem:
         kept = read_references(self, split)
         if kept is not None:
             return kept
-        return [self.texts(example) for example in kept_examples(self, split, self.prepared.manifest["held_out"])]
-
-    def texts(self, example: Mapping[str, Any]) -> dict[str, str]:
-        """The fields of a raw example as text: text as it is, everything else as `decode` shows it."""
-        encoded = None
-        shown = {}
-        for field, value in example.items():
-            if not isinstance(value, str):
-                encoded = encoded or self.encode(example)
-                value = self.decode(field, encoded[field]) if field in encoded else str(value)
-            shown[field] = value
-        return shown
-
-    def loss(self) -> Any:
-        """The loss of the targets."""
-        if self._loss is None:
-            from kt2t.losses import CrossEntropy
-
-            return CrossEntropy()
-        return build(self._loss, "loss")
-
-    def metrics(self) -> list[Any]:
-        """What is measured on tensors, in training and evaluation."""
-        from kt2t.metrics import Perplexity, SequenceAccuracy, TokenAccuracy
-
-        return [TokenAccuracy(), SequenceAccuracy(), Perplexity()]
-
-    def scores(self) -> list[Any]:
-        """What is measured on decoded text."""
-        from kt2t.scores import ExactMatch
-
-        return [ExactMatch()]
-
-    def score(self, predictions: Sequence[str], references: Sequence[Any]) -> dict[str, float]:
-        """Every score of decoded targets against the references (texts, or what `references` returns).
-
-        Raises:
-            ValueError: Their numbers differ.
-        """
-        if len(predictions) != len(references):
-            raise ValueError(f"{len(predictions)} predictions for {len(references)} references.")
-        expected = [line["targets"] if isinstance(line, Mapping) else line for line in references]
-        results: dict[str, float] = {}
-        for score in self.scores():
-            results.update(score(list(predictions), expected))
-        return results
-
-    def figures(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
-        """Further figures that follow from the metrics of a whole split, each with the signature that tells how."""
-        return {}
-
-    def decode(self, field: str, ids: Iterable[int]) -> str:
-        """The text that the ids of a field stand for, up to the end of the sequence."""
-        ids = [int(one) for one in np.atleast_1d(np.asarray(ids))]
-        vocabulary = self.vocabularies().get(field)
-        return " ".join(map(str, ids)) if vocabulary is None else vocabulary.decode(ids)
-
-    def show(self, decoded: Any, features: Mapping[str, Any] | None = None) -> str:
-        """Printable text for what `generate` returns, with the sample's own fields above each if given."""
-        ids = decoded["ids"] if isinstance(decoded, Mapping) else getattr(decoded, "ids", decoded)
-        lines = []
-        for row, hypotheses in enumerate(ids):
-            for field in ("inputs", "targets") if features is not None else ():
-                if field in (features or {}):
-                    lines.append(f"{field:>10}: {self.decode(field, np.asarray((features or {})[field][row]))}")
-            lines.extend(f"{'predicted':>10}: {text}" for text in self._hypotheses(hypotheses))
-        return "\n".join(lines)
-
-    def _hypotheses(self, hypotheses: Any) -> Iterator[str]:
-        if isinstance(hypotheses, str):
-            yield hypotheses
-            return
-        for ids in np.atleast_2d(np.asarray(hypotheses)):
-            yield self.decode("targets", ids)
+        return [self.values(example) for example in kept_examples(self, split, self.prepared.manifest["held_out"])]

@@ -58,7 +58,7 @@ class RunningText(TextToText):
 
     # No record is longer than a window, so there is no `max_length`; all other options decide the records.
     training_options = frozenset({"loss"})
-    further_scores = ("word_perplexity", "bits_per_byte")
+    derived_metric_names = ("word_perplexity", "bits_per_byte")
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class RunningText(TextToText):
     def scores(self) -> list[Any]:
         return []
 
-    def figures(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
+    def derived_metrics(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
         counts = self.prepared.manifest["splits"][split].get("counts")
         perplexity = metrics.get("perplexity", 0.0)
         if not counts or not 0 < perplexity < math.inf:
