@@ -22,6 +22,7 @@ from kt2t.data.location import exclusive, folder_for, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST, seal
 from kt2t.data.records import RecordWriter, layout_of
 from kt2t.data.references import References
+from kt2t.data.skipping import Skipped, encoded_or_skipped
 from kt2t.data.transform import is_clear
 from kt2t.disk import clean, whole_folder, writing
 from kt2t.errors import DataError
@@ -201,7 +202,7 @@ def _write_split(
     writer = RecordWriter(folder, split, layout_of(stored))
     references = References(problem, folder, split) if _keeps_references(problem, split) else None
     raw = kept_examples(problem, split, held_out, dropped)
-    encoded = _encoded(problem, split, raw, counts, references, workers or cores())
+    encoded = _encoded(problem, split, raw, dropped, counts, references, workers or cores())
     for _, chunk in _Chunks(problem.cut(split, encoded)):
         _write(problem, writer, chunk, stored)
         progress(writer.count, total, split)
@@ -239,17 +240,19 @@ def _encoded(
     problem: Any,
     split: str,
     raw: Iterator[Example],
+    dropped: Counter[str],
     counts: Counter[str],
     references: References | None,
     workers: int,
 ) -> Iterator[dict[str, Any]]:
     """The encoded examples of a split in their order; adds up what the problem counts and writes references."""
 
-    def encode(numbered: tuple[int, Sequence[Example]]) -> tuple[list[dict[str, Any]], dict[str, int], list[Any]]:
+    def encode(numbered: tuple[int, Sequence[Example]]) -> tuple[list[dict[str, Any]], dict[str, int], list[Any], Any]:
         first, chunk = numbered
         try:
-            arrays = problem.encode_all(chunk)
-            return arrays, problem.counted(chunk, arrays), references.lines(chunk, arrays) if references else []
+            kept, arrays, errors = encoded_or_skipped(problem, chunk)
+            lines = references.lines(kept, arrays) if references else []
+            return arrays, problem.counted(kept, arrays), lines, errors
         except Exception as error:
             if is_clear(error):
                 raise
@@ -257,8 +260,11 @@ def _encoded(
             raise _fault_of(problem, f"{split} example {first + place} of those kept", cause) from cause
 
     chunks = _Chunks(raw, learns=True)
-    for arrays, counted, lines in in_order(encode, chunks, workers):
+    skipped = Skipped(split, problem.skip)
+    for arrays, counted, lines, errors in in_order(encode, chunks, workers):
         chunks.learn(arrays)
+        skipped.add(errors)
+        dropped.update({"damage": len(errors)} if errors else {})
         counts.update(counted)
         if references is not None:
             references.write(lines)

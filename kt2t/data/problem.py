@@ -55,6 +55,8 @@ class Problem(Answers):
 
     # Options that change how records are used, not what records hold.
     training_options = frozenset({"loss", "max_length"})
+    # How many examples of each split `prepare` may leave out because `encode` refuses them with a DataError.
+    skip = 0
 
     def __init__(self, loss: Any = None, max_length: int | dict[str, int] | None = None) -> None:
         check_max_length(max_length)

@@ -1,36 +1,70 @@
-"""How many damaged files a split may lose, for problems whose recipe allows some."""
+"""Damaged examples that a recipe allows to be left out when a problem is prepared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
-import numpy as np
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kt2t.errors import DataError
 
+Raw = Mapping[str, Any]
 
-def without_skipped(
-    examples: Iterable[dict[str, np.ndarray]], most: int, split: str, what: str
-) -> Iterator[dict[str, np.ndarray]]:
-    """The encoded examples that hold something; an empty one stands for a file that was skipped and logged.
+logger = logging.getLogger("kt2t")
 
-    Args:
-        examples: Encoded examples in their order.
-        most: How many may be empty.
-        split: The split, for errors.
-        what: What the files are, for errors.
+
+def encoded_or_skipped(
+    problem: Any, examples: Sequence[Raw]
+) -> tuple[Sequence[Raw], list[dict[str, Any]], list[DataError]]:
+    """Encodes raw examples; those that `encode` refuses with a DataError are left out if the problem has a `skip`.
+
+    Returns:
+        The examples that were encoded, their arrays, and the errors of the others.
 
     Raises:
-        DataError: More are empty.
+        DataError: An example is refused, and the problem's `skip` is 0.
     """
-    skipped = 0
+    try:
+        return examples, problem.encode_all(examples), []
+    except DataError:
+        if not problem.skip:
+            raise
+    kept: list[Raw] = []
+    arrays: list[dict[str, Any]] = []
+    errors: list[DataError] = []
     for example in examples:
-        if example:
-            yield example
-            continue
-        skipped += 1
-        if skipped > most:
-            raise DataError(
-                f"more than {most} {what} of {split} are damaged; the log names them. Mend them, or raise problem.skip.",
-                path="problem.skip",
-            )
+        try:
+            arrays += problem.encode_all([example])
+            kept.append(example)
+        except DataError as error:
+            errors.append(error)
+    return kept, arrays, errors
+
+
+class Skipped:
+    """Counts the examples that are left out of a split, and logs each.
+
+    Args:
+        split: The split.
+        most: How many may be left out: the problem's `skip`.
+    """
+
+    def __init__(self, split: str, most: int) -> None:
+        self.split = split
+        self.most = most
+        self.count = 0
+
+    def add(self, errors: Sequence[DataError]) -> None:
+        """Takes the errors of further examples, in their order.
+
+        Raises:
+            DataError: They are more than may be left out.
+        """
+        for error in errors:
+            self.count += 1
+            if self.count > self.most:
+                raise DataError(
+                    f"{error} This is one more than problem.skip, {self.most}, allows to leave out of {self.split}. "
+                    "Mend the data, or raise problem.skip."
+                ) from error
+            logger.warning("%s: left out: %s", self.split, error)

@@ -12,7 +12,6 @@ import numpy as np
 
 from kt2t.data.image.augmentation import augmented, centre_box, resized
 from kt2t.data.problem import Example, Problem
-from kt2t.data.skipping import without_skipped
 from kt2t.data.sources.contents import contents_of, place_of
 from kt2t.data.sources.pictures import check_picture, decode_picture, labelled_pictures, picture_facts
 from kt2t.data.vocabularies.classes import Classes
@@ -92,6 +91,9 @@ class ImageFolder(Problem):
     def splits(self) -> tuple[str, ...]:
         return tuple(self._places())
 
+    def source_files(self) -> list[Path]:
+        return list(self._places().values())
+
     def vocabularies(self) -> dict[str, Any]:
         return {"targets": self._classes}
 
@@ -127,14 +129,7 @@ class ImageFolder(Problem):
             yield {"inputs": contents, "targets": class_of[name]}
 
     def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The bytes of a picture that decodes, and its class; nothing for one that does not and may be left out."""
-        try:
-            check_picture(example["inputs"])
-        except DataError as error:
-            if not self.skip or "targets" not in example:
-                raise
-            logger.warning("skipped: %s", error)
-            return {}
+        check_picture(example["inputs"])
         encoded = {"inputs": np.frombuffer(example["inputs"], np.uint8)}
         if "targets" in example:
             encoded["targets"] = np.asarray(self._classes.number(example["targets"]), np.int32)
@@ -142,10 +137,7 @@ class ImageFolder(Problem):
 
     def counted(self, examples: Sequence[Mapping[str, Any]], encoded: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         counts: Counter[str] = Counter()
-        for example, arrays in zip(examples, encoded, strict=True):
-            if not arrays:
-                counts["skipped"] += 1
-                continue
+        for example in examples:
             facts = picture_facts(example["inputs"])
             counts[f"{facts.format} {facts.mode}"] += 1
             counts["named as another format"] += facts.is_misnamed
@@ -158,9 +150,6 @@ class ImageFolder(Problem):
                     facts.format,
                 )
         return dict(counts)
-
-    def cut(self, split: str, examples: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
-        return without_skipped(examples, self.skip, split, "pictures")
 
     def transform(self, split: str, example: dict[str, np.ndarray], draw: Any) -> dict[str, np.ndarray]:
         pixels = decode_picture(example["inputs"].tobytes(), self.channels)

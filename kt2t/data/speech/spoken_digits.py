@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kt2t.data.problem import Example, Problem
-from kt2t.data.skipping import without_skipped
 from kt2t.data.sources.contents import contents_of, names_in
 from kt2t.data.sources.wav import decode_recording, is_named_as_recording, sound_facts
 from kt2t.data.vocabularies.classes import Classes
@@ -84,6 +83,9 @@ class SpokenDigits(Problem):
     def splits(self) -> tuple[str, ...]:
         return ("train", "test")
 
+    def source_files(self) -> list[Path]:
+        return [Path(self.path).expanduser()]
+
     def vocabularies(self) -> dict[str, Any]:
         return {"targets": self._classes}
 
@@ -96,36 +98,25 @@ class SpokenDigits(Problem):
             yield {"inputs": contents, "targets": digit_of[name]}
 
     def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The samples of a recording and its digit; nothing for one that is damaged and may be left out."""
-        try:
-            samples = decode_recording(example["inputs"], self.audio.rate, self.resample)
-        except DataError as error:
-            if not self.skip or "targets" not in example:
-                raise
-            logger.warning("skipped: %s", error)
-            return {}
-        encoded = {"inputs": samples}
+        samples = example["inputs"]
+        if isinstance(samples, bytes):
+            samples = decode_recording(samples, self.audio.rate, self.resample)
+        encoded = {"inputs": np.asarray(samples, np.float32)}
         if "targets" in example:
             encoded["targets"] = np.asarray(self._classes.number(example["targets"]), np.int32)
         return encoded
 
     def counted(self, examples: Sequence[Mapping[str, Any]], encoded: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         counts: Counter[str] = Counter()
-        for example, arrays in zip(examples, encoded, strict=True):
-            if not arrays:
-                counts["skipped"] += 1
-                continue
+        for example in examples:
             facts = sound_facts(example["inputs"])
             counts["mixed down from several channels"] += facts.channels > 1
             counts["resampled"] += facts.rate != self.audio.rate
         for what, count in counts.items():
-            if count and what != "skipped" and what not in self._said:
+            if count and what not in self._said:
                 self._said.add(what)
                 logger.warning("%s: recordings are %s; the manifest counts them", type(self).__name__, what)
         return dict(counts)
-
-    def cut(self, split: str, examples: Iterable[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
-        return without_skipped(examples, self.skip, split, "recordings")
 
     def transform(self, split: str, example: dict[str, np.ndarray], draw: Any) -> dict[str, np.ndarray]:
         if draw is None or not (self.gain or self.shift):
