@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from kt2t.data.problem import Example, Problem
 from kt2t.data.sources.conllu import COLUMNS, Sentence, sentences
 from kt2t.data.vocabularies.classes import Classes
+from kt2t.data.vocabularies.shaped_words import ShapedWords
 from kt2t.errors import DataError
 from kt2t.features import Feature, Tags, Text
 from kt2t.options import below_one
@@ -82,7 +84,7 @@ class ConlluTags(Problem):
         self._options = {"train": train_files, "validation": validation_files, "test": test_files}
         self._words = build(vocabulary or {"type": "ShapedWords"}, "vocabulary")
         self._tags = Classes()
-        if word_dropout and not hasattr(self._words, "looks_of_ids"):
+        if word_dropout and not isinstance(self._words, ShapedWords):
             raise ValueError(f"word_dropout: {type(self._words).__name__} has no looks to hide words behind. Use 0.")
 
     def splits(self) -> tuple[str, ...]:
@@ -106,10 +108,18 @@ class ConlluTags(Problem):
         return {"inputs": self._words, "targets": self._tags}
 
     def train_vocabularies(self, examples: Iterable[Example]) -> None:
-        if not self._words.trained:
-            self._words.train(example["inputs"] for example in examples)
-        if not self._tags.trained:
-            self._tags.train(tag for example in examples for tag in self._tags_of(example))
+        tags: set[str] = set()
+
+        def words() -> Iterator[str]:
+            for example in examples:
+                tags.update(self._tags_of(example))
+                yield example["inputs"]
+
+        if self._words.trained:
+            deque(words(), maxlen=0)
+        else:
+            self._words.train(words())
+        self._tags.train(tags)
 
     def examples(self, split: str) -> Iterator[Example]:
         skipped = 0
