@@ -101,8 +101,7 @@ def _check_range(column: list[np.ndarray], feature: Feature, where: str, first: 
     if not (whole.min() >= low and whole.max() <= high):
         outside = (number for number, array in enumerate(column) if not ((array >= low) & (array <= high)).all())
         bad = next(outside)
-        values = column[bad].reshape(-1)
-        value = values[~((values >= low) & (values <= high))][0]
+        value = column[bad][~((column[bad] >= low) & (column[bad] <= high))][0]
         raise DataError(f"{where.format(first + bad)}: {value} is outside {low} to {high} of {feature!r}.")
 
 

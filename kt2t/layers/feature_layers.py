@@ -19,9 +19,17 @@ from typing import Any
 
 import keras
 
-from kt2t.features import Encoded, Feature, Label, Tags, Text
+from kt2t.features import Audio, Encoded, Feature, Image, Label, MultiLabel, Numbers, Tags, Text
+from kt2t.layers.audio_embedding import AudioEmbedding
+from kt2t.layers.feature_map_embedding import FeatureMapEmbedding
+from kt2t.layers.image_embedding import ImageEmbedding
+from kt2t.layers.image_head import ImageHead
 from kt2t.layers.label_embedding import LabelEmbedding
 from kt2t.layers.label_head import LabelHead
+from kt2t.layers.multi_label_head import MultiLabelHead
+from kt2t.layers.numbers_embedding import NumbersEmbedding
+from kt2t.layers.numbers_head import NumbersHead
+from kt2t.layers.spectrogram import LogMelSpectrogram
 from kt2t.layers.tags_head import TagsHead
 from kt2t.layers.text_head import TextHead
 from kt2t.layers.token_embedding import TokenEmbedding
@@ -66,6 +74,26 @@ def _(feature: Label, hidden_dim: int, as_map: bool = False, **kwargs: Any) -> k
     return LabelEmbedding(feature.num_classes, hidden_dim, **kwargs)
 
 
+@embed.register(MultiLabel)
+@embed.register(Numbers)
+def _(feature: Feature, hidden_dim: int, as_map: bool = False, **kwargs: Any) -> keras.layers.Layer:
+    _refuse_map(feature, as_map)
+    return NumbersEmbedding(hidden_dim, **kwargs)
+
+
+@embed.register
+def _(feature: Image, hidden_dim: int, as_map: bool = False, **kwargs: Any) -> keras.layers.Layer:
+    return FeatureMapEmbedding(hidden_dim, **kwargs) if as_map else ImageEmbedding(hidden_dim, **kwargs)
+
+
+@embed.register
+def _(feature: Audio, hidden_dim: int, as_map: bool = False, **kwargs: Any) -> keras.layers.Layer:
+    if as_map:
+        spectrogram = LogMelSpectrogram(feature.rate, dtype=kwargs.get("dtype"))
+        return FeatureMapEmbedding(hidden_dim, spectrogram, **kwargs)
+    return AudioEmbedding(hidden_dim, feature.rate, feature.milliseconds, **kwargs)
+
+
 @embed.register
 def _(feature: Encoded, hidden_dim: int, **kwargs: Any) -> keras.layers.Layer:
     raise ValueError(_IS_STORAGE.format(doing="read"))
@@ -73,7 +101,7 @@ def _(feature: Encoded, hidden_dim: int, **kwargs: Any) -> keras.layers.Layer:
 
 @functools.singledispatch
 def head(feature: Any, **kwargs: Any) -> keras.layers.Layer:
-    """Makes the layer that turns hidden states into logits: one set a position for Text and Tags, one a row for a Label.
+    """Makes the layer that turns hidden states into a prediction: one per position for Text, Tags and Image, else one per row.
 
     Args:
         feature: Describes the field that is predicted.
@@ -98,6 +126,21 @@ def _(feature: Tags, **kwargs: Any) -> keras.layers.Layer:
 @head.register
 def _(feature: Label, **kwargs: Any) -> keras.layers.Layer:
     return LabelHead(feature.num_classes, **kwargs)
+
+
+@head.register
+def _(feature: MultiLabel, **kwargs: Any) -> keras.layers.Layer:
+    return MultiLabelHead(feature.num_classes, **kwargs)
+
+
+@head.register
+def _(feature: Numbers, **kwargs: Any) -> keras.layers.Layer:
+    return NumbersHead(feature.size, **kwargs)
+
+
+@head.register
+def _(feature: Image, **kwargs: Any) -> keras.layers.Layer:
+    return ImageHead(feature.height, feature.width, feature.channels, **kwargs)
 
 
 @head.register

@@ -2,6 +2,10 @@
 
 from kt2t.registry import exports
 
-TABLE = {"CrossEntropy": "cross_entropy"}
+TABLE = {
+    "BinaryCrossEntropy": "binary_cross_entropy",
+    "CrossEntropy": "cross_entropy",
+    "MeanSquaredError": "mean_squared_error",
+}
 
 __getattr__, __dir__ = exports(__name__, TABLE)

@@ -9,7 +9,22 @@ from harness import check_layer, numbers
 
 import kt2t
 from kt2t import features
-from kt2t.layers import LabelEmbedding, LabelHead, TagsHead, TextHead, TokenEmbedding, embed, head
+from kt2t.layers import (
+    AudioEmbedding,
+    FeatureMapEmbedding,
+    ImageEmbedding,
+    ImageHead,
+    LabelEmbedding,
+    LabelHead,
+    MultiLabelHead,
+    NumbersEmbedding,
+    NumbersHead,
+    TagsHead,
+    TextHead,
+    TokenEmbedding,
+    embed,
+    head,
+)
 from kt2t.registry import describe, register
 
 IDS = np.array([[3, 1, 2, 0], [1, 0, 0, 0]], "int32")
@@ -47,7 +62,15 @@ def _(feature: Angle, hidden_dim: int, **kwargs):
 
 @pytest.mark.parametrize(
     ("feature", "kind"),
-    [(features.Text(7), TokenEmbedding), (features.Tags(7), TokenEmbedding), (features.Label(7), LabelEmbedding)],
+    [
+        (features.Text(7), TokenEmbedding),
+        (features.Tags(7), TokenEmbedding),
+        (features.Label(7), LabelEmbedding),
+        (features.MultiLabel(7), NumbersEmbedding),
+        (features.Numbers(7), NumbersEmbedding),
+        (features.Image(8, 8), ImageEmbedding),
+        (features.Audio(8000), AudioEmbedding),
+    ],
     ids=repr,
 )
 def test_the_feature_chooses_the_embedding(feature, kind):
@@ -57,11 +80,26 @@ def test_the_feature_chooses_the_embedding(feature, kind):
 
 @pytest.mark.parametrize(
     ("feature", "kind"),
-    [(features.Text(7), TextHead), (features.Tags(7), TagsHead), (features.Label(7), LabelHead)],
+    [
+        (features.Text(7), TextHead),
+        (features.Tags(7), TagsHead),
+        (features.Label(7), LabelHead),
+        (features.MultiLabel(7), MultiLabelHead),
+        (features.Numbers(7), NumbersHead),
+        (features.Image(8, 8), ImageHead),
+    ],
     ids=repr,
 )
 def test_the_feature_chooses_the_head(feature, kind):
     assert type(head(feature, name="here")) is kind
+
+
+def test_options_of_the_field_reach_its_layer():
+    assert describe(embed(features.Image(8, 8), 6, patch=2)) == {"type": "ImageEmbedding", "hidden_dim": 6, "patch": 2}
+    sound = describe(embed(features.Audio(8000, 20), 6))
+    assert sound == {"type": "AudioEmbedding", "hidden_dim": 6, "rate": 8000, "milliseconds": 20}
+    picture = describe(head(features.Image(4, 5, 1)))
+    assert picture == {"type": "ImageHead", "height": 4, "width": 5, "channels": 1}
 
 
 def test_tags_are_read_like_text_with_one_id_more_for_padding():
@@ -73,6 +111,8 @@ def test_a_users_own_kind_of_feature_needs_one_file():
     layer = embed(Angle(), 4)
     np.testing.assert_allclose(numbers(layer(np.array([30.0], "float32"))), [[0.5, 0.5, 3**0.5 / 2, 3**0.5 / 2]], 1e-6)
     assert describe(layer) == {"type": "AngleEmbedding", "hidden_dim": 4}
+    with pytest.raises(ValueError, match=r"no layer can predict Audio"):
+        head(features.Audio())
     with pytest.raises(ValueError, match=r"no layer can predict Angle\(turns=1\).*kt2t\.layers\.head\.register"):
         head(Angle())
 
@@ -85,7 +125,11 @@ def test_encoded_files_are_neither_read_nor_predicted():
 
 
 def test_only_kinds_with_a_map_are_read_as_one():
-    for feature in (features.Text(7), features.Tags(7), features.Label(7)):
+    assert embed(features.Image(8, 8), 8, as_map=True).spectrogram is None
+    sound = embed(features.Audio(8000, 20), 8, as_map=True, dtype="mixed_bfloat16")
+    assert type(sound) is FeatureMapEmbedding and sound.spectrogram.rate == 8000
+    assert sound.spectrogram.compute_dtype == "bfloat16"
+    for feature in (features.Text(7), features.Tags(7), features.Label(7), features.Numbers(7), features.MultiLabel(7)):
         with pytest.raises(ValueError, match=r"has no feature map \(batch, height, width, channels\)"):
             embed(feature, 8, as_map=True)
 

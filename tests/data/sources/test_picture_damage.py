@@ -39,7 +39,7 @@ def test_every_cut_of_a_jpeg_is_seen(options):
     data = encoded("JPEG", **options)
     assert damage_of(data) is None
     start = data.index(b"\xff\xda") + 14  # Pillow itself refuses a header that is cut
-    assert all(damage_of(data[:length]) for length in range(start, len(data)))
+    assert all(damage_of(data[:length]) for length in {*range(start, len(data), 9), len(data) - 1})
 
 
 def test_coded_data_that_is_too_short_or_too_long_is_seen():
