@@ -44,7 +44,9 @@ def _options_in(source: Path | None, name: str) -> dict[str, bool] | None:
         return _inherited(source, node)
     found = _arguments(constructor.args)
     if constructor.args.kwarg is not None and not str(source).endswith("/optimizer.py"):
-        found = {**(_inherited(source, node) or {}), **found}  # keras's bases add name, dtype and trainable only
+        further, filled = _inherited(source, node) or {}, _filled_in(source, name)
+        # Keras's own bases add name, dtype and trainable only.
+        found = {**{option: needed for option, needed in further.items() if option not in filled}, **found}
     return found
 
 

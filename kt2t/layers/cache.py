@@ -68,8 +68,23 @@ class Cache:
         self._entries[key] = ops.slice_update(entry, start, ops.cast(value, entry.dtype))
         return self._entries[key]
 
+    def keep(self, name: str, shape: tuple[int, ...], dtype: str, value: Tensor | None = None) -> None:
+        """Makes room for one row per beam, such as the state of a recurrent layer or the window of a convolution.
+
+        Args:
+            name: Of the entry.
+            shape: Of a row.
+            dtype: Of a row.
+            value: (batch, *shape), what every beam starts from, such as the state after a prefix; zeros without it.
+        """
+        whole = (self._batch, self.beams, *shape)
+        if value is None:
+            self.write(name, ops.zeros(whole, dtype=dtype))
+        else:
+            self.write(name, ops.broadcast_to(ops.expand_dims(ops.cast(value, dtype), 1), whole))
+
     def write(self, name: str, value: Tensor) -> None:
-        """Keeps something of each beam: (batch, beams, …)."""
+        """Replaces something of each beam: (batch, beams, …)."""
         self._entries[f"state/{self._prefix}{name}"] = value
 
     def read(self, name: str) -> Tensor:

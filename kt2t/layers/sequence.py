@@ -15,12 +15,12 @@ Tensor = Any
 class Sequence(keras.layers.Layer):
     """A stack of blocks, of recurrent cells or of convolutions, which models are composed of.
 
-    A subclass makes the masks and positions that it needs from `segments`. Examples that share a row do not influence each
-    other, and padding influences nothing.
+    A subclass makes the masks and positions that it needs from `segments`. Examples that share a row do not influence
+    each other, and padding influences nothing.
 
-    A decoder is called in two ways. In training it gets whole sequences. In decoding it gets one position at a time: then
-    `cache` holds what earlier positions left, the beams of a source stand on the time axis of `x`, `segments` is None,
-    and what comes from the memory was put into the cache by `start`. Both give the same numbers.
+    A decoder is called in two ways. In training it gets whole sequences. In decoding it gets one position at a time:
+    then `cache` holds what earlier positions left, the beams of a source stand on the time axis of `x`, `segments` is
+    None, and what comes from the memory was put into the cache by `start`. Both give the same numbers.
 
     Shapes:
         call: x (batch, time, dim), segments (batch, time) int32 or None for rows without padding, memory or None

@@ -29,9 +29,9 @@ Tensor = Any
 class TransformerStack(Sequence):
     """Positions, dropout, equal blocks, and after pre-norm blocks one more norm.
 
-    Masks and positions are made here, from segments. A memory is attended to if the blocks have a cross-attention. Otherwise it
-    stands in front of the sequence, as its beginning: its first row begins every example, the others are those of the example
-    with the same segment, and positions count through both.
+    Masks and positions are made here, from segments. A memory is attended to if the blocks have a cross-attention.
+    Otherwise it stands in front of the sequence, as its beginning: its first row begins every example, the others are
+    those of the example with the same segment, and positions count through both.
 
     Shapes:
         x (batch, time, hidden_dim), segments (batch, time) int32 or None, memory or None → (batch, time, hidden_dim)
@@ -48,13 +48,14 @@ class TransformerStack(Sequence):
         causal: Whether a position sees only itself and earlier positions, as a decoder's must.
         count_from: The end of an example that positions are counted from: start or end.
         front: How the rows of a memory in front see each other: causal, each those before it; full, each all of them.
-        include_padding: Whether padding has positions and states of its own, as in Tensor2Tensor; a row is then one example.
+        include_padding: Whether padding has positions and states of its own, as in Tensor2Tensor; a row is then one
+            example.
 
     Raises:
         ValueError: `num_layers` is not positive, or `count_from` or `front` is unknown.
 
-    Source: Vaswani et al. 2017, section 3.1; the final norm is Tensor2Tensor's. A full front is the prefix language model of
-    Liu et al. 2018, section 4.2.3, and Raffel et al. 2020, section 3.2.1.
+    Source: Vaswani et al. 2017, section 3.1; the final norm is Tensor2Tensor's. A full front is the prefix language
+    model of Liu et al. 2018, section 4.2.3, and Raffel et al. 2020, section 3.2.1.
     """
 
     def __init__(
@@ -131,7 +132,14 @@ class TransformerStack(Sequence):
             self._run(memory.states, _front_places(memory.segments), None, mask, None, cache, False)
 
     def _run(
-        self, x: Tensor, places: Tensor | None, memory: Tensor | None, mask: Any, memory_mask: Any, cache: Any, training: Any
+        self,
+        x: Tensor,
+        places: Tensor | None,
+        memory: Tensor | None,
+        mask: Any,
+        memory_mask: Any,
+        cache: Any,
+        training: Any,
     ) -> Tensor:
         """The layers one after the other; every way to call the stack ends here."""
         x = self.dropout(self.positions(x, places), training=training)
@@ -199,15 +207,15 @@ def stack_of(
     dtype: str | None = None,
     **of_stack: Any,
 ) -> TransformerStack:
-    """A stack from sizes; `attention` and `feed_forward` replace the plain layers. For the options see `AttentionModel`.
+    """A stack from sizes; `attention` and `feed_forward` replace the plain layers. See `AttentionModel`.
 
     `of_stack` are further options of `TransformerStack`, such as `causal`.
 
     `dtype` names the policy of every layer whose prototype does not name its own; keras's default without it.
 
     Raises:
-        ValueError: Heads that do not divide a width, a size that is not positive, a dropout that is no probability, or a part
-            that is no layer.
+        ValueError: Heads that do not divide a width, a size that is not positive, a dropout that is no probability,
+            or a part that is no layer.
     """
     if key_dim is None:
         check_heads(num_heads, "hidden_dim", hidden_dim)

@@ -18,12 +18,12 @@ Tensor = Any
 class EncoderDecoder(Writer):
     """Reads `inputs` of any kind with an encoder, and writes `targets` of kind Text with a decoder.
 
-    The vector of every label that conditions the inputs (`target_space`, `language`, `speaker`) is added at each of their
-    positions.
+    The vector of every label that conditions the inputs (`target_space`, `language`, `speaker`) is added at each of
+    their positions.
 
     Shapes:
-        inputs of any kind that `embed` reads, targets (batch, time) int32, each with `_segments` where its length varies, labels
-        (batch,) → logits (batch, time, vocabulary_size)
+        inputs of any kind that `embed` reads, targets (batch, time) int32, each with `_segments` where its length
+        varies, labels (batch,) → logits (batch, time, vocabulary_size)
 
     Args:
         features: `inputs`, `targets`, and labels that condition the inputs.

@@ -24,8 +24,8 @@ class LanguageModel(Writer):
 
         [0, x_1 … x_n, 0, y_1 … y_m-1]  →  [ …, y_1, … y_m]
 
-    Zeros are the zero vector. Only what is predicted for the targets is returned. Without inputs `generate` continues the batch's
-    `targets` as a prompt; with inputs it answers to them.
+    Zeros are the zero vector. Only what is predicted for the targets is returned. Without inputs `generate` continues
+    the batch's `targets` as a prompt; with inputs it answers to them.
 
     Shapes:
         targets (batch, time) int32 and, if they are a field, inputs (batch, source), each with `_segments` → logits
@@ -35,8 +35,8 @@ class LanguageModel(Writer):
         features: `targets` of kind Text, and `inputs` of any kind with a length that `embed` reads, if there are.
         decoder: A causal `Sequence`, or its node.
         hidden_dim: Width of the embeddings, and of what the decoder returns.
-        tie: all: the softmax shares the embedding's table, and inputs of the same vocabulary do too; output: the softmax
-            does; none: a table for each.
+        tie: all: the softmax shares the embedding's table, and inputs of the same vocabulary do too; output: the
+            softmax does; none: a table for each.
 
     Raises:
         ValueError: Targets that are not Text, inputs without a length, or an unknown `tie`.
@@ -58,7 +58,8 @@ class LanguageModel(Writer):
         inputs = self.features["inputs"]
         if not inputs.has_segments:
             raise ValueError(
-                f"features: {type(self).__name__} reads inputs in front of its targets, as one sequence, and {inputs!r} "
+                f"features: {type(self).__name__} reads inputs in front of its targets, as one sequence, and "
+                f"{inputs!r} "
                 "is none."
             )
         self.takes_packed_rows = self.decoder.takes_packed_front

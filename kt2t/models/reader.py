@@ -23,17 +23,19 @@ class Reader(Model):
 
     Shapes:
         inputs of any kind that `embed` reads, with `_segments` where their length varies, labels (batch,)
-        → logits, such as (batch, num_classes) for a Label or (batch, time, num_classes + 1) for Tags; a dict of them with the
-        keys of the targets if these are a dict
+        → logits, such as (batch, num_classes) for a Label or (batch, time, num_classes + 1) for Tags; a dict of them
+        with the keys of the targets if these are a dict
 
     Args:
-        features: `inputs`, `targets` of any kind that `head` predicts, or a dict of them, and labels that condition the inputs.
-        encoder: A `Sequence`, or its node. Any other layer reads the inputs as a map (batch, height, width, hidden_dim) and
-            returns a map.
+        features: `inputs`, `targets` of any kind that `head` predicts, or a dict of them, and labels that condition
+            the inputs.
+        encoder: A `Sequence`, or its node. Any other layer reads the inputs as a map (batch, height, width, hidden_dim)
+            and returns a map.
         hidden_dim: Width of the embeddings.
 
     Raises:
-        ValueError: No inputs, targets that are written step by step, or tags for inputs that have another number of positions.
+        ValueError: No inputs, targets that are written step by step, or tags for inputs that have another number of
+            positions.
     """
 
     reads = frozenset({"target_space", "language", "speaker"})
@@ -50,10 +52,9 @@ class Reader(Model):
         encoder = made(encoder, "encoder", dtype)
         self.make_input_embeddings(hidden_dim, **({} if isinstance(encoder, Sequence) else {"as_map": True}))
         self.encoder = encoder
-        if isinstance(targets, Mapping):
-            self.head = {key: head(feature, dtype=dtype) for key, feature in targets.items()}
-        else:
-            self.head = head(targets, dtype=dtype)
+        several = targets if isinstance(targets, Mapping) else {"": targets}
+        heads = {key: head(feature, dtype=dtype) for key, feature in several.items()}
+        self.head: Any = heads if isinstance(targets, Mapping) else heads[""]
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory:
         """What the encoder makes of the inputs; the positions of a map one after the other."""

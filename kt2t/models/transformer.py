@@ -16,8 +16,8 @@ class Transformer(AttentionModel, EncoderDecoder):
     """Encoder and decoder of attention and feed-forward blocks; the defaults are Tensor2Tensor's base model.
 
     Shapes:
-        inputs (batch, source) and targets (batch, time) int32, each with `_segments`, labels such as target_space (batch,)
-        → logits (batch, time, vocabulary_size)
+        inputs (batch, source) and targets (batch, time) int32, each with `_segments`, labels such as target_space
+        (batch,) → logits (batch, time, vocabulary_size)
 
     Args:
         features: `inputs` of any kind that `embed` reads, `targets` of kind Text, and labels that condition the inputs.
@@ -25,15 +25,16 @@ class Transformer(AttentionModel, EncoderDecoder):
             output); output: targets and softmax share one; none: three tables.
         encoder_layers: Blocks of the encoder; `num_layers` unless given.
         decoder_layers: Blocks of the decoder; `num_layers` unless given.
-        input_positions: from_start, or from_end, which counts the positions of the inputs from their last one back: what
-            stands how far from the end can then be looked for, however long the inputs are.
+        input_positions: from_start, or from_end, which counts the positions of the inputs from their last one back:
+            what stands how far from the end can then be looked for, however long the inputs are.
         common: The options of `AttentionModel`.
 
     Raises:
-        ValueError: No inputs, targets that are not Text, heads that do not divide a width, or unknown `input_positions`.
+        ValueError: No inputs, targets that are not Text, heads that do not divide a width, or unknown
+        `input_positions`.
 
-    Source: Vaswani et al. 2017; pre-norm, the target space and all numbers: Tensor2Tensor's transformer_base. Positions from
-    the end: as Takase and Okazaki 2019 tell a decoder how many are left of the length asked for.
+    Source: Vaswani et al. 2017; pre-norm, the target space and all numbers: Tensor2Tensor's transformer_base.
+    Positions from the end: as Takase and Okazaki 2019 tell a decoder how many are left of the length asked for.
     """
 
     def __init__(

@@ -24,10 +24,10 @@ class TransformerEncoder(AttentionModel, Reader):
         (batch, time, num_classes + 1) for Tags, a dict of them for a dict of targets
 
     Args:
-        features: `inputs` of any kind that `embed` reads, `targets` of any kind that `head` predicts, or a dict of them, and
-            labels that condition the inputs.
-        include_padding: Whether padding has states of its own that take part in a label's mean, as in Tensor2Tensor: for
-            weights that were trained so. What is predicted then depends on how wide a batch is padded.
+        features: `inputs` of any kind that `embed` reads, `targets` of any kind that `head` predicts, or a dict of
+            them, and labels that condition the inputs.
+        include_padding: Whether padding has states of its own that take part in a label's mean, as in Tensor2Tensor:
+            for weights that were trained so. What is predicted then depends on how wide a batch is padded.
         common: The options of `AttentionModel`.
 
     Raises:

@@ -22,18 +22,18 @@ class TransformerLM(AttentionModel, LanguageModel):
 
     Args:
         features: `targets` of kind Text, and `inputs` of any kind with a length that `embed` reads, if there are.
-        tie: all: the softmax shares the embedding's table, and inputs of the same vocabulary do too; output: the softmax
-            does; none: a table for each.
+        tie: all: the softmax shares the embedding's table, and inputs of the same vocabulary do too; output: the
+            softmax does; none: a table for each.
         prefix: How inputs see each other: causal, each those before it; full, each all of them, which asks for rows of
             one example, not packed ones.
         common: The options of `AttentionModel`.
 
     Raises:
-        ValueError: Targets that are not Text, inputs without a length, heads that do not divide a width, an unknown `prefix`, or
-            `RelativeAttention` with inputs.
+        ValueError: Targets that are not Text, inputs without a length, heads that do not divide a width, an unknown
+            `prefix`, or `RelativeAttention` with inputs.
 
-    Source: Tensor2Tensor's transformer_base without inputs, and its transformer_prepend with them; Radford et al. 2018 made
-    the form known.
+    Source: Tensor2Tensor's transformer_base without inputs, and its transformer_prepend with them; Radford et al.
+    2018 made the form known.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class TransformerLM(AttentionModel, LanguageModel):
         one_of("prefix", prefix, ("causal", "full"))
         if "inputs" in features and isinstance(common.get("attention"), RelativeAttention):
             raise ValueError(
-                "attention: RelativeAttention would count the padding between inputs and targets. Use Attention, or the "
-                "Transformer, whose encoder reads the inputs."
+                "attention: RelativeAttention would count the padding between inputs and targets. Use Attention, or "
+                "the Transformer, whose encoder reads the inputs."
             )
         super().__init__(features, decoder={"causal": True, "front": prefix}, tie=tie, **common)

@@ -22,8 +22,8 @@ Tensor = Any
 class Writer(Decodes, Model):
     """A model whose decoder writes targets of kind Text, one position after another.
 
-    The same layers serve training, in `decode`, and decoding, in `start` and `step`. A subclass has `encode(features, training)`,
-    which returns the memory of the decoder, or None.
+    The same layers serve training, in `decode`, and decoding, in `start` and `step`. A subclass has
+    `encode(features, training)`, which returns the memory of the decoder, or None.
 
     Args:
         features: See `Model`.
@@ -55,9 +55,7 @@ class Writer(Decodes, Model):
         """The memory of the decoder, None for none."""
         raise NotImplementedError(f"{type(self).__name__} must define encode(features, training).")
 
-    def decode(
-        self, features: Mapping[str, Tensor], memory: Memory | None, training: bool | None = False
-    ) -> Tensor:
+    def decode(self, features: Mapping[str, Tensor], memory: Memory | None, training: bool | None = False) -> Tensor:
         """Logits (batch, time, vocabulary_size) for every position of the targets, each from those before it."""
         segments = segments_of(features, "targets")
         x = shift_right(self.targets_embedding(features["targets"]), segments)

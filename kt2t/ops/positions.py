@@ -37,6 +37,17 @@ def positions_from_end(segments: Tensor) -> Tensor:
     return ops.flip(positions(ops.flip(segments, axis=1)), axis=1)
 
 
+def reversal(segments: Tensor) -> Tensor:
+    """Indices that reverse the order of the positions within every segment; padding keeps its place.
+
+    Shapes:
+        segments (batch, time) → (batch, time) int32
+    """
+    index = ops.expand_dims(ops.arange(ops.shape(segments)[1], dtype="int32"), 0)
+    turned = index - positions(segments) + positions_from_end(segments)
+    return ops.where(ops.greater(segments, 0), turned, ops.broadcast_to(index, ops.shape(segments)))
+
+
 def sinusoids(
     positions: Tensor,
     hidden_dim: int,

@@ -90,3 +90,17 @@ def shift_right(x: Tensor, segments: Tensor | None = None, first: Tensor | None 
     if rest:
         inside = ops.expand_dims(inside, tuple(range(2, len(x.shape))))
     return ops.where(inside, shifted, ops.zeros_like(shifted) if first is None else ops.cast(first, shifted.dtype))
+
+
+def last_positions(segments: Tensor) -> Tensor:
+    """Where every segment ends, by its number.
+
+    Shapes:
+        segments (batch, time) → (batch, time + 1) int32: place k holds the last position of segment k, 0 if there is none
+    """
+    batch, time = ops.shape(segments)
+    index = ops.broadcast_to(ops.expand_dims(ops.arange(time, dtype="int32"), 0), (batch, time))
+    row = ops.expand_dims(ops.arange(batch, dtype="int32"), 1) * (time + 1)
+    number = ops.reshape(row + ops.cast(segments, "int32"), (-1,))
+    found = ops.segment_max(ops.reshape(index, (-1,)), number, num_segments=batch * (time + 1))
+    return ops.reshape(ops.maximum(found, 0), (batch, time + 1))

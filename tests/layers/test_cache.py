@@ -93,3 +93,12 @@ def test_a_prefix_is_written_first_and_every_beam_sees_what_is_real_of_it(beams)
 
 def test_without_a_prefix_the_place_is_the_position():
     assert numbers(Cache(3, 4).at(2, {}).place()).tolist() == [[2]]
+
+
+def test_every_beam_starts_from_what_is_kept():
+    cache = Cache(batch=2, length=3, beams=3).child("it")
+    cache.keep("zeros", (2, 4), "float32")
+    assert numbers(cache.read("zeros")).shape == (2, 3, 2, 4) and not numbers(cache.read("zeros")).any()
+    cache.keep("given", (2,), "float32", np.array([[1.0, 2.0], [3.0, 4.0]], "float32"))
+    cache.reorder(np.array([[2, 0, 0], [1, 1, 1]], "int32"))
+    assert numbers(cache.read("given")).tolist() == [[[1, 2]] * 3, [[3, 4]] * 3]

@@ -15,7 +15,8 @@ from model_harness import (
 
 from kt2t.decoding import Beam, Greedy
 from kt2t.features import Label, Text
-from kt2t.models import TransformerLM
+from kt2t.layers import LSTMStack
+from kt2t.models import LanguageModel, TransformerLM
 from kt2t.ops.paths import attribute_paths
 
 SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2}
@@ -108,3 +109,36 @@ def test_inputs_that_are_no_sequence_and_an_unknown_prefix_are_refused():
         TransformerLM({"inputs": Label(3), "targets": Text(12)}, **SIZES)
     with pytest.raises(ValueError, match="prefix: 'both' is unknown. Choose causal or full"):
         TransformerLM(FEATURES, **SIZES, prefix="both")
+
+
+def lstm_model(features):
+    model = LanguageModel(features, LSTMStack(2, 8), hidden_dim=8)
+    model.build()
+    random = np.random.default_rng(4)
+    for weight in attribute_paths(model).values():
+        weight.assign(random.normal(size=tuple(weight.shape)).astype("float32") * 0.7)
+    return model
+
+
+def test_any_sequence_is_a_language_model():
+    model = lstm_model(FEATURES)
+    assert model.takes_packed_rows
+    batch = {"targets": np.array([[5, 6, 1, 7, 1, 0]]), "targets_segments": np.array([[1, 1, 1, 2, 2, 0]])}
+    logits = numbers(model(batch))
+    for start, end in ((0, 3), (3, 5)):
+        alone = numbers(model({"targets": batch["targets"][:, start:end]}))
+        np.testing.assert_allclose(logits[:, start:end], alone, atol=1e-5)
+
+
+def test_any_sequence_answers_to_inputs_in_front():
+    model = lstm_model(BOTH)
+    assert not model.takes_packed_rows
+    sources = {name: value for name, value in text_batch(rows=3).items() if name.startswith("inputs")}
+    found = model.generate(sources, Greedy(), length=6)
+    ids, scores = greedy_by_recomputation(model, sources, 6)
+    assert found["ids"][:, 0].tolist() == ids[:, : found["ids"].shape[2]].tolist()
+    np.testing.assert_allclose(found["scores"][:, 0], scores, rtol=1e-4)
+    found = model.generate(sources, Beam(3, 0.6), length=5)
+    for row, (best, score) in enumerate(beams_by_recomputation(model, sources, 3, 0.6, 5)):
+        assert [token for token in found["ids"][row, 0].tolist() if token] == best
+        np.testing.assert_allclose(found["scores"][row, 0], score, rtol=1e-4)

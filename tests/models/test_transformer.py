@@ -167,9 +167,7 @@ def test_positions_of_the_inputs_from_the_end_are_those_of_the_inputs_turned_rou
     for model in (from_end, from_start):
         model(text_batch())
     from_start.set_weights(from_end.get_weights())
-    found, expected = (
-        numbers(model.encode(rows).states) for model, rows in ((from_end, batch), (from_start, turned))
-    )
+    found, expected = (numbers(model.encode(rows).states) for model, rows in ((from_end, batch), (from_start, turned)))
     np.testing.assert_allclose(found, expected[:, ::-1], atol=1e-5)
     assert np.abs(found - numbers(from_start.encode(batch).states)).max() > 1e-2
 

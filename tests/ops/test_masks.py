@@ -61,3 +61,35 @@ def test_both_is_the_conjunction_and_none_allows_all():
     seen = table(masks.both(None, masks.causal(3), masks.padding(segments)))
     np.testing.assert_array_equal(seen, [[[1, 0, 0], [1, 1, 0], [1, 1, 0]]])
     assert masks.both(None, None) is None
+
+
+SEGMENTS = np.array([[1, 1, 2, 2, 0]], "int32")
+SAME = (SEGMENTS[:, :, None] == SEGMENTS[:, None]) & (SEGMENTS[:, None] > 0)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_rule_becomes_a_mask_when_it_is_asked_for(shared):
+    before = np.tril(np.ones((5, 5), bool))
+    for rule, wanted in (
+        (masks.SegmentMask(SEGMENTS, shared=shared), SAME),
+        (masks.SegmentMask(SEGMENTS, causal=True, shared=shared), SAME & before),
+        (masks.SegmentMask(SEGMENTS, reads_padding=True, shared=shared), (SEGMENTS > 0)[:, None]),
+    ):
+        np.testing.assert_array_equal(ops.convert_to_numpy(rule.dense()), wanted)
+        assert (rule.dense() is rule.dense()) == shared
+
+
+def test_rows_in_front():
+    """Two examples, [0, a] and [0, b], whose inputs share a row: start, a, b, then the targets of both."""
+    segments = np.array([[1, 1, 2, 1, 2]], "int32")
+    found = ops.convert_to_numpy(masks.SegmentMask(segments, causal=True, front=3).dense())[0]
+    assert found.astype(int).tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 0, 1, 0, 0],
+        [1, 1, 0, 1, 0],
+        [1, 0, 1, 0, 1],
+    ]
+    one = np.ones((1, 4), "int32")
+    found = ops.convert_to_numpy(masks.SegmentMask(one, causal=True, front=2, full_front=True).dense())[0]
+    assert found.astype(int).tolist() == [[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]]

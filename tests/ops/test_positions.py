@@ -73,3 +73,10 @@ def test_what_is_near_is_preferred(queries, keys, offset):
     for query in range(queries):
         for key in range(keys or queries):
             assert found[0, query, key] == pytest.approx(-math.log(1 + abs(query + offset - key)), abs=1e-6)
+
+
+def test_every_segment_is_turned_around_and_padding_stays():
+    from kt2t.ops.positions import reversal
+
+    segments = np.array([[1, 1, 1, 2, 2, 0], [1, 0, 0, 0, 0, 0]], "int32")
+    assert ops.convert_to_numpy(reversal(segments)).tolist() == [[2, 1, 0, 4, 3, 5], [0, 1, 2, 3, 4, 5]]

@@ -72,3 +72,11 @@ def test_tags_share_the_segments_of_the_inputs():
     assert of_targets({"inputs": 0, "inputs_segments": 1}) == 1
     assert of_targets({"inputs": 0, "inputs_segments": 1, "targets_segments": 2}) == 2
     assert of_targets({"inputs": 0}) is None and of_targets(3) is None
+
+
+def test_where_segments_end():
+    from kt2t.ops.segments import last_positions
+
+    segments = np.array([[1, 1, 2, 0, 0, 0], [1, 2, 2, 2, 3, 3]], "int32")
+    found = ops.convert_to_numpy(last_positions(segments))
+    assert found[:, 1:4].tolist() == [[1, 2, 0], [0, 3, 5]]

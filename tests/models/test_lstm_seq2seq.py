@@ -1,0 +1,88 @@
+"""The LSTM encoder-decoder as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import numbers
+from model_harness import (
+    beams_by_recomputation,
+    check_learns,
+    check_model,
+    greedy_by_recomputation,
+    text_batch,
+)
+
+from kt2t.decoding import Beam, Greedy
+from kt2t.features import Label, Text
+from kt2t.models import LSTMSeq2Seq
+from kt2t.ops.paths import attribute_paths
+
+FEATURES = {"inputs": Text(12), "targets": Text(12)}
+SIZES = {"num_layers": 2, "hidden_dim": 16, "dropout": 0.0}
+
+
+def random_model(**options):
+    model = LSTMSeq2Seq(FEATURES, **SIZES, **options)
+    model.build()
+    random = np.random.default_rng(4)
+    for weight in attribute_paths(model).values():
+        weight.assign(random.normal(size=tuple(weight.shape)).astype("float32") * 0.6)
+    return model
+
+
+def test_it_is_a_model_like_any(tmp_path):
+    model = check_model(lambda: LSTMSeq2Seq(FEATURES, **SIZES), text_batch(), (8, 5, 12), tmp_path)
+    assert model.count_params() == 3 * 12 * 16 + 4 * (2 * 16 * 64 + 64)
+
+
+def test_the_sizes_of_tensor2tensor():
+    """13,109,248 weights with 32,768 words: two stacks of two LSTMs, and three tables."""
+    model = LSTMSeq2Seq({"inputs": Text(32_768), "targets": Text(32_768)})
+    model.build()
+    assert model.count_params() == 13_109_248
+
+
+def test_it_learns_and_writes_what_it_learned():
+    model, batch = LSTMSeq2Seq(FEATURES, num_layers=1, hidden_dim=32, dropout=0.0), text_batch()
+    batch["inputs"][:, 0] = np.arange(2, 10)
+    weight = (batch["targets_segments"] > 0).astype("float32")
+    check_learns(model, batch, batch["targets"], weight, steps=120)
+    found = model.generate(batch, Greedy())["ids"][:, 0]
+    same = (np.pad(found, [(0, 0), (0, 5)])[:, :5] == batch["targets"]).all(axis=1)
+    assert same.mean() > 0.8
+
+
+def test_cached_tokens_and_beams_are_those_of_full_recomputation():
+    model, batch = random_model(), text_batch(rows=3)
+    found = model.generate(batch, Greedy(), length=7)
+    ids, scores = greedy_by_recomputation(model, batch, 7)
+    assert found["ids"][:, 0].tolist() == ids[:, : found["ids"].shape[2]].tolist()
+    np.testing.assert_allclose(found["scores"][:, 0], scores, rtol=1e-4)
+    found = model.generate(batch, Beam(3, 0.8), length=5)
+    for row, (best, score) in enumerate(beams_by_recomputation(model, batch, 3, 0.8, 5)):
+        assert found["ids"][row, 0, : len(best)].tolist() == best
+        np.testing.assert_allclose(found["scores"][row, 0], score, rtol=1e-4)
+
+
+@pytest.mark.parametrize("reverse_inputs", [True, False])
+def test_packed_is_padded(reverse_inputs):
+    model = random_model(reverse_inputs=reverse_inputs)
+    pairs = [([5, 6, 1], [7, 8, 9, 1]), ([9, 1], [4, 1]), ([3, 4, 1], [1])]
+    packed = {"inputs": [], "inputs_segments": [], "targets": [], "targets_segments": []}
+    for number, pair in enumerate(pairs, 1):
+        for field, ids in zip(("inputs", "targets"), pair, strict=True):
+            packed[field] += ids
+            packed[f"{field}_segments"] += [number] * len(ids)
+    logits = numbers(model({name: np.array([ids + [0, 0]]) for name, ids in packed.items()}))[0]
+    for number, (source, target) in enumerate(pairs, 1):
+        alone = numbers(model({"inputs": np.array([source]), "targets": np.array([target])}))[0]
+        here = np.array(packed["targets_segments"]) == number
+        np.testing.assert_allclose(logits[: len(here)][here], alone, atol=1e-5)
+
+
+def test_what_it_does_not_read():
+    with pytest.raises(ValueError, match="LSTMSeq2Seq writes Text, and the targets are Label"):
+        LSTMSeq2Seq({"inputs": Text(12), "targets": Label(3)})
+    with pytest.raises(ValueError, match="LSTMSeq2Seq reads 'inputs'"):
+        LSTMSeq2Seq({"targets": Text(12)})
