@@ -33,6 +33,8 @@ class ConvolutionalReader(Reader):
     Source: LeCun et al. 1998, with rectifiers, max-pooling and dropout.
     """
 
+    fills_in = ("encoder",)
+
     def __init__(
         self,
         features: Mapping[str, Any],

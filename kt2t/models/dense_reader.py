@@ -31,6 +31,8 @@ class DenseReader(Reader):
     Source: LeCun et al. 1998, section III.C.4, with rectifiers and dropout (Srivastava et al. 2014, section 6.1.1).
     """
 
+    fills_in = ("encoder",)
+
     def __init__(
         self,
         features: Mapping[str, Any],
