@@ -11,7 +11,7 @@ import numpy as np
 
 from kt2t.callbacks.pace import step_of
 from kt2t.callbacks.terminal import is_terminal, stderr
-from kt2t.decoding import asked, has_source
+from kt2t.decoding import has_source, without_answers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -85,7 +85,7 @@ class DecodedText(keras.callbacks.Callback):
 
         length = None if has_source(sample) else sample["targets"].shape[1]
         with averaged(model):
-            ids = np.asarray(model.generate(asked(sample), search=self.search, length=length)["ids"])[:, 0]
+            ids = np.asarray(model.generate(without_answers(sample), search=self.search, length=length)["ids"])[:, 0]
         return [
             Row(
                 inputs=self.problem.decode("inputs", sample["inputs"][row]) if "inputs" in sample else None,

@@ -21,7 +21,7 @@ class Scoring(keras.callbacks.Callback):
     `TensorBoard` and `Progress` behind it find the scores. A model that does not generate has no such scores, nor has
     one that reads no source, whose answers nothing makes right or wrong. A run that is told to stop stops between two
     batches; then the epoch has no validation values, so that it is measured as a whole when the run goes on. What
-    `problem.figures` makes of the validation metrics, such as bits per byte, stands in the logs of all.
+    `problem.derived_metrics` makes of the validation metrics, such as bits per byte, stands in the logs of all.
 
     Args:
         problem: Gives examples, references and scores.
@@ -63,8 +63,8 @@ class Scoring(keras.callbacks.Callback):
             without_validation(logs)
             return
         if self.split == "validation":
-            figures = self.problem.figures(self.split, validation(logs))
-            logs.update({f"{self.split}_{name}": value for name, (value, _) in figures.items()})
+            derived = self.problem.derived_metrics(self.split, validation(logs))
+            logs.update({f"{self.split}_{name}": value for name, (value, _) in derived.items()})
         if not hasattr(self.model, "generate"):
             return
         if not self.problem.scores() or not has_source(self.problem.features()):

@@ -1,4 +1,4 @@
-"""Fixed boundaries of length, each a little longer than the one before: Tensor2Tensor's batches."""
+"""Groups examples by fixed boundaries of length, each a little longer than the one before, as Tensor2Tensor does."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kt2t.data.shapes import Group, with_heirs
+from kt2t.data.shapes import Group, with_takers
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29)
 
 
 @dataclass(frozen=True)
 class Buckets:
-    """Which lengths share a batch, and how many rows it has.
+    """Which lengths share a batch, and how many rows the batch has.
 
     Attributes:
         boundaries: In tokens, rising: bucket k holds lengths from boundary k - 1 up to, not including, boundary k.
-        rows: Of a batch of each bucket, of which there is one more than boundaries.
-        longest: The length in tokens for which the last bucket's rows were made.
-        window: Rows that whole batches of every bucket fill.
+        rows: The rows of a batch of each bucket; there is one bucket more than boundaries.
+        longest: The length in tokens for which the rows of the last bucket were chosen.
+        window: A number of rows that whole batches of every bucket fill.
     """
 
     boundaries: tuple[int, ...]
@@ -91,7 +91,7 @@ def bucket_groups(table: np.ndarray, kept: np.ndarray, buckets: Buckets, multipl
         enough = -(-len(members) // multiple) * multiple
         shape = tuple(max(int(size), 1) for size in lengths.max(0))
         groups.append(Group(shape, min(buckets.rows[number], enough), members))
-    return with_heirs(groups)
+    return with_takers(groups)
 
 
 def _many_divisors(limit: int) -> int:

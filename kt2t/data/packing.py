@@ -1,4 +1,4 @@
-"""Several examples in one row: what shares a row is decided once, by lengths; who takes which place, in every epoch."""
+"""Packs several examples into one row. Lengths decide once which lengths share a row; each epoch draws the examples."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ WINDOW = 128
 class PackedBatches:
     """Batches whose rows hold as many examples as fit, in rows of `pack` positions for every field.
 
-    Examples of the same lengths are of one kind. Rows are composed of kinds, once: the composition depends on the lengths
-    alone, so that every epoch has the same number of rows. An epoch shuffles all examples, and each takes the next place
-    of its kind; so the neighbours of an example change from epoch to epoch, save where it is the only one of its
-    lengths and they are of theirs. Then the rows are shuffled. Empty rows fill the last batch.
+    Examples of the same lengths are of one kind. Rows are composed of kinds once, from the lengths alone, so every epoch
+    has the same number of rows. An epoch shuffles all examples, and each takes the next place of its kind. So an example has
+    other neighbours in each epoch, unless it and they are the only ones of their kinds. Then the rows are shuffled.
+    Empty rows fill the last batch.
 
     Args:
         table: (examples, fields) lengths, in tokens.
@@ -76,24 +76,21 @@ class PackedBatches:
 
 
 def check_packable(features: Mapping[str, Any]) -> None:
-    """Checks that several examples can share a row.
-
-    Args:
-        features: By field; a dict of targets may be nested.
+    """Refuses features that cannot share a row.
 
     Raises:
-        RecipeError: A field of a kind that is not packable, such as a Label: a row holds one.
+        RecipeError: A field, or a field of a dict of targets, is not packable.
     """
     for field, feature in flat(features).items():
         if not feature.is_packable:
             raise RecipeError(
-                f"{field} is {feature!r}, and a row holds one of those, so no examples can share a row. Leave pack out.",
+                f"{field} is {feature!r}, and a row holds only one of these. So examples cannot share a row. Leave pack out.",
                 path="train.batch.pack",
             )
 
 
 def kinds_of(table: np.ndarray, pack: int, most: int = KINDS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Examples of the same lengths, or, where there are too many such kinds, of the same lengths rounded up.
+    """Groups examples by their lengths; if that makes too many kinds, by their lengths rounded up.
 
     Args:
         table: (examples, fields) lengths, at most `pack`.
@@ -116,16 +113,16 @@ def kinds_of(table: np.ndarray, pack: int, most: int = KINDS) -> tuple[np.ndarra
 
 
 def rows_of_kinds(kinds: np.ndarray, counts: np.ndarray, pack: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Composes rows of kinds until none is left: which kinds stand in a row, and how many rows are composed like this.
+    """Composes rows of kinds until no example is left; yields the kinds of a row, and how many rows are like it.
 
-    A row is filled by what fits and comes nearest to filling it,
+    The next kind of a row is the one that fits and comes nearest to filling the row,
 
         argmin_k Σ_f (want_f - length_kf)⁴,   want_f = pack · left_f / max_g left_g - what the row has of the field f,
 
-    where left_f is what is still to be packed of a field: fields whose sums differ are used up together, and no field
-    can be filled further than the ratio of its sum to the largest one. So long examples are taken first and short ones
-    close the gaps; the fourth power, rather than the square, keeps the fields of a row in step. A row is repeated as
-    long as there are examples for it.
+    where left_f is the sum of lengths of a field that are still to be packed. So fields whose sums differ are used up
+    together, and no field can be filled further than the ratio of its sum to the largest one. Long examples are taken
+    first and short ones close the gaps; the fourth power, rather than the square, keeps the fields of a row in step. A row
+    is repeated as long as there are examples for it.
 
     Args:
         kinds: (kinds, fields) lengths, at most `pack`.
@@ -169,9 +166,9 @@ def _nearest(lengths: np.ndarray, counts: np.ndarray, begin: int, room: np.ndarr
     """The kind nearest to `want` among the first `WINDOW`, or as many more as it takes, that hold one that fits."""
     span = WINDOW
     while begin < len(lengths):
-        seen = lengths[begin : begin + span]
-        fits = (seen <= room).all(1) & (counts[begin : begin + span] > 0)
+        candidates = lengths[begin : begin + span]
+        fits = (candidates <= room).all(1) & (counts[begin : begin + span] > 0)
         if fits.any():
-            return begin + int(np.where(fits, ((want - seen) ** 4).sum(1), np.inf).argmin())
+            return begin + int(np.where(fits, ((want - candidates) ** 4).sum(1), np.inf).argmin())
         begin, span = begin + span, 2 * span
     return None

@@ -1,4 +1,4 @@
-"""Which examples make up which batch: lengths, seed and epoch in, rows and shapes out. Pure NumPy."""
+"""Decides which examples make up which batch, from lengths, seed and epoch. Pure NumPy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from kt2t.data.packing import PackedBatches
 from kt2t.data.shapes import SHAPES, PaddedBatches, length_groups
 from kt2t.errors import DataError
 
+_NO_LIMIT = np.iinfo(np.int64).max
+
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """One batch: which examples, and how long each field is made.
+    """The examples of one batch, and the padded length of each field.
 
     Attributes:
         indices: (rows,) int64, the record of each row; -1 is a row of weight zero. Packed (rows, most): the records of each
             row, then -1.
-        shape: The padded length of each field.
+        shape: The padded length of each field, in positions.
     """
 
     indices: np.ndarray
@@ -40,14 +42,14 @@ class Plan:
     within the groups and then the order of all batches. Packed: several examples share a row, see `PackedBatches`.
 
     Args:
-        lengths: For each field of variable length, the length of every example in tokens.
+        lengths: For each field of variable length, the length of every example in positions (tokens, for text).
         count: How many examples there are; needed where no field has a length.
         tokens: Positions per batch of the longest field, padding counted: rows = tokens // longest length.
         rows: Examples per batch, instead of `tokens`.
         seed: Decides the order.
-        shuffle: Training: a new order each epoch, longer examples than `max_length` or the budget are dropped. Otherwise in
-            order of length, and longer examples are cut.
-        max_length: In tokens, of every field.
+        shuffle: For training: a new order each epoch; examples longer than `max_length` or the budget are dropped. Otherwise
+            batches are in order of length, and longer examples are cut.
+        max_length: The most positions of every field, or of each named field.
         multiple: The rows of each batch are a multiple of this.
         shapes: The most shapes that batches may have.
         pack: In training, positions of a row that several examples share, in every field; rows = tokens // pack. Longer
@@ -72,7 +74,7 @@ class Plan:
         rows: int | None = None,
         seed: int = 0,
         shuffle: bool = True,
-        max_length: int | None = None,
+        max_length: int | Mapping[str, int] | None = None,
         multiple: int = 1,
         shapes: int = SHAPES,
         pack: int | None = None,
@@ -91,8 +93,10 @@ class Plan:
         size = len(lengths[self.fields[0]]) if self.fields else count or 0
         table = np.stack([np.asarray(lengths[field], np.int64) for field in self.fields], 1) if self.fields else None
         table = np.zeros((size, 0), np.int64) if table is None else table
-        kept = self._limit(table, pack or (tokens // multiple if tokens else None))
-        longest = np.minimum(table, max_length) if max_length else table
+        limits = max_length if isinstance(max_length, Mapping) else dict.fromkeys(self.fields, max_length)
+        kept = self._limit(table, limits, pack or (tokens // multiple if tokens else None))
+        most = np.array([limits.get(field) or _NO_LIMIT for field in self.fields], np.int64)
+        longest = np.minimum(table, most)
         self._real = int(longest[kept].sum())
         self._epoch: tuple[int, list[BatchPlan]] | None = None
         self._batches: PackedBatches | PaddedBatches
@@ -100,7 +104,8 @@ class Plan:
         if pack and tokens:
             self._batches = PackedBatches(table, kept, tokens, pack, multiple)
         elif bucket_step and tokens:
-            longest_of_all = max_length or int(longest[kept].max())
+            is_limited = most.max() < _NO_LIMIT
+            longest_of_all = int(most.max() if is_limited else longest[kept].max())
             buckets = geometric_buckets(tokens // multiple, longest_of_all, step=bucket_step, multiple=multiple)
             self._batches = PaddedBatches(bucket_groups(longest, kept, buckets, multiple))
         else:
@@ -138,14 +143,13 @@ class Plan:
             for indices, shape in self._batches.epoch(chance if self.shuffle else None)
         ]
 
-    def story(self) -> str:
-        """What became of examples that are too long, in words."""
-        if self.dropped:
-            return f"{self.dropped} of {self.count} examples are longer than {self.limit} tokens and are left out"
-        return f"{self.cut} of {self.count} examples are longer than {self.limit} tokens and are cut"
+    def summary(self) -> str:
+        """Says how many examples are too long, and whether they are dropped or cut."""
+        count, verb = (self.dropped, "left out") if self.dropped else (self.cut, "cut")
+        return f"{count} of {self.count} examples are longer than {self.limit} and are {verb}"
 
-    def packed(self) -> str:
-        """How full the rows are, in words."""
+    def packing_summary(self) -> str:
+        """Says how many examples share how many rows, and how full these are."""
         found = self.epoch(0)
         rows = sum(int((batch.indices >= 0).any(-1).sum()) for batch in found)
         length = max(found[0].shape.values())
@@ -153,17 +157,19 @@ class Plan:
             f"{self.count - self.dropped} examples in {rows} rows of {length} positions, {self.fill:.1%} of them filled"
         )
 
-    def _limit(self, table: np.ndarray, room: int | None) -> np.ndarray:
-        """Which examples take part, in training only those that fit the `room`; counts those that are dropped or cut."""
-        limits = [limit for limit in (self.max_length, room if self.shuffle else None) if limit]
+    def _limit(self, table: np.ndarray, limits: Mapping[str, int | None], room: int | None) -> np.ndarray:
+        """Returns the examples that take part, in training only those that fit the `room`; counts the dropped or cut ones."""
+        rooms = dict.fromkeys(self.fields, room if self.shuffle else None)
+        most = {
+            field: min((limit for limit in (limits.get(field), rooms[field]) if limit), default=None)
+            for field in self.fields
+        }
         self.count, self.dropped, self.cut = len(table), 0, 0
-        self.limit = min(limits, default=None)
+        self.limit = _in_words(most)
         everything = np.arange(len(table))
         if not len(table):
             raise DataError("there are no examples to make batches of.")
-        if self.limit is None:
-            return everything
-        long = (table > self.limit).any(1)
+        long = (table > np.array([most[field] or _NO_LIMIT for field in self.fields], np.int64)).any(1)
         if not self.shuffle:
             self.cut = int(long.sum())
             return everything
@@ -171,10 +177,20 @@ class Plan:
         if long.all():
             shortest = int(table.max(1).min())
             raise DataError(
-                f"all {self.count} examples are longer than {self.limit} tokens; the shortest has {shortest}. "
+                f"all {self.count} examples are longer than {self.limit}; the shortest has {shortest}. "
                 "Raise max_length, pack or the tokens of a batch."
             )
         return everything[~long]
+
+
+def _in_words(limits: Mapping[str, int | None]) -> str:
+    """`256 tokens` for one limit of all fields, else `256 tokens of inputs or 64 of targets`."""
+    values = set(limits.values())
+    if len(values) == 1:
+        return f"{values.pop()} tokens"
+    limited = [(field, limit) for field, limit in limits.items() if limit]
+    words = [f"{limit} {'of' if place else 'tokens of'} {field}" for place, (field, limit) in enumerate(limited)]
+    return " or ".join(words)
 
 
 def _check_options(

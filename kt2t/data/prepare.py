@@ -1,36 +1,37 @@
-"""Raw examples to record files: streaming, the same bytes each time, and either whole or not there.
+"""Turns raw examples into record files: streams, writes the same bytes each time, and leaves all or nothing.
 
-Threads encode, so that what is written in C runs on all cores: subwords, and whatever a problem's `encode` leaves to
-NumPy or a library. Pure Python (bytes, characters, words, symbols) stays on one; 100,000 captions take half a second
-there, and processes would take as long to start.
+Threads encode, so code in C uses all cores: subwords, and whatever a problem's `encode` leaves to NumPy or a library.
+Pure Python (bytes, characters, words, symbols) uses one core; 100,000 captions take half a second there, and processes
+would take as long to start.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import itertools
 import json
 import logging
-import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kt2t.data.checks import checked_columns
+from kt2t.data.content_hash import content_hash
+from kt2t.data.in_order import bytes_of, cores, in_order
 from kt2t.data.location import exclusive, folder_for, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST, seal
 from kt2t.data.records import RecordWriter, layout_of
+from kt2t.data.references import References
+from kt2t.data.skipping import Skipped, encoded_or_skipped
+from kt2t.data.transform import is_clear
 from kt2t.disk import clean, whole_folder, writing
-from kt2t.errors import DataError, Kt2tError
+from kt2t.errors import DataError
+from kt2t.features import Feature, flat
 from kt2t.registry import describe
 
-CHUNK = 2048
-OF_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+CHUNK = 2048  # the most examples that are encoded or written together,
+CHUNK_BYTES = 4 * 2**20  # and about the most bytes of these
+FIRST_CHUNK = 16  # examples, while nothing tells how large they are
 HELD_OUT_SHARE, HELD_OUT_MOST = 100, 2000
 
 Example = dict[str, Any]
@@ -41,17 +42,17 @@ logger = logging.getLogger("kt2t")
 def prepare_folder(
     problem: Any, data_dir: str | Path | None = None, progress: Progress | None = None, workers: int | None = None
 ) -> Path:
-    """The folder of a prepared problem; made if it is not there.
+    """Makes the folder of a prepared problem if it does not exist, and returns it.
 
     Args:
-        problem: The problem; its vocabularies are trained on the way if need be.
+        problem: The problem; its untrained vocabularies are trained on the way.
         data_dir: See `location.data_directory`.
-        progress: Called with how many are done, of how many (None where unknown), and of what.
+        progress: Called with the number done, the total (None where unknown), and what is counted.
         workers: Threads that encode; all cores by default. The bytes written do not depend on it.
 
     Raises:
-        DataError: Raw data is missing, damaged or filtered away.
-        ResourceError: No space or no permission, or another process is preparing the same.
+        DataError: Raw data is missing, damaged or all filtered out.
+        ResourceError: No space or no permission, or another process is preparing the same problem.
     """
     folder = folder_for(problem, data_dir)
     if (folder / MANIFEST).is_file():
@@ -71,7 +72,13 @@ def prepare_folder(
 def kept_examples(
     problem: Any, split: str, held_out: Mapping[str, Any] | None, dropped: Counter[str] | None = None
 ) -> Iterator[Example]:
-    """The raw examples of a split that have a record, in the order of the records; counts the others by reason.
+    """The raw examples of a split that have a record, in the order of the records.
+
+    Args:
+        problem: The problem.
+        split: The split.
+        held_out: What `choose_held_out` returned; None if nothing is held out.
+        dropped: Counts the examples that are left out, by reason.
 
     Raises:
         DataError: In place of whatever the problem's own code raises.
@@ -79,10 +86,11 @@ def kept_examples(
     validating = split == "validation" and held_out is not None
     source = "train" if validating else split
     limit = held_out["limit"] if held_out is not None and split in ("train", "validation") else None
+    of_buffers = held_out is not None and held_out.get("buffers", False)
     number = 1
     try:
         for example in problem.examples(source):
-            if limit is None or (text_hash(example) <= limit) == validating:
+            if limit is None or (content_hash(example, buffers=of_buffers)[0] <= limit) == validating:
                 reason = problem.reject(example)
                 if reason is None:
                     yield example
@@ -90,28 +98,29 @@ def kept_examples(
                     dropped[reason] += 1
             number += 1
     except Exception as error:
-        if _is_told_already(error):
+        if is_clear(error):
             raise
         raise _fault_of(problem, f"{source} example {number}", error) from error
 
 
-def text_hash(example: Mapping[str, Any]) -> int:
-    """64 bits that depend on the content of a raw example alone."""
-    text = json.dumps(example, sort_keys=True, ensure_ascii=False, default=lambda value: np.asarray(value).tolist())
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
 def choose_held_out(examples: Iterable[Example]) -> dict[str, int]:
-    """Which examples to hold out: 1 % (at least one, at most 2,000), those of the smallest hashes; equal texts stay together.
+    """Chooses the examples to hold out: 1 % (at least one, at most 2,000), those of the smallest hashes.
+
+    Examples of the same content stay together.
+
+    Returns:
+        The largest hash that is held out (`limit`), the number of examples (`records`), and `buffers` if any example holds
+        bytes or arrays, whose hash is another since they are not hashed as lists of numbers.
 
     Raises:
         DataError: There are fewer than two different examples.
     """
     counts: Counter[int] = Counter()
-    total, ceiling = 0, 2**64
+    total, ceiling, of_buffers = 0, 2**64, False
     for example in examples:
         total += 1
-        number = text_hash(example)
+        number, has_buffers = content_hash(example)
+        of_buffers |= has_buffers
         if number <= ceiling:
             counts[number] += 1
         if len(counts) > 2 * HELD_OUT_MOST:
@@ -127,11 +136,11 @@ def choose_held_out(examples: Iterable[Example]) -> dict[str, int]:
         if records and records + counts[number] > wanted:
             break
         limit, records = number, records + counts[number]
-    return {"limit": limit, "records": records}
+    return {"limit": limit, "records": records, **({"buffers": True} if of_buffers else {})}
 
 
 class _TrainingText:
-    """The kept training examples, read anew each time they are iterated."""
+    """The kept training examples; each iteration reads them again."""
 
     def __init__(self, problem: Any, held_out: Mapping[str, Any] | None, progress: Progress) -> None:
         self._arguments = problem, "train", held_out
@@ -173,7 +182,7 @@ def _build(problem: Any, folder: Path, progress: Progress, workers: int | None) 
         "held_out": held_out,
         "splits": notes,
     }
-    manifest = json.loads(json.dumps(manifest, default=str))  # the seal is of what a reader will see
+    manifest = json.loads(json.dumps(manifest, default=str))  # the seal covers what a reader will see
     text = json.dumps({**manifest, "seal": seal(manifest)}, indent=1, ensure_ascii=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
@@ -188,44 +197,108 @@ def _write_split(
     workers: int | None,
 ) -> dict[str, Any]:
     dropped: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     total = held_out["records"] if held_out is not None and split == "validation" else None
     writer = RecordWriter(folder, split, layout_of(stored))
-    counts: Counter[str] = Counter()
+    references = References(problem, folder, split) if _keeps_references(problem, split) else None
     raw = kept_examples(problem, split, held_out, dropped)
-    for chunk in _chunks(problem.cut(split, _encoded(problem, split, raw, counts, workers or os.cpu_count() or 1))):
-        writer.write(checked_columns(chunk, stored, f"{split} example", writer.count))
+    encoded = _encoded(problem, split, raw, dropped, counts, references, workers or cores())
+    for _, chunk in _Chunks(problem.cut(split, encoded)):
+        _write(problem, writer, chunk, stored)
         progress(writer.count, total, split)
     if not writer.count:
         raise _none_left(problem, split, dropped)
     if dropped:
         reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items())
         logger.warning("%s %s: left out %s", type(problem).__name__, split, reasons)
-    return {**writer.close(), "dropped": dict(dropped), "counts": dict(counts)}
+    note = {**writer.close(), "dropped": dict(dropped), "counts": dict(counts)}
+    return note if references is None else {**note, "references": references.close()}
+
+
+def _keeps_references(problem: Any, split: str) -> bool:
+    """Only evaluation compares with references, and only where each example makes one record."""
+    from kt2t.data.problem import Problem
+
+    return split != "train" and type(problem).cut is Problem.cut
+
+
+def _write(problem: Any, writer: RecordWriter, chunk: Sequence[Mapping[str, Any]], stored: Mapping[str, Any]) -> None:
+    from kt2t.data.problem import Problem
+
+    fields: Mapping[str, Feature] = flat(stored)
+    arrays = chunk if len(fields) == len(stored) else [flat(example) for example in chunk]
+    columns = checked_columns(arrays, fields, f"{writer.split} example", writer.count)
+    lengths: dict[str, list[int]] = {}
+    if type(problem).transformed_lengths is not Problem.transformed_lengths:
+        for example in chunk:
+            for field, length in problem.transformed_lengths(example).items():
+                lengths.setdefault(field, []).append(int(length))
+    writer.write(columns, lengths)
 
 
 def _encoded(
-    problem: Any, split: str, raw: Iterator[Example], counts: Counter[str], workers: int
-) -> Iterator[dict[str, np.ndarray]]:
-    """The encoded examples of a split in their order; adds up what the problem counts."""
+    problem: Any,
+    split: str,
+    raw: Iterator[Example],
+    dropped: Counter[str],
+    counts: Counter[str],
+    references: References | None,
+    workers: int,
+) -> Iterator[dict[str, Any]]:
+    """The encoded examples of a split in their order; adds up what the problem counts and writes references."""
 
-    def encode(numbered: tuple[int, Sequence[Example]]) -> tuple[list[dict[str, np.ndarray]], dict[str, int]]:
-        number, chunk = numbered
+    def encode(numbered: tuple[int, Sequence[Example]]) -> tuple[list[dict[str, Any]], dict[str, int], list[Any], Any]:
+        first, chunk = numbered
         try:
-            arrays = problem.encode_all(chunk)
-            return arrays, problem.counted(chunk, arrays)
+            kept, arrays, errors = encoded_or_skipped(problem, chunk)
+            lines = references.lines(kept, arrays) if references else []
+            return arrays, problem.counted(kept, arrays), lines, errors
         except Exception as error:
-            if _is_told_already(error):
+            if is_clear(error):
                 raise
             place, cause = _first_refused(problem, chunk, error)
-            raise _fault_of(problem, f"{split} example {number * CHUNK + place} of those kept", cause) from cause
+            raise _fault_of(problem, f"{split} example {first + place} of those kept", cause) from cause
 
-    for arrays, counted in _in_order(encode, enumerate(_chunks(raw)), workers):
+    chunks = _Chunks(raw, learns=True)
+    skipped = Skipped(split, problem.skip)
+    for arrays, counted, lines, errors in in_order(encode, chunks, workers):
+        chunks.learn(arrays)
+        skipped.add(errors)
+        dropped.update({"damage": len(errors)} if errors else {})
         counts.update(counted)
+        if references is not None:
+            references.write(lines)
         yield from arrays
 
 
+class _Chunks:
+    """Groups items into chunks of about `CHUNK_BYTES`, judged by the chunk before; yields `(first number, chunk)`.
+
+    Args:
+        items: What to group.
+        learns: Whether `learn` will be called; until then chunks stay small.
+    """
+
+    def __init__(self, items: Iterable[Any], learns: bool = False) -> None:
+        self._items = iter(items)
+        self._made: float | None = None if learns else 1.0
+
+    def __iter__(self) -> Iterator[tuple[int, list[Any]]]:
+        number, count = 0, min(FIRST_CHUNK, CHUNK)
+        while chunk := list(itertools.islice(self._items, count)):
+            size = bytes_of(chunk) / len(chunk)
+            yield number, chunk
+            number += len(chunk)
+            if self._made is not None:
+                count = max(1, min(CHUNK, int(CHUNK_BYTES / max(1.0, size, self._made))))
+
+    def learn(self, made: Sequence[Any]) -> None:
+        """Takes the size of what was made of a chunk into account, such as the recordings of some paths."""
+        self._made = bytes_of(made) / max(1, len(made))
+
+
 def _first_refused(problem: Any, chunk: Sequence[Example], error: Exception) -> tuple[int, Exception]:
-    """Which of some examples cannot be encoded, counted from 1, and what is raised for it."""
+    """The number of the first example that cannot be encoded, from 1, and the error that it raises."""
     for place, example in enumerate(chunk, 1):
         try:
             problem.encode_all([example])
@@ -234,21 +307,16 @@ def _first_refused(problem: Any, chunk: Sequence[Example], error: Exception) -> 
     return 1, error
 
 
-def _is_told_already(error: Exception) -> bool:
-    """Whether an error says itself what is wrong: one of ours, or one that tells of the machine."""
-    return isinstance(error, Kt2tError | MemoryError) or isinstance(error, OSError) and error.errno in OF_MACHINE
-
-
 def _fault_of(problem: Any, what: str, error: Exception) -> DataError:
     name = type(problem).__name__
-    said = f"{type(error).__name__}: {error}".rstrip(".: ")
-    return DataError(f"{what}: {name} ends with {said}. Mend the data or {name}; --debug tells the line.")
+    reason = f"{type(error).__name__}: {error}".rstrip(".: ")
+    return DataError(f"{what}: {name} ends with {reason}. Mend the data or {name}; --debug tells the line.")
 
 
 def _none_left(problem: Any, split: str, dropped: Mapping[str, int]) -> DataError:
     reasons = ", ".join(f"{count} with {reason}" for reason, count in dropped.items())
-    told = reasons or "there were none to begin with"
-    return DataError(f"no example of {type(problem).__name__} {split} is left: {told}. Check its files.")
+    reasons = reasons or "there were none to begin with"
+    return DataError(f"no example of {type(problem).__name__} {split} is left: {reasons}. Check its files.")
 
 
 def _save_vocabularies(vocabularies: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -260,31 +328,6 @@ def _save_vocabularies(vocabularies: Mapping[str, Any], folder: Path) -> dict[st
             vocabulary.save(folder / saved[id(vocabulary)])
         notes[field] = {"folder": saved[id(vocabulary)], "fingerprint": vocabulary.fingerprint}
     return notes
-
-
-def _in_order(function: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
-    """`function` of each item by several threads, in the order of the items, few of them waiting at a time."""
-    if workers == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Any] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _chunks(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    examples = iter(examples)
-    while chunk := list(itertools.islice(examples, CHUNK)):
-        yield chunk
 
 
 def _told(examples: Iterator[Example], progress: Progress, what: str) -> Iterator[Example]:

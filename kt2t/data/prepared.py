@@ -13,10 +13,11 @@ from kt2t.errors import DataError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+_RENAMED = {"given": "prompt_length"}  # fields of records that were written under an earlier name
 
 
 class Prepared:
-    """An open prepared folder. Opening checks that every file is there, has its size and holds its number of records.
+    """An open prepared folder. Opening checks that every file exists and has the right size and number of records.
 
     Args:
         folder: A folder that `prepare` made.
@@ -34,7 +35,7 @@ class Prepared:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that there are records of."""
+        """The splits that have records."""
         return tuple(self.manifest["splits"])
 
     def records(self, split: str) -> Records:
@@ -45,7 +46,8 @@ class Prepared:
         """
         if split not in self.manifest["splits"]:
             raise DataError(f"{split!r} is not a split of '{self.folder}'. There are: {', '.join(self.splits)}.")
-        return Records(self.folder, self.manifest["splits"][split], self.manifest["fields"])
+        layout = {_RENAMED.get(field, field): kind for field, kind in self.manifest["fields"].items()}
+        return Records(self.folder, self.manifest["splits"][split], layout)
 
     def verify(self) -> None:
         """Reads every file and compares its sha256.
@@ -59,10 +61,10 @@ class Prepared:
                 raise damaged(path, f"has sha256 {found}, expected {note['sha256']}")
 
     def restore_vocabularies(self, vocabularies: Mapping[str, Any]) -> None:
-        """Gives what was learnt to a problem's vocabularies.
+        """Restores a problem's vocabularies from the folder.
 
         Raises:
-            DataError: One of them is missing, damaged or not the one that the records were made with.
+            DataError: A vocabulary is missing or damaged, or the problem has another one than the records were made with.
         """
         from kt2t.data.vocabularies.vocabulary import Vocabulary
 
@@ -85,19 +87,20 @@ class Prepared:
 
     def _files(self) -> Iterator[tuple[Path, Mapping[str, Any]]]:
         for note in self.manifest["splits"].values():
-            for file in (*note["shards"], note["lengths"]):
-                yield self.folder / file["file"], file
+            for file in (*note["shards"], note["lengths"], note.get("references", {})):
+                if "file" in file:
+                    yield self.folder / file["file"], file
 
     def _check_names(self) -> None:
         expected = {path.name for path, _ in self._files()}
-        found = {path.name for path in self.folder.iterdir() if path.suffix in {".arrayrecord", ".npz"}}
+        found = {path.name for path in self.folder.iterdir() if path.suffix in {".arrayrecord", ".npz", ".jsonl"}}
         for names, word in ((expected - found, "lacks"), (found - expected, "has, beyond its manifest,")):
             if names:
                 raise damaged(self.folder / MANIFEST, f"does not fit: the folder {word} {', '.join(sorted(names))}")
 
     def _check_size(self, path: Path, note: Mapping[str, Any]) -> None:
         if path.is_symlink() or not path.is_file():
-            raise damaged(path, "is no file, as it was when it was written")
+            raise damaged(path, "is no file any more")
         size, records = path.stat().st_size, note.get("records")
         what = f"{records} records in {note['bytes']} bytes" if records is not None else f"{note['bytes']} bytes"
         if size != note["bytes"]:
@@ -129,5 +132,5 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def seal(manifest: Mapping[str, Any]) -> str:
-    """What tells whether a manifest is the one that was written: sha256 of its content, in hexadecimal."""
+    """The sha256 of a manifest's content, in hexadecimal, which shows whether the manifest was changed."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

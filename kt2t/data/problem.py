@@ -1,23 +1,26 @@
-"""What a problem is: raw examples, the features they become, and how a prediction is judged and shown."""
+"""The base class of problems: raw examples, the features they become, and how a prediction is judged and shown."""
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kt2t.data.answers import Answers
+from kt2t.data.lengths import check_max_length, limits_of, own_lengths
 from kt2t.data.shapes import SHAPES
 from kt2t.errors import DataError
-from kt2t.features import Feature
-from kt2t.registry import build, register
+from kt2t.features import flat
+from kt2t.registry import register
 
 if TYPE_CHECKING:
+    from kt2t.data.draw import Draw
     from kt2t.data.prepared import Prepared
     from kt2t.data.reader import Batches
+    from kt2t.data.records import Records
 
 Example = dict[str, Any]
 Progress = Callable[[int, "int | None", str], None]
@@ -26,7 +29,7 @@ logger = logging.getLogger("kt2t")
 
 
 def first_empty(example: Mapping[str, Any], fields: Iterable[str]) -> str | None:
-    """`empty` and the name of the first of these fields that is a text of nothing but spaces, if there is one."""
+    """`empty` and the name of the first of these fields whose text is empty or only white space; None if there is none."""
     for field in fields:
         value = example.get(field)
         if isinstance(value, str) and (not value or value.isspace()):
@@ -35,28 +38,28 @@ def first_empty(example: Mapping[str, Any], fields: Iterable[str]) -> str | None
 
 
 @register
-class Problem:
-    """Something to be learnt: examples in, batches and scores out.
+class Problem(Answers):
+    """A task to learn: raw examples in, batches and scores out.
 
-    A problem of your own says `splits`, `examples`, `encode` and `features`; the rest follows. A subclass with options of
-    its own names `loss` and `max_length` among them and hands them to `super().__init__`.
+    A problem of your own defines `splits`, `examples`, `encode` and `features`; the rest follows. A subclass with options of
+    its own takes `loss` and `max_length` as well and passes them to `super().__init__`.
 
     Args:
-        loss: The loss, or the node that describes it; cross-entropy without one.
-        max_length: In tokens, the end included. Longer examples are dropped in training and cut in evaluation.
+        loss: The loss, or the node that describes it; cross-entropy by default.
+        max_length: The most positions (tokens, for text; the end included) of every field, or of each named field:
+            `{inputs: 256, targets: 64}`. Longer examples are dropped in training and cut in evaluation.
 
     Raises:
-        ValueError: `max_length` is not positive.
+        ValueError: A `max_length` is not positive.
     """
 
-    # Options that change how records are used, not what stands in them.
+    # Options that change how records are used, not what records hold.
     training_options = frozenset({"loss", "max_length"})
-    # What `score` or `figures` gives beyond the scores themselves.
-    further_scores: tuple[str, ...] = ()
+    # How many examples of each split `prepare` may leave out because `encode` refuses them with a DataError.
+    skip = 0
 
-    def __init__(self, loss: Any = None, max_length: int | None = None) -> None:
-        if max_length is not None and max_length < 1:
-            raise ValueError(f"max_length: {max_length} is not positive.")
+    def __init__(self, loss: Any = None, max_length: int | dict[str, int] | None = None) -> None:
+        check_max_length(max_length)
         self.max_length = max_length
         self._loss = loss
         self._prepared: Prepared | None = None
@@ -67,57 +70,80 @@ class Problem:
         return ("train", "validation")
 
     def examples(self, split: str) -> Iterable[Example]:
-        """The raw examples of a split, each a mapping of field to text, whole number or sequence of them."""
+        """The raw examples of a split, the same each time: mappings of field to text, bytes, number, array or list."""
         raise NotImplementedError(f"{type(self).__name__} must define examples(split).")
 
-    def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """One raw example as arrays, field by field as `features` says, ends of sequences included."""
+    def encode(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        """Turns a raw example into arrays, one for each field of `stored`, ends of sequences included.
+
+        For a dict of targets: `{"targets": {key: array}, …}`.
+        """
         raise NotImplementedError(f"{type(self).__name__} must define encode(example).")
 
-    def features(self) -> dict[str, Feature]:
-        """What each field is."""
+    def features(self) -> dict[str, Any]:
+        """The feature of each field that a model reads or predicts; `targets` may be a dict of features."""
         raise NotImplementedError(f"{type(self).__name__} must define features().")
 
-    def expected_features(self) -> dict[str, Feature]:
-        """What each field will be: `features`, with the vocabulary sizes that were asked for where none is trained yet."""
+    def expected_features(self) -> dict[str, Any]:
+        """Like `features`, with the requested size where a vocabulary is not trained yet."""
         return self.features()
 
-    def encode_all(self, examples: Sequence[Mapping[str, Any]]) -> list[dict[str, np.ndarray]]:
-        """Many raw examples as arrays; worth overriding where many at once are cheaper."""
+    def encode_all(self, examples: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Encodes many raw examples; override it if many at once are cheaper."""
         return [self.encode(example) for example in examples]
 
-    def stored(self) -> dict[str, Feature]:
-        """What stands in a record: the features, and what else `seen` needs.
+    def stored(self) -> dict[str, Any]:
+        """The feature of each field of a record: `features`, unless `transform` makes these of something else.
 
-        A field `given`, one whole number, says how many targets at the start of a row are there to be read only: their
-        weight is zero.
+        A field `prompt_length`, one whole number, says how many targets at the start of an example are only read: they have
+        weight zero.
         """
         return self.features()
 
-    def cut(self, split: str, examples: Iterable[dict[str, np.ndarray]]) -> Iterable[dict[str, np.ndarray]]:
-        """Encoded examples as records, in their order; one each unless a problem cuts or joins them."""
+    def cut(self, split: str, examples: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+        """Turns encoded examples into records, in their order; override it to cut or join examples."""
         return examples
 
     def counted(self, examples: Sequence[Mapping[str, Any]], encoded: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        """What to count over the raw and the encoded examples of a split; the sums stand in its manifest."""
+        """Counts something over some raw and encoded examples; the sums over a split are in its manifest."""
+        return {}
+
+    def transformed_lengths(self, example: Mapping[str, Any]) -> dict[str, int]:
+        """The lengths, in raw values, of fields that an encoded example stores in another form than `features` says.
+
+        The plan needs them, because the number of bytes of an `Encoded` recording does not say how many samples it has.
+        """
         return {}
 
     def planned_lengths(self, split: str, lengths: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """The lengths of the records of a split as `seen` leaves them."""
+        """The lengths of a split's fields after `transform`, in raw values, from those of its records."""
         return lengths
 
-    def seen(
-        self, split: str, examples: list[dict[str, np.ndarray]], seed: int, epoch: int | None
-    ) -> list[dict[str, np.ndarray]]:
-        """What an epoch sees of records, a function of these arguments alone; `epoch` is None where nothing is random."""
-        return examples
+    def transform(self, split: str, example: dict[str, Any], draw: Draw | None) -> dict[str, Any]:
+        """Transforms a record for one epoch: decodes, augments, cuts. It must depend on its arguments alone.
+
+        Called on several threads. All randomness comes from `draw.generator()`.
+
+        Args:
+            split: The split.
+            example: The arrays of a record, by field of `stored`. They cannot be written to; return others.
+            draw: Identifies example and epoch; None in evaluation and samples, where nothing is random.
+
+        Returns:
+            An array for each field of `features`.
+        """
+        return example
 
     def reject(self, example: Mapping[str, Any]) -> str | None:
-        """Why a raw example is left out (`empty inputs`), or None to keep it."""
+        """The reason why a raw example is left out (`empty inputs`), or None to keep it."""
         return first_empty(example, example)
 
     def source_files(self) -> list[Path]:
-        """The files that the examples come from: those of the options `path` and `…_files`."""
+        """The files and folders that the examples come from: those of the options `path` and `…_files`.
+
+        A file is identified by its content. A folder stands for all files below it that are not hidden, and is identified by
+        their names, sizes and times: use it for folders of very many files.
+        """
         from kt2t.data.location import option_files
 
         return option_files(self)
@@ -127,10 +153,10 @@ class Problem:
         return {}
 
     def train_vocabularies(self, examples: Iterable[Example]) -> None:
-        """Trains the vocabularies that are not, from the raw training examples (an iterable that can be read again)."""
+        """Trains the untrained vocabularies from the raw training examples, an iterable that can be read several times."""
 
     def given_vocabularies(self) -> dict[str, str]:
-        """The fingerprints of the vocabularies that came trained, before any was trained or restored here."""
+        """Fingerprints of the vocabularies that were passed in already trained."""
         if self._given is None:
             vocabularies = self.vocabularies().items()
             self._given = {field: vocabulary.fingerprint for field, vocabulary in vocabularies if vocabulary.trained}
@@ -139,19 +165,20 @@ class Problem:
     def prepare(
         self, data_dir: str | Path | None = None, progress: Progress | None = None, verify: bool = False
     ) -> Path:
-        """Turns the raw examples into record files, once; opens them if they are there.
+        """Turns the raw examples into record files, or opens the files if they are there already.
 
         Args:
-            data_dir: Where prepared problems live; the environment's `KT2T_DATA` or `~/.cache/kt2t` by default.
-            progress: Called with how many are done, of how many (None where unknown), and of what.
-            verify: Also reads every file that is there again and compares its sha256.
+            data_dir: The folder of prepared problems; the environment's `KT2T_DATA` or `~/.cache/kt2t` by default.
+            progress: Called with the number done, the total (None where unknown), and what is counted.
+            verify: Also compares the sha256 of every prepared file.
 
         Returns:
-            The folder.
+            The folder of this problem.
 
         Raises:
-            DataError: Raw data is missing, damaged or filtered away; a prepared file is damaged.
-            ResourceError: No space or no permission, or another process is preparing the same.
+            DataError: Raw data is missing, damaged or all filtered out; a prepared file is damaged, or holds other examples
+                than `examples` gives now.
+            ResourceError: No space or no permission, or another process is preparing the same problem.
         """
         from kt2t.data.prepare import prepare_folder
 
@@ -161,10 +188,10 @@ class Problem:
         return self.prepared.folder
 
     def use(self, folder: str | Path) -> None:
-        """Opens a prepared folder and takes its vocabularies over.
+        """Opens a prepared folder and gives its vocabularies to this problem.
 
         Raises:
-            DataError: A file of it is missing or damaged, or a vocabulary is not the one it was made with.
+            DataError: A file is missing or damaged, or the problem has another vocabulary than the folder was made with.
         """
         from kt2t.data.prepared import Prepared
 
@@ -175,7 +202,7 @@ class Problem:
 
     @property
     def prepared(self) -> Prepared:
-        """The open prepared folder; prepares first if needed."""
+        """The open prepared folder; prepares the problem first if needed."""
         if self._prepared is None:
             self.prepare()
         if self._prepared is None:
@@ -183,7 +210,7 @@ class Problem:
         return self._prepared
 
     def find_prepared(self, data_dir: str | Path | None = None) -> bool:
-        """Opens the prepared folder if it is there already, by default at its default place; whether one is open now."""
+        """Opens the prepared folder if it exists; returns whether one is open now."""
         from kt2t.data.location import folder_for
 
         if self._prepared is None:
@@ -200,147 +227,111 @@ class Problem:
         seed: int = 0,
         start: int = 0,
         shuffle: bool | None = None,
-        max_length: int | None = None,
+        max_length: int | dict[str, int] | None = None,
         multiple: int = 1,
         shapes: int = SHAPES,
         pack: int | None = None,
         bucket_step: float | None = None,
     ) -> Batches:
-        """The batches of a split: endless and shuffled for `train`, each example once, in order of length, otherwise.
+        """The batches of a split: endless and shuffled for `train`; for other splits each example once, in order of length.
 
         Args:
-            tokens: Positions of the longest field per batch, padding counted (4,096 when `rows` is not given either).
-            rows: Examples per batch, instead.
-            seed: Decides the order.
-            start: The step of the first batch, to go on where a run stopped.
-            shuffle: Says otherwise whether to shuffle and repeat.
-            max_length: In place of the problem's own.
+            tokens: Positions of the longest field per batch, padding counted (4,096 if `rows` is not given either).
+            rows: Examples per batch, instead of `tokens`.
+            seed: Decides the order, and what `transform` draws.
+            start: The step of the first batch, to continue where a run stopped.
+            shuffle: Overrides whether to shuffle and repeat.
+            max_length: Overrides the problem's own.
             multiple: The rows of each batch are a multiple of this; missing ones are rows of weight zero.
-            shapes: The most shapes that batches may have; more of them have less padding.
-            pack: In training, rows of so many positions for every field, which several examples share; tokens // pack rows
-                a batch.
-            bucket_step: The shapes of Tensor2Tensor's batches instead, by its length_bucket_step, which is usually 1.1.
+            shapes: The most shapes that batches may have; more shapes have less padding.
+            pack: For training: rows of this many positions for every field, which several examples share; a batch has
+                tokens // pack rows.
+            bucket_step: Uses the shapes of Tensor2Tensor's batches, with this length_bucket_step; it is usually 1.1.
 
         Raises:
-            DataError: No such split, or nothing is left of it.
+            DataError: No such split, or no example of it is left.
             ValueError: Options that do not go together, or a field that cannot be packed.
         """
         from kt2t.data.packing import check_packable
         from kt2t.data.plan import Plan
         from kt2t.data.reader import Batches
+        from kt2t.data.transform import Transform
 
         training = split == "train" if shuffle is None else shuffle
+        features = self.features()
         if pack is not None:
-            check_packable(self.features())
+            check_packable(features)
         records = self.prepared.records(split)
+        lengths = self._positions(split, records)
         if tokens is None and rows is None:
-            tokens, rows = (4096, None) if records.lengths else (None, 32)
+            tokens, rows = (4096, None) if lengths else (None, 32)
         plan = Plan(
-            self.planned_lengths(split, records.lengths),
+            lengths,
             count=len(records),
             tokens=tokens,
             rows=rows,
             seed=seed,
             shuffle=training,
-            max_length=max_length or self.max_length,
+            max_length=limits_of(max_length or self.max_length, features),
             multiple=multiple,
             shapes=shapes,
             pack=pack,
             bucket_step=bucket_step,
         )
         if pack is not None:
-            logger.info("%s %s: %s", type(self).__name__, split, plan.packed())
+            logger.info("%s %s: %s", type(self).__name__, split, plan.packing_summary())
         if plan.dropped or plan.cut:
-            logger.warning("%s %s: %s", type(self).__name__, split, plan.story())
-        seen = functools.partial(self.seen, split, seed=seed)
-        return Batches(records, plan, self.features(), start=start, repeat=training, seen=seen)
+            logger.warning("%s %s: %s", type(self).__name__, split, plan.summary())
+        transform = Transform(self, split, seed) if self._transforms() else None
+        return Batches(records, plan, features, start=start, repeat=training, transform=transform)
 
-    def sample(self, n: int, split: str = "validation", offset: int = 0) -> dict[str, np.ndarray]:
-        """The features and targets of `n` examples in the order of the records, as one batch."""
-        from kt2t.data.reader import collate
+    def _transforms(self) -> bool:
+        """Whether the problem has a transform of its own; records of others are used as they are."""
+        return type(self).transform is not Problem.transform
+
+    def _positions(self, split: str, records: Records) -> dict[str, np.ndarray]:
+        """For each field with a length of its own, the positions of every record of a split."""
+        kind, stored, features = type(self), flat(self.stored()), self.features()
+        others = {field: feature for field, feature in flat(features).items() if stored.get(field) != feature}
+        for field, feature in others.items():
+            if not self._transforms():
+                raise DataError(
+                    f"{kind.__name__} stores {field} as {stored.get(field)!r}, not as {feature!r}. "
+                    f"Define {kind.__name__}.transform to make one of the other."
+                )
+        lengths = self.planned_lengths(split, records.lengths)
+        positions = {}
+        for field, feature in own_lengths(features).items():
+            measured = kind.transformed_lengths is not Problem.transformed_lengths
+            measured |= kind.planned_lengths is not Problem.planned_lengths
+            if field not in lengths or field in others and not measured:
+                raise DataError(
+                    f"nothing says how long {field} of {kind.__name__} is once it is transformed. "
+                    f"Define {kind.__name__}.transformed_lengths and prepare the problem again, or define planned_lengths."
+                )
+            positions[field] = feature.positions(lengths[field])
+        return positions
+
+    def sample(self, n: int, split: str = "validation", offset: int = 0) -> dict[str, Any]:
+        """Features and targets of `n` examples as one batch, in the order of the records."""
+        from kt2t.data.padding import collate
+        from kt2t.data.transform import Transform
 
         records = self.prepared.records(split)
-        examples = records.read(np.arange(offset, min(offset + n, len(records))))
-        examples = self.seen(split, examples, seed=0, epoch=None)
+        indices = np.arange(offset, min(offset + n, len(records)))
+        examples = Transform(self, split, 0)(records, indices, None) if self._transforms() else records.read(indices)
         features, targets, _ = collate(examples, self.features(), max_length=self.max_length)
         return {**features, "targets": targets}
 
-    def references(self, split: str) -> list[dict[str, str]]:
-        """The fields of every example of a split as text, in the order of the records."""
-        from kt2t.data.prepare import kept_examples
+    def references(self, split: str) -> list[dict[str, Any]]:
+        """The fields of every example of a split as `decode` returns them, in the order of the records.
 
-        manifest = self.prepared.manifest
-        return [self.texts(example) for example in kept_examples(self, split, manifest["held_out"])]
-
-    def texts(self, example: Mapping[str, Any]) -> dict[str, str]:
-        """The fields of a raw example as text: text as it is, everything else as `decode` shows it."""
-        encoded = None
-        shown = {}
-        for field, value in example.items():
-            if not isinstance(value, str):
-                encoded = encoded or self.encode(example)
-                value = self.decode(field, encoded[field]) if field in encoded else str(value)
-            shown[field] = value
-        return shown
-
-    def loss(self) -> Any:
-        """The loss of the targets."""
-        if self._loss is None:
-            from kt2t.losses import CrossEntropy
-
-            return CrossEntropy()
-        return build(self._loss, "loss")
-
-    def metrics(self) -> list[Any]:
-        """What is measured on tensors, in training and evaluation."""
-        from kt2t.metrics import Perplexity, SequenceAccuracy, TokenAccuracy
-
-        return [TokenAccuracy(), SequenceAccuracy(), Perplexity()]
-
-    def scores(self) -> list[Any]:
-        """What is measured on decoded text."""
-        from kt2t.scores import ExactMatch
-
-        return [ExactMatch()]
-
-    def score(self, predictions: Sequence[str], references: Sequence[Any]) -> dict[str, float]:
-        """Every score of decoded targets against the references (texts, or what `references` returns).
-
-        Raises:
-            ValueError: Their numbers differ.
+        The text of an evaluation split is the raw text as it was when the problem was prepared.
         """
-        if len(predictions) != len(references):
-            raise ValueError(f"{len(predictions)} predictions for {len(references)} references.")
-        expected = [line["targets"] if isinstance(line, Mapping) else line for line in references]
-        results: dict[str, float] = {}
-        for score in self.scores():
-            results.update(score(list(predictions), expected))
-        return results
+        from kt2t.data.prepare import kept_examples
+        from kt2t.data.references import read_references
 
-    def figures(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
-        """Further figures that follow from the metrics of a whole split, each with the signature that tells how."""
-        return {}
-
-    def decode(self, field: str, ids: Iterable[int]) -> str:
-        """The text that the ids of a field stand for, up to the end of the sequence."""
-        ids = [int(one) for one in np.atleast_1d(np.asarray(ids))]
-        vocabulary = self.vocabularies().get(field)
-        return " ".join(map(str, ids)) if vocabulary is None else vocabulary.decode(ids)
-
-    def show(self, decoded: Any, features: Mapping[str, Any] | None = None) -> str:
-        """Printable text for what `generate` returns, with the sample's own fields above each if given."""
-        ids = decoded["ids"] if isinstance(decoded, Mapping) else getattr(decoded, "ids", decoded)
-        lines = []
-        for row, hypotheses in enumerate(ids):
-            for field in ("inputs", "targets") if features is not None else ():
-                if field in (features or {}):
-                    lines.append(f"{field:>10}: {self.decode(field, np.asarray((features or {})[field][row]))}")
-            lines.extend(f"{'predicted':>10}: {text}" for text in self._hypotheses(hypotheses))
-        return "\n".join(lines)
-
-    def _hypotheses(self, hypotheses: Any) -> Iterator[str]:
-        if isinstance(hypotheses, str):
-            yield hypotheses
-            return
-        for ids in np.atleast_2d(np.asarray(hypotheses)):
-            yield self.decode("targets", ids)
+        kept = read_references(self, split)
+        if kept is not None:
+            return kept
+        return [self.values(example) for example in kept_examples(self, split, self.prepared.manifest["held_out"])]

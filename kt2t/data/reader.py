@@ -1,59 +1,62 @@
-"""Plan and records to batches, read ahead on a thread so that the model never waits."""
+"""Turns plan and records into batches, read ahead so that the model never waits."""
 
 from __future__ import annotations
 
-import atexit
-import faulthandler
-import functools
-import queue
-import sys
-import threading
+import contextlib
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from kt2t.data.plan import Plan
+from kt2t.data.in_order import cores, in_order
+from kt2t.data.padding import Batch, collate, fed
+from kt2t.data.plan import BatchPlan, Plan
+from kt2t.data.read_ahead import read_ahead
 from kt2t.data.records import Arrays, Records
-from kt2t.errors import StalledError
-from kt2t.features import Feature, Text
+from kt2t.features import flat
 
-Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
-PATIENCE = 600.0  # seconds that the next batch is waited for
+PATIENCE = 600.0  # seconds to wait for the next batch
+PART = 16  # records that one thread transforms at a time
 
 
 class Batches:
     """The batches `(features, targets, sample_weight)` of a plan, as NumPy arrays.
 
-    Iterating begins at the batch `start`, each time anew; training batches never end, others end with the split. `len` is the
-    number of batches of one pass over the examples. The reading thread ends with the iterator.
+    With a dict of targets, `targets` and `sample_weight` are dicts with the same keys.
 
-    `failure` is what kept the latest `dataset` from giving a batch: TensorFlow tells of it in an error of its own.
+    Iterating starts anew at the batch of step `start`. Training batches (`repeat`) never end; others end with the split.
+    `len` is the number of batches of one pass over the examples. The threads end with the iterator.
+
+    `failure` is the exception that stopped the last `dataset`; TensorFlow hides it.
 
     Args:
-        records: Where the examples are.
-        plan: Which of them make up which batch.
-        features: What their fields are.
+        records: The records of the split.
+        plan: Decides which records make up which batch.
+        features: The feature of each field; `targets` may be a dict of features.
         start: The step of the first batch.
         repeat: Whether to go on for ever.
-        depth: How many batches are read ahead.
+        depth: The most batches that are read ahead.
+        transform: `(records, indices, epoch) → examples`, run on several threads; see `transform.Transform`. The batches do not
+            depend on the number of threads. Without it, records are read on one thread and used as they are.
         workers: Processes that share each batch.
-        worker: Which of them this is, from 0.
-        seen: `(examples, epoch) → examples`, what an epoch makes of the records; `epoch` is None where every one is the same.
+        worker: Which of these processes this is, from 0.
+        threads: Threads that transform; one for each core by default.
     """
 
     def __init__(
         self,
         records: Records,
         plan: Plan,
-        features: Mapping[str, Feature],
+        features: Mapping[str, Any],
         start: int = 0,
         repeat: bool = True,
         depth: int = 8,
-        seen: Callable[..., list[Arrays]] | None = None,
+        transform: Callable[[Records, np.ndarray, int | None], list[Arrays]] | None = None,
         workers: int = 1,
         worker: int = 0,
+        threads: int | None = None,
     ) -> None:
         if start < 0:
             raise ValueError(f"start: {start} is negative.")
@@ -63,8 +66,9 @@ class Batches:
         self.start = start
         self.repeat = repeat
         self.depth = depth
-        self.seen = seen
+        self.transform = transform
         self.workers, self.worker = workers, worker
+        self.threads = threads or cores()
         self.failure: Exception | None = None
 
     def __len__(self) -> int:
@@ -76,69 +80,55 @@ class Batches:
         return self.plan.pack is not None
 
     def __iter__(self) -> Iterator[Batch]:
-        stop = threading.Event()
-        ready: queue.Queue[Any] = queue.Queue(self.depth)
-        thread = threading.Thread(target=self._read_ahead, args=(ready, stop), name="kt2t reader", daemon=True)
-        thread.start()
-        # A thread that is inside compiled code when the interpreter ends would abort the process.
-        end = functools.partial(_end, ready, stop, thread)
-        atexit.register(end)
-        try:
-            while (item := _taken(ready)) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stop.set()  # without waiting: this may run while the interpreter ends, when threads no longer do
-            atexit.unregister(end)
+        return read_ahead(self._batches, self.depth, PATIENCE)
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step; with several workers the rows of this one."""
-        plan = self.plan.batch(step)
-        indices = self._mine(plan.indices)
-        real = indices >= 0
-        arrays = self.records.read(indices[real])
-        if self.seen is not None:
-            arrays = self.seen(arrays, epoch=step // len(self.plan) if self.plan.shuffle else None)
-        found = iter(arrays)
-        rows = [[next(found) for _ in range(count)] for count in real.reshape(len(real), -1).sum(1)]
-        return collate(rows, self.features, plan.shape)
+        """The batch of a step; with several workers, this worker's rows."""
+        plan = self._planned(step)
+        return self._collated(plan, self._examples(plan.indices[plan.indices >= 0], self._epoch(step)))
 
     def at(self, start: int) -> Batches:
-        """The same batches from another step on."""
+        """The same batches from another step on.
+
+        To continue training where an optimizer is: `batches.at(int(model.optimizer.iterations))`.
+        """
         return self._with(start=start)
 
+    def once(self) -> Batches:
+        """The same batches for one pass over the examples: those of the first epoch, where batches repeat."""
+        return self._with(repeat=False, start=0) if self.repeat else self
+
     def shared(self, workers: int, worker: int) -> Batches:
-        """The rows of one of several workers, as many for each; rows of weight zero fill up what is missing."""
+        """The rows of one of several workers, the same number for each; rows of weight zero fill up."""
         return self._with(workers=workers, worker=worker)
 
     def signature(self) -> tuple[dict[str, Any], Any, Any]:
-        """Shape (None where it varies) and dtype of every array of a batch, in a batch's structure."""
-        features: dict[str, Any] = {}
-        for field, feature in self.features.items():
-            if field != "targets" or isinstance(feature, Text):
-                features[field] = ((None, *feature.shape), feature.dtype)
-                if feature.has_segments:
-                    features[f"{field}_segments"] = ((None, None), "int32")
-        target = self.features["targets"]
-        weight = (None, None) if target.has_segments else (None,)
-        return features, ((None, *target.shape), target.dtype), (weight, "float32")
+        """Shape (None where it varies) and dtype of every array of a batch, in the structure of a batch."""
+        fields, features = flat(self.features), {}
+        for field in fed(self.features):
+            features[field] = _kind(fields, field)
+            if fields[field].has_segments:
+                features[f"{field}_segments"] = ((None, None), "int32")
+        targets = self.features["targets"]
+        if isinstance(targets, Mapping):
+            names = {key: f"targets.{key}" for key in targets}
+            kinds = {key: _kind(fields, name) for key, name in names.items()}
+            return features, kinds, {key: _weight(fields, name) for key, name in names.items()}
+        return features, _kind(fields, "targets"), _weight(fields, "targets")
 
     def dataset(self) -> Any:
-        """What Keras's `fit` takes on the backend in use: a `tf.data.Dataset` on TensorFlow, elsewhere a generator."""
+        """The batches as Keras's `fit` takes them: a `tf.data.Dataset` on TensorFlow, a generator on other backends."""
         import keras
 
         if keras.backend.backend() != "tensorflow":
             return iter(self)
         import tensorflow as tf
 
-        features, targets, weight = self.signature()
-        kinds = (
-            {name: tf.TensorSpec(*kind) for name, kind in features.items()},
-            tf.TensorSpec(*targets),
-            tf.TensorSpec(*weight),
+        kinds = tuple(
+            {key: tf.TensorSpec(*kind) for key, kind in part.items()} if isinstance(part, Mapping) else tf.TensorSpec(*part)
+            for part in self.signature()
         )
-        flat = tf.nest.flatten(kinds)
+        arrays = tf.nest.flatten(kinds)
         self.failure = None
         feed = _Feed(self)
         # TensorFlow keeps the function of a `numpy_function` for ever; the dataset alone shall keep the feed.
@@ -150,8 +140,8 @@ class Batches:
         # Neither `from_generator` nor TensorFlow's own prefetching: a call of Python that they have under way when the
         # interpreter ends is waited for without end. The thread of `__iter__` reads ahead instead.
         def batch(step: Any) -> Any:
-            arrays = tf.numpy_function(read, [step], [kind.dtype for kind in flat])
-            shaped = [tf.ensure_shape(array, kind.shape) for array, kind in zip(arrays, flat, strict=True)]
+            found = tf.numpy_function(read, [step], [kind.dtype for kind in arrays])
+            shaped = [tf.ensure_shape(array, kind.shape) for array, kind in zip(found, arrays, strict=True)]
             return tf.nest.pack_sequence_as(kinds, shaped)
 
         steps = tf.data.Dataset.counter(self.start) if self.repeat else tf.data.Dataset.range(self.start, len(self))
@@ -165,28 +155,61 @@ class Batches:
         return dataset
 
     def _with(self, **changed: Any) -> Batches:
-        names = ("records", "plan", "features", "start", "repeat", "depth", "seen", "workers", "worker")
+        names = ("records", "plan", "features", "start", "repeat", "depth", "transform", "workers", "worker", "threads")
         return Batches(**{**{name: getattr(self, name) for name in names}, **changed})
 
-    def _mine(self, indices: np.ndarray) -> np.ndarray:
-        missing = -len(indices) % self.workers
-        filled = np.concatenate([indices, np.full((missing, *indices.shape[1:]), -1, indices.dtype)])
-        return filled[self.worker :: self.workers]
+    def _batches(self) -> Generator[Batch, None, None]:
+        """The batches from `start` on, transformed on all threads."""
+        if self.transform is None:
+            yield from map(self.batch, self._steps())
+            return
+        planned: deque[BatchPlan] = deque()
+        parts = in_order(lambda part: (self._examples(*part[:2]), part[2]), self._parts(planned), self.threads)
+        examples: list[Arrays] = []
+        with contextlib.closing(parts):  # type: ignore[type-var]
+            for part, is_last in parts:
+                examples += part
+                if is_last:
+                    yield self._collated(planned.popleft(), examples)
+                    examples = []
+
+    def _parts(self, planned: deque[BatchPlan]) -> Iterator[tuple[np.ndarray, int | None, bool]]:
+        """The records of each batch in parts, with the epoch and whether the part is the batch's last.
+
+        Appends each batch to `planned` before its parts.
+        """
+        for step in self._steps():
+            plan = self._planned(step)
+            planned.append(plan)
+            indices = plan.indices[plan.indices >= 0]
+            for begin in range(0, max(1, len(indices)), PART):
+                yield indices[begin : begin + PART], self._epoch(step), begin + PART >= len(indices)
+
+    def _planned(self, step: int) -> BatchPlan:
+        """This worker's rows of a batch, as many as every worker has."""
+        plan = self.plan.batch(step)
+        missing = -len(plan.indices) % self.workers
+        filled = np.concatenate([plan.indices, np.full((missing, *plan.indices.shape[1:]), -1, plan.indices.dtype)])
+        return BatchPlan(filled[self.worker :: self.workers], plan.shape)
+
+    def _epoch(self, step: int) -> int | None:
+        return step // len(self.plan) if self.plan.shuffle else None
+
+    def _examples(self, indices: np.ndarray, epoch: int | None) -> list[Arrays]:
+        if self.transform is None:
+            return self.records.read(indices)
+        return self.transform(self.records, indices, epoch)
+
+    def _collated(self, plan: BatchPlan, examples: list[Arrays]) -> Batch:
+        found = iter(examples)
+        counts = (plan.indices >= 0).reshape(len(plan.indices), -1).sum(1)
+        return collate([[next(found) for _ in range(count)] for count in counts], self.features, plan.shape)
 
     def _steps(self) -> Iterator[int]:
         step = self.start
         while self.repeat or step < len(self.plan):
             yield step
             step += 1
-
-    def _read_ahead(self, ready: queue.Queue[Any], stop: threading.Event) -> None:
-        try:
-            for step in self._steps():
-                if not _offered(ready, self.batch(step), stop):
-                    return
-            _offered(ready, None, stop)
-        except BaseException as error:
-            _offered(ready, error, stop)
 
 
 class _Feed:
@@ -209,102 +232,9 @@ class _Feed:
         return batch
 
 
-def collate(
-    examples: Sequence[Arrays | Sequence[Arrays] | None],
-    features: Mapping[str, Feature],
-    shape: Mapping[str, int] | None = None,
-    max_length: int | None = None,
-) -> Batch:
-    """Pads examples to one batch, with segments and weights.
-
-    The examples of a packed row follow each other in every field, under the same segment numbers, which count from 1.
-
-    Args:
-        examples: The arrays of each row; several of a packed row, none or None for a row of weight zero.
-        features: What the fields are.
-        shape: The padded length of each field of variable length; the longest example's without it. What is longer is cut.
-        max_length: The most for lengths that are not given.
-
-    Returns:
-        Features, targets and sample weights. Text targets stand among the features as well, with their segments. The first
-        `given` targets of an example that has such a number weigh nothing.
-    """
-    batch: dict[str, np.ndarray] = {}
-    targets = weight = np.ones(len(examples), np.float32)
-    rows = [[] if row is None else [row] if isinstance(row, Mapping) else row for row in examples]
-    for field, feature in features.items():
-        length = (shape or {}).get(field) if feature.has_segments else None
-        values, segments = _stacked([[e[field] for e in row] for row in rows], feature, length, max_length)
-        if field == "targets":
-            targets, weight = values, (segments > 0).astype(np.float32)
-            for place, row in enumerate(rows):
-                _unweigh_given(weight[place], row)
-        if field != "targets" or isinstance(feature, Text):
-            batch[field] = values
-            if feature.has_segments:
-                batch[f"{field}_segments"] = segments
-    return batch, targets, weight
+def _kind(fields: Mapping[str, Any], field: str) -> tuple[tuple[int | None, ...], str]:
+    return (None, *fields[field].shape), fields[field].dtype
 
 
-def _unweigh_given(weight: np.ndarray, row: Sequence[Arrays]) -> None:
-    begin = 0
-    for example in row:
-        if "given" in example:
-            weight[begin : begin + int(example["given"])] = 0
-        begin += np.size(example["targets"])
-
-
-def _stacked(
-    rows: Sequence[Sequence[Any]], feature: Feature, length: int | None, max_length: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The padded values, and which part of the row is real there, from 1: per position where lengths vary, else per row."""
-    if not feature.has_segments:
-        stacked = np.zeros((len(rows), *(size or 0 for size in feature.shape)), feature.dtype)
-        real = np.zeros(len(rows), np.int32)
-        for place, row in enumerate(rows):
-            if row:
-                stacked[place], real[place] = row[0], 1
-        return stacked, real
-    if length is None:
-        length = max([1, *(sum(map(len, row)) for row in rows)])
-        length = min(length, max_length or length)
-    stacked = np.zeros((len(rows), length, *(size or 0 for size in feature.shape[1:])), feature.dtype)
-    real = np.zeros((len(rows), length), np.int32)
-    for place, row in enumerate(rows):
-        begin = 0
-        for number, part in enumerate(row, 1):
-            end = min(begin + len(part), length)
-            stacked[place, begin:end], real[place, begin:end] = part[: end - begin], number
-            begin = end
-    return stacked, real
-
-
-def _offered(ready: queue.Queue[Any], item: Any, stop: threading.Event) -> bool:
-    """Waits for room in the queue; False when nobody will take any more."""
-    while not stop.is_set():
-        try:
-            ready.put(item, timeout=0.1)
-            return True
-        except queue.Full:
-            continue
-    return False
-
-
-def _taken(ready: queue.Queue[Any]) -> Any:
-    """The next of a queue, or an end of the waiting with the stack of every thread, which shows what it waits for."""
-    try:
-        return ready.get(timeout=PATIENCE)
-    except queue.Empty:
-        faulthandler.dump_traceback(sys.__stderr__ or 2, all_threads=True)
-        return StalledError(
-            f"no batch came for {PATIENCE:g} seconds; the thread 'kt2t reader' waits where its stack, above, ends. See "
-            "whether the disk or the network of the prepared data answers, then start again: training continues."
-        )
-
-
-def _end(ready: queue.Queue[Any], stop: threading.Event, thread: threading.Thread) -> None:
-    """Ends a reading thread, and the wait of whoever waits for it."""
-    stop.set()
-    thread.join()
-    if ready.empty():
-        ready.put_nowait(None)
+def _weight(fields: Mapping[str, Any], field: str) -> tuple[tuple[None, ...], str]:
+    return (None, None) if fields[field].has_segments else (None,), "float32"

@@ -1,4 +1,4 @@
-"""Record files: the arrays of each example, in ArrayRecord shards that are read at random and know when they are damaged."""
+"""Record files: the arrays of each example, in ArrayRecord shards with random access and checksums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from kt2t.disk import sha256
 from kt2t.errors import DataError
-from kt2t.features import Feature
+from kt2t.features import flat
 
 SHARD_BYTES = 64 * 2**20
 # Not compressed: one example is too short to shrink much (captions by 15 %), and zstd makes writing it take five times as long.
@@ -26,19 +26,37 @@ Columns = Mapping[str, Sequence[np.ndarray]]
 Layout = dict[str, dict[str, Any]]
 
 
-def layout_of(features: Mapping[str, Feature]) -> Layout:
-    """What stands in a record, in order: `{field: {"dtype": …, "rank": …, "varies": …}}`."""
+def layout_of(features: Mapping[str, Any]) -> Layout:
+    """The fields of a record in their order: `{field: {"dtype": …, "rank": …, "varies": …}}`.
+
+    A dict of features is stored field by field, as `targets.KEY`.
+    """
     return {
         field: {"dtype": feature.dtype, "rank": len(feature.shape), "varies": feature.has_segments}
-        for field, feature in sorted(features.items())
+        for field, feature in sorted(flat(features).items())
     }
 
 
+def nested(values: Arrays, features: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `flat`: puts the values of a dict of features (`targets.KEY`) into a dict again."""
+    if not any(isinstance(feature, Mapping) for feature in features.values()):
+        return values
+    spread = {f"{name}.{key}": (name, key) for name, of in features.items() if isinstance(of, Mapping) for key in of}
+    found: dict[str, Any] = {}
+    for field, value in values.items():
+        if field in spread:
+            name, key = spread[field]
+            found.setdefault(name, {})[key] = value
+        else:
+            found[field] = value
+    return found
+
+
 def pack(columns: Columns, layout: Layout) -> Iterator[bytes]:
-    """The bytes of each example: its crc32, then the sizes and the values of each field, little-endian, in steps of 4 bytes.
+    """The bytes of each example: a crc32, then the sizes and the values of each field, little-endian, padded to 4 bytes.
 
     Args:
-        columns: Of each field the arrays of all examples, at least one.
+        columns: For each field, the arrays of all examples; at least one example.
         layout: See `layout_of`.
     """
     parts = [part for field, kind in layout.items() for part in _parts(columns[field], kind)]
@@ -48,7 +66,7 @@ def pack(columns: Columns, layout: Layout) -> Iterator[bytes]:
 
 
 def _parts(column: Sequence[np.ndarray], kind: Mapping[str, Any]) -> Iterator[Iterable[bytes]]:
-    """The bytes of each example for the sizes of a field, then those for its values, and what fills these up."""
+    """The bytes of one field of each example: its sizes, then its values, then the padding to 4 bytes."""
     rank, dtype = kind["rank"], _stored(kind["dtype"])
     if rank:
         sizes, width = np.array([values.shape for values in column], "<u4").tobytes(), 4 * rank
@@ -74,7 +92,7 @@ def unpack(record: bytes, layout: Layout) -> Arrays:
         example[field] = np.frombuffer(record, dtype, count, place).reshape(shape)
         place += -(-count * dtype.itemsize // 4) * 4
     if place != len(record):
-        raise ValueError(f"it has {len(record)} bytes where its fields take {place}")
+        raise ValueError(f"it has {len(record)} bytes; its fields take {place}")
     return example
 
 
@@ -84,21 +102,21 @@ def _stored(dtype: str) -> np.dtype[Any]:
 
 
 def verify(record: bytes) -> None:
-    """Whether a record's crc32 is that of what follows it.
+    """Compares a record's crc32 with that of its content.
 
     Raises:
-        ValueError: It is not.
+        ValueError: They differ.
     """
     if len(record) < 4 or struct.unpack_from("<I", record)[0] != zlib.crc32(memoryview(record)[4:]):
         raise ValueError("its crc32 does not match")
 
 
 class RecordWriter:
-    """Writes the records of one split: shards of about 64 MB in the order given, and the lengths of each field.
+    """Writes the records of one split in shards of about 64 MB, and the lengths of the fields of variable length.
 
     Args:
-        folder: Where the files go.
-        split: What their names begin with.
+        folder: The folder of the files.
+        split: The files' names begin with it.
         layout: See `layout_of`.
     """
 
@@ -112,8 +130,13 @@ class RecordWriter:
         self._writer: Any = None
         self._bytes = 0
 
-    def write(self, columns: Columns) -> None:
-        """Appends examples, at least one; of each field the arrays of all of them."""
+    def write(self, columns: Columns, lengths: Mapping[str, Iterable[int]] | None = None) -> None:
+        """Appends examples, at least one.
+
+        Args:
+            columns: For each field, the arrays of all examples.
+            lengths: Lengths to note for fields that the reader transforms, in place of their stored lengths.
+        """
         for record in pack(columns, self.layout):
             if self._writer is None or self._bytes >= SHARD_BYTES:
                 self._next_shard()
@@ -121,11 +144,12 @@ class RecordWriter:
             self._bytes += len(record)
             self._counts[-1] += 1
             self.count += 1
-        for field, lengths in self._lengths.items():
-            lengths.extend(map(len, columns[field]))
+        stored = {field: map(len, columns[field]) for field, kind in self.layout.items() if kind["varies"]}
+        for field, values in {**stored, **(lengths or {})}.items():
+            self._lengths.setdefault(field, array("i")).extend(values)
 
     def close(self) -> dict[str, Any]:
-        """Finishes the files; what the manifest says about them."""
+        """Finishes the files and returns their note for the manifest."""
         if self._writer is None:
             self._next_shard()
         self._writer.close()
@@ -157,8 +181,8 @@ class Records:
 
     Args:
         folder: The prepared folder.
-        note: What its manifest says about the split.
-        layout: What stands in a record.
+        note: The split's note in the manifest.
+        layout: The fields of a record; see `layout_of`.
     """
 
     def __init__(self, folder: Path, note: Mapping[str, Any], layout: Layout) -> None:
@@ -189,7 +213,7 @@ class Records:
         return examples
 
     def places(self, indices: Sequence[int] | np.ndarray) -> list[tuple[str, int]]:
-        """Where these records lie: the file's name, and which record of the file, from 0."""
+        """The file name of each record, and its number in that file, from 0."""
         shards, numbers = self._places(indices)
         files = [shard["file"] for shard in self._note["shards"]]
         return [(files[shard], number) for shard, number in zip(shards.tolist(), numbers.tolist(), strict=True)]
@@ -242,10 +266,10 @@ class Records:
 
 
 def open_shard(path: Path) -> Any:
-    """An ArrayRecord reader for random access.
+    """Opens a shard for random access.
 
     Raises:
-        DataError: It is no readable shard.
+        DataError: It cannot be opened.
     """
     from array_record.python.array_record_module import ArrayRecordReader
 
@@ -256,10 +280,10 @@ def open_shard(path: Path) -> Any:
 
 
 def damaged(path: Path, what: str) -> DataError:
-    """The error for a prepared file that is not what was written."""
+    """Returns the error for a prepared file that differs from what was written."""
     return DataError(f"'{path}' {what}. Delete the folder '{path.parent}' and prepare the problem again.")
 
 
 def file_note(path: Path) -> dict[str, Any]:
-    """Name, size and sha256 of a file, as they stand in a manifest."""
+    """Name, size and sha256 of a file, for a manifest."""
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}

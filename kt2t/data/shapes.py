@@ -1,4 +1,4 @@
-"""Batches of examples of similar lengths, one a row: few shapes, little padding."""
+"""Batches of examples of similar lengths, one in each row: few shapes, little padding."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 WORTH = 0.0002
-SHAPES = 24  # of the batches of a split, where nothing else is asked for
+SHAPES = 24  # the most shapes of the batches of a split, by default
 
 
 @dataclass
@@ -18,19 +18,20 @@ class Group:
         shape: The padded length of each field.
         rows: Of each batch.
         members: The examples, in order of length.
-        heir: The number of the group that takes what does not fill a batch; it comes later and is at least as long.
+        taker: The number of the group that takes the examples that do not fill a batch; it comes later and is at least as
+            long in every field.
     """
 
     shape: tuple[int, ...]
     rows: int
     members: np.ndarray
-    heir: int | None = field(default=None)
+    taker: int | None = field(default=None)
 
 
 class PaddedBatches:
-    """Batches of the examples of one group each, with the shape of the group; every epoch has the same number of batches.
+    """Batches that each hold examples of one group, with the shape of the group; every epoch has the same number of batches.
 
-    What is left of a group fills up a group of longer examples; empty rows fill what is left then.
+    The examples of a group that do not fill a batch go to a group of longer examples. Empty rows fill the last batches.
 
     Args:
         groups: See `length_groups`.
@@ -54,10 +55,10 @@ class PaddedBatches:
         for number, group in enumerate(self.groups):
             members = group.members if chance is None else chance.permutation(group.members)
             members = np.concatenate([left[number], members])
-            if group.heir is not None:
+            if group.taker is not None:
                 keep = len(members) // group.rows * group.rows
                 members, rest = members[:keep], members[keep:]
-                left[group.heir] = np.concatenate([left[group.heir], rest])
+                left[group.taker] = np.concatenate([left[group.taker], rest])
             filled = np.full(-(-len(members) // group.rows) * group.rows, -1, np.int64)
             filled[: len(members)] = members
             batches += [(rows, group.shape) for rows in filled.reshape(-1, group.rows)]
@@ -69,8 +70,8 @@ def length_groups(
 ) -> list[Group]:
     """Divides examples into at most `shapes` groups with little padding, shortest first.
 
-    Starting with one group, the cut that saves the most padding is made again and again: along one field, at one length. Too
-    small a part is not cut off.
+    Starts with one group and repeatedly makes the cut that saves the most padding: along one field, at one length. A part
+    that is too small is not cut off.
 
     Args:
         table: (examples, fields) lengths.
@@ -159,14 +160,14 @@ def _ordered(
         rows = int(budget.rows_for(shape.max(initial=0)[None])[0])
         enough = -(-len(members) // budget.multiple) * budget.multiple
         groups.append(Group(tuple(max(int(size), 1) for size in shape), min(rows, enough), members))
-    return with_heirs(sorted(groups, key=lambda group: (sum(group.shape), group.shape)))
+    return with_takers(sorted(groups, key=lambda group: (sum(group.shape), group.shape)))
 
 
-def with_heirs(groups: list[Group]) -> list[Group]:
-    """The same groups, each with the first later one as heir that is at least as long in every field."""
+def with_takers(groups: list[Group]) -> list[Group]:
+    """Sets the taker of each group: the first later group that is at least as long in every field."""
     for place, group in enumerate(groups):
-        heirs = (later for later in range(place + 1, len(groups)) if _covers(groups[later].shape, group.shape))
-        group.heir = next(heirs, None)
+        takers = (later for later in range(place + 1, len(groups)) if _covers(groups[later].shape, group.shape))
+        group.taker = next(takers, None)
     return groups
 
 
@@ -175,11 +176,11 @@ def _covers(larger: tuple[int, ...], smaller: tuple[int, ...]) -> bool:
 
 
 def _batch_counts(groups: list[Group]) -> list[int]:
-    """How many examples each group has in an epoch, what it inherits included and what it hands on not."""
+    """How many examples each group has in an epoch, after groups have handed on what does not fill a batch."""
     counts = [len(group.members) for group in groups]
     for number, group in enumerate(groups):
-        if group.heir is not None:
+        if group.taker is not None:
             rest = counts[number] % group.rows
             counts[number] -= rest
-            counts[group.heir] += rest
+            counts[group.taker] += rest
     return counts

@@ -8,10 +8,10 @@ TABLE = {
     "Greedy": "greedy",
     "Sample": "sample",
     "Search": "search",
-    "asked": "asking",
     "decode": "loop",
-    "has_source": "asking",
-    "without_fillers": "asking",
+    "has_source": "batch_inputs",
+    "without_answers": "batch_inputs",
+    "without_fillers": "batch_inputs",
 }
 
 __getattr__, __dir__ = exports(__name__, TABLE)

@@ -6,6 +6,8 @@ TABLE = {
     "Attention": "attention",
     "AudioEmbedding": "audio_embedding",
     "Cache": "cache",
+    "Convolutions": "convolutions",
+    "DenseStack": "dense_stack",
     "Dropout": "dropout",
     "FeatureMapEmbedding": "feature_map_embedding",
     "FeedForward": "feed_forward",

@@ -4,6 +4,7 @@ from kt2t.registry import exports
 
 TABLE = {
     "EditDistance": "edit_distance",
+    "F1": "f1",
     "Perplexity": "perplexity",
     "SequenceAccuracy": "sequence_accuracy",
     "TokenAccuracy": "token_accuracy",

@@ -3,6 +3,8 @@
 from kt2t.registry import exports
 
 TABLE = {
+    "ConvolutionalReader": "convolutional_reader",
+    "DenseReader": "dense_reader",
     "EncoderDecoder": "encoder_decoder",
     "LSTMSeq2Seq": "lstm_seq2seq",
     "LanguageModel": "language_model",

@@ -100,7 +100,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
         search = registry.build(decode, "decode", "report.decode")
         if not isinstance(search, Search):
             raise RecipeError(f"{decode['type']!r} is not a search.", path="report.decode.type")
-        _check_best(recipe, problem, [metric.name for metric in metrics])
+        _check_best(recipe, problem, metrics)
     return Assembly(recipe, problem, model, search, _full(recipe, problem, model, described))
 
 
@@ -158,14 +158,17 @@ def _full(recipe: Recipe, problem: Problem, model: Any, optimizer: dict[str, Any
     return full
 
 
-def _check_best(recipe: Recipe, problem: Problem, metrics: list[str]) -> None:
+def _check_best(recipe: Recipe, problem: Problem, metrics: Any) -> None:
     from kt2t.callbacks.logs import bare
+    from kt2t.data.judging import by_name, keyed
 
     best = recipe.report.best
     if best is None:
         return
-    scores = [score.name for score in problem.scores()] + list(problem.further_scores) if recipe.report.score else []
-    known = [*scores, *metrics, "loss"]
+    scores = [*by_name(problem.scores()), *problem.derived_metric_names] if recipe.report.score else []
+    targets: Any = problem.features()["targets"]
+    losses = [keyed(targets, key, "loss") for key in targets] if isinstance(targets, dict) else []
+    known = list(dict.fromkeys([*scores, *by_name(metrics), *losses, "loss"]))
     if bare(best) not in known:
         raise RecipeError(f"{best!r} is not measured. {nearest(best, known)}".rstrip(), path="report.best")
 

@@ -89,7 +89,7 @@ def evaluate_model(
     told = keras.callbacks.LambdaCallback(on_test_batch_end=lambda batch, logs: tell(batch + 1, count, "batches"))
     logs = model.evaluate(batches, callbacks=[told], verbose=0, return_dict=True)
     evaluation = Evaluation(split, step, {name: float(value) for name, value in logs.items()})
-    for name, (value, signature) in problem.figures(split, evaluation.metrics).items():
+    for name, (value, signature) in problem.derived_metrics(split, evaluation.metrics).items():
         evaluation.scores[name] = value
         evaluation.signatures[name] = signature
     if not hasattr(model, "generate"):

@@ -145,7 +145,7 @@ def _callbacks(
     ]
     if innermost(assembly.model.optimizer).use_ema:
         found.append(callbacks.EvaluatingAverages())
-    if report.score and (problem.scores() or problem.further_scores):
+    if report.score and (problem.scores() or problem.derived_metric_names):
         found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit, **recipe.train.shapes))
     found.append(
         callbacks.Checkpointing(

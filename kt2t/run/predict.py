@@ -94,17 +94,19 @@ class Predictor:
     def _decoded(
         self, examples: Sequence[dict[str, np.ndarray]], tokens: int
     ) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        from kt2t.data.lengths import limits_of
+        from kt2t.data.padding import collate
         from kt2t.data.plan import Plan
-        from kt2t.data.reader import collate
         from kt2t.decoding import without_fillers
 
         if not examples:
             return
-        longest = self.problem.max_length
-        lengths = np.array([max(1, len(example[self.field])) for example in examples], np.int64)
+        fields = self.problem.features()
+        longest = limits_of(self.problem.max_length, fields).get(self.field)
+        lengths = fields[self.field].positions([max(1, len(example[self.field])) for example in examples])
         if longest is not None and (cut := int((lengths > longest).sum())):
             logger.warning("%d lines are longer than %d tokens and were cut.", cut, longest)
-        features = {name: kind for name, kind in self.problem.features().items() if name in examples[0]}
+        features = {name: kind for name, kind in fields.items() if name in examples[0]}
         plan = Plan({self.field: lengths}, tokens=max(tokens, int(lengths.max())), shuffle=False, max_length=longest)
         for number, batch in enumerate(plan.epoch(0)):
             rows = [examples[index] if index >= 0 else None for index in batch.indices]

@@ -1,14 +1,18 @@
-"""The share of predictions that are right to the last character."""
+"""The share of predictions that are right as a whole."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from kt2t.registry import register
-from kt2t.scores.score import Score
+from kt2t.scores.score import Score, are_equal
 
 
 @register
 class ExactMatch(Score):
     """The share of predictions equal to their reference, or to one of their references, from 0 to 1.
+
+    A text is right to the last character, a list of tags in every tag, an array in every number.
 
     Shapes:
         n predictions, n references (or lists of references) → {"exact_match": share}
@@ -24,16 +28,16 @@ class ExactMatch(Score):
     def __init__(self, strip: bool = False) -> None:
         self.strip = strip
 
-    def compute(self, predictions: list[str], references: list[list[str]]) -> dict[str, float]:
+    def compute(self, predictions: list[Any], references: list[list[Any]]) -> dict[str, float]:
         right = sum(
-            self._compared(prediction) in map(self._compared, several)
+            any(are_equal(self._compared(prediction), self._compared(one)) for one in several)
             for prediction, several in zip(predictions, references, strict=True)
         )
         return {self.name: right / len(predictions)}
 
     @property
     def signature(self) -> str:
-        return "exact_match|strip:" + ("yes" if self.strip else "no")
+        return f"{self.name}|strip:" + ("yes" if self.strip else "no")
 
-    def _compared(self, text: str) -> str:
-        return text.strip() if self.strip else text
+    def _compared(self, value: Any) -> Any:
+        return value.strip() if self.strip and isinstance(value, str) else value

@@ -1,43 +1,66 @@
-"""What a score is: predictions and references in, named figures out."""
+"""What a score is: predictions and references in, named values out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 
 class Score:
-    """Compares decoded texts with references.
+    """Compares decoded values (texts, names of classes, lists of tags, numbers) with references.
 
-    A reference is a text, or a list of texts any of which may serve as reference for its prediction. A subclass has
-    `name`, the figure that recipes name in `report.best`, and `compute`.
+    A reference is a value like its prediction, or a list of such values any of which may serve as reference. A subclass has
+    `name`, under which recipes find it in `report.best`, and `compute`.
     """
 
     name: ClassVar[str]
 
-    def score(self, predictions: Sequence[str], references: Sequence[str | Sequence[str]]) -> dict[str, float]:
-        """The figures by name.
+    def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
+        """The scores by name.
 
         Raises:
             ValueError: There are no predictions, or not as many as references, or a prediction has no reference.
         """
-        if not predictions or len(predictions) != len(references):
+        if not len(predictions) or len(predictions) != len(references):
             raise ValueError(
                 f"{self.name} compares {len(predictions)} predictions with {len(references)} references. "
                 "Give one reference, or list of references, for each of at least one prediction."
             )
-        several = [[reference] if isinstance(reference, str) else list(reference) for reference in references]
+        pairs = zip(predictions, references, strict=True)
+        several = [list(right) if _are_several(found, right) else [right] for found, right in pairs]
         if not all(several):
             raise ValueError(f"{self.name}: prediction {several.index([])} has no reference. Give at least one.")
         return self.compute(list(predictions), several)
 
     __call__ = score
 
-    def compute(self, predictions: list[str], references: list[list[str]]) -> dict[str, float]:
-        """The figures by name, for at least one prediction, each with a list of references."""
+    def compute(self, predictions: list[Any], references: list[list[Any]]) -> dict[str, float]:
+        """The scores by name, for at least one prediction, each with a list of references."""
         raise NotImplementedError
 
     @property
     def signature(self) -> str:
-        """What another must know to get the same figure."""
+        """What another must know to get the same value."""
         raise NotImplementedError
+
+
+def _are_several(prediction: Any, reference: Any) -> bool:
+    """Whether a reference is a list of values: a list that is nested deeper than the prediction."""
+    return isinstance(reference, list | tuple) and _depth(reference) > _depth(prediction)
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, list | tuple):
+        return 1 + (_depth(value[0]) if len(value) else 0)
+    return value.ndim if isinstance(value, np.ndarray) else 0
+
+
+def are_equal(one: Any, other: Any) -> bool:
+    """Whether two values are the same: texts, numbers, and lists or arrays of them, element by element."""
+    if isinstance(one, str) or isinstance(other, str):
+        return bool(isinstance(one, str) and isinstance(other, str) and one == other)
+    if any(isinstance(value, list | tuple | np.ndarray) for value in (one, other)):
+        return np.shape(one) == np.shape(other) and bool(np.array_equal(np.asarray(one), np.asarray(other)))
+    return bool(one == other)

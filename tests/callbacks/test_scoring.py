@@ -48,7 +48,7 @@ class FakeProblem:
     def references(self, split):
         return [{"targets": f"text {index}"} for index in range(len(LENGTHS))]
 
-    def figures(self, split, metrics):
+    def derived_metrics(self, split, metrics):
         return {"bits": (metrics["loss"] * 2, "how")} if metrics else {}
 
     def decode(self, field, ids):
@@ -151,7 +151,7 @@ def test_texts_that_answer_nothing_have_no_scores():
     assert scored(Texts())[0] == {"loss": 1.0}
 
 
-def test_figures_follow_from_the_validation_metrics_even_where_nothing_is_decoded():
+def test_derived_metrics_follow_from_the_validation_metrics_even_where_nothing_is_decoded():
     callback = Scoring(FakeProblem(scores=()))
     callback.set_model(SimpleNamespace(stop_signal=None))
     logs = {"loss": 1.0, "val_loss": 3.0}

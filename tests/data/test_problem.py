@@ -107,7 +107,8 @@ def test_too_long_ones_are_said(caplog):
 def test_loss_metrics_and_a_missing_split():
     assert type(Parity().loss()).__name__ == "CrossEntropy"
     assert type(Parity(loss={"type": "CrossEntropy", "label_smoothing": 0.1}).loss()).__name__ == "CrossEntropy"
-    assert len(Parity().metrics()) == 3
+    assert [metric.name for metric in Parity().metrics()] == ["accuracy", "perplexity"]
+    assert [metric.name for metric in Doubled().metrics()] == ["token_accuracy", "sequence_accuracy", "perplexity"]
     with pytest.raises(DataError, match="'test' is not a split"):
         Parity().batches("test")
 

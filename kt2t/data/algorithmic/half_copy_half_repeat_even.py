@@ -26,7 +26,7 @@ class HalfCopyHalfRepeatEven(Algorithmic):
     Source: a task of this kind in talks on Tensor2Tensor, 2018; the definition is ours.
     """
 
-    further_scores = ("accepted", "copies", "repeats")
+    derived_metric_names = ("accepted", "copies", "repeats")
 
     def answer(self, inputs: np.ndarray, chance: np.random.Generator) -> np.ndarray:
         return inputs if chance.random() < 0.5 else repeat_even(inputs)

@@ -1,7 +1,8 @@
-"""Text to be continued: documents cut into windows, for language models."""
+"""Problems of language models: text cut into windows."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from kt2t.data.draw import Draw
 from kt2t.data.language.text_figures import bits_per_byte, word_perplexity
 from kt2t.data.language.windows import evaluation_windows, training_windows, window_at
 from kt2t.data.problem import Example
@@ -21,32 +23,32 @@ from kt2t.registry import register
 Arrays = dict[str, np.ndarray]
 
 
-class Given(Feature):
-    """How many targets at the start of a record are context: one whole number, of weight zero each."""
+class PromptLength(Feature):
+    """How many targets at the start of a record are context, which is only read: one whole number."""
 
 
 @register
 class RunningText(TextToText):
-    """Base of the problems of language models: text files, cut into windows of `length` tokens. A subclass has `files`.
+    """Base of the problems of language models: text files, cut into windows of `length` tokens. A subclass defines `files`.
 
-    Training: every epoch cuts the text from another place on, so that a token has a different context each time; the epoch
-    and the seed decide which. Evaluation: windows overlap, each `stride` tokens on, and what stood in the window before is
-    context of weight zero. So every token counts once, with at least `length` - `stride` tokens before it (in a document's
-    first window, with all there are). A figure depends on this context, so the signature of each tells it.
+    Training: every epoch starts its windows at another place, so that a token has a different context each time. Seed and
+    epoch decide the place. Evaluation: each window starts `stride` tokens after the one before. The tokens that were in the
+    window before are context of weight zero. So every token counts once, with at least `length` - `stride` tokens before it
+    (in a document's first window, with all there are). The values depend on this context, so their signatures say it.
 
-    Without validation files, the last part of the training text is held out: characters are counted, not examples, and
-    the text is cut in two at one place (of documents, whole ones go to the side on which they begin).
+    Without validation files, the last part of the training text is held out. Characters are counted, not examples, and
+    the text is cut in two at one place (a document goes whole to the side on which it begins).
 
     Shapes:
         targets: up to `length` tokens
 
     Args:
         path: A file or folder of the subclass's own.
-        length: Of a window, in tokens.
-        stride: Tokens that each further window of evaluation adds; half of `length` unless given.
-        documents: What keeps its windows to itself and closes with an end: nothing (`one` text, without any end), each of the
-            `files`, or each of the `lines`.
-        held_out: Share of the training text that is for validation, where no validation files are named.
+        length: Tokens of a window.
+        stride: Tokens that each further window of evaluation adds; half of `length` by default.
+        documents: What is a document of its own, which shares no window and closes with an end token: each of the `files`,
+            each of the `lines`, or nothing (`one` text, without an end token).
+        held_out: Share of the training text that is held out for validation if no validation files are named.
         vocabulary: Bytes by default.
         loss: See `Problem`.
 
@@ -54,9 +56,9 @@ class RunningText(TextToText):
         ValueError: An option out of its range.
     """
 
-    # Longer than a window is nothing, and what a window is decides the records.
+    # No record is longer than a window, so there is no `max_length`; all other options decide the records.
     training_options = frozenset({"loss"})
-    further_scores = ("word_perplexity", "bits_per_byte")
+    derived_metric_names = ("word_perplexity", "bits_per_byte")
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class RunningText(TextToText):
         self.held_out = held_out
 
     def files(self) -> dict[str, list[Path]]:
-        """The text files of each split, in their order."""
+        """The text files of each split, in the order in which they are read."""
         raise NotImplementedError(f"{type(self).__name__} must define files().")
 
     def fields(self) -> tuple[str, ...]:
@@ -125,7 +127,7 @@ class RunningText(TextToText):
         return encoded
 
     def stored(self) -> dict[str, Feature]:
-        return {**self.features(), "given": Given()}
+        return {**self.features(), "prompt_length": PromptLength()}
 
     def cut(self, split: str, examples: Iterable[Arrays]) -> Iterator[Arrays]:
         rows = (example["targets"] for example in examples)
@@ -133,10 +135,10 @@ class RunningText(TextToText):
         for text in texts:
             if split == "train":
                 for record in training_windows(text, self.length):
-                    yield {"targets": record, "given": np.array(0, np.int32)}
+                    yield {"targets": record, "prompt_length": np.array(0, np.int32)}
             else:
-                for window, given in evaluation_windows(text, self.length, self.stride):
-                    yield {"targets": window, "given": np.array(given, np.int32)}
+                for window, context in evaluation_windows(text, self.length, self.stride):
+                    yield {"targets": window, "prompt_length": np.array(context, np.int32)}
 
     def counted(self, examples: Sequence[Mapping[str, Any]], encoded: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         ends = len(examples) if self.documents == "lines" else 0
@@ -150,12 +152,11 @@ class RunningText(TextToText):
     def planned_lengths(self, split: str, lengths: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         return {field: np.minimum(sizes, self.length) for field, sizes in lengths.items()}
 
-    def seen(self, split: str, examples: list[Arrays], seed: int, epoch: int | None) -> list[Arrays]:
+    def transform(self, split: str, example: Arrays, draw: Draw | None) -> Arrays:
         if split != "train":
-            return examples
-        chance = np.random.SeedSequence([seed, epoch or 0]).generate_state(1)[0]
-        phase = 0 if epoch is None else int(chance) % self.length
-        return [{**example, "targets": window_at(example["targets"], self.length, phase)} for example in examples]
+            return example
+        phase = 0 if draw is None else _chance_of(draw.seed, draw.epoch) % self.length
+        return {**example, "targets": window_at(example["targets"], self.length, phase)}
 
     def metrics(self) -> list[Any]:
         from kt2t.metrics import Perplexity, TokenAccuracy
@@ -165,20 +166,20 @@ class RunningText(TextToText):
     def scores(self) -> list[Any]:
         return []
 
-    def figures(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
+    def derived_metrics(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
         counts = self.prepared.manifest["splits"][split].get("counts")
         perplexity = metrics.get("perplexity", 0.0)
         if not counts or not 0 < perplexity < math.inf:
             return {}
         nats = math.log(perplexity) * counts["tokens"]
         found = {"word_perplexity": (word_perplexity(nats, counts["words"]), self._signature("words", split))}
-        if self._vocabularies["targets"].lossless:  # else part of the text is not predicted at all
+        if self._vocabularies["targets"].lossless:  # otherwise the model does not predict all of the text
             found["bits_per_byte"] = (bits_per_byte(nats, counts["bytes"]), self._signature("bytes", split))
         return found
 
     def decode(self, field: str, ids: Iterable[int]) -> str:
         text = super().decode(field, ids)
-        # Of one text each line is encoded for itself, with a space in front that is not the text's own.
+        # The lines of one text are encoded one by one; some vocabularies put a space in front of each.
         joined = self.documents == "one" and self._vocabularies["targets"].begins_with_space
         return text.replace("\n ", "\n") if joined else text
 
@@ -194,7 +195,7 @@ class RunningText(TextToText):
         return texts if self.documents == "one" else (text[:-1] for text in texts)
 
     def _share(self, texts: Iterator[str], again: Iterable[str], split: str) -> Iterator[str]:
-        """The part of the training text that belongs to a split; `again` are the same texts, to be measured."""
+        """The part of the training text that belongs to a split; `again` iterates over the same texts, to count them."""
         left = int(sum(map(len, again)) * (1 - self.held_out))
         for text in texts:
             if self.documents != "one":
@@ -203,3 +204,9 @@ class RunningText(TextToText):
             elif part := text[: max(0, left)] if split == "train" else text[max(0, left) :]:
                 yield part
             left -= len(text)
+
+
+@functools.lru_cache(maxsize=64)
+def _chance_of(seed: int, epoch: int) -> int:
+    """The random number of an epoch: all windows of an epoch begin at the same phase, so that they touch."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])

@@ -50,7 +50,7 @@ class Multi30k(Translation):
         source_vocabulary: Any = None,
         target_vocabulary: Any = None,
         loss: Any = None,
-        max_length: int | None = None,
+        max_length: int | dict[str, int] | None = None,
     ) -> None:
         if source == target:
             raise ValueError(f"target: {target!r} is the source as well. Choose another language.")

@@ -47,7 +47,7 @@ class ParallelText(Translation):
         source_vocabulary: Any = None,
         target_vocabulary: Any = None,
         loss: Any = None,
-        max_length: int | None = None,
+        max_length: int | dict[str, int] | None = None,
         target_space: int | None = None,
     ) -> None:
         super().__init__(

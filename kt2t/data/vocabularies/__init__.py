@@ -5,7 +5,9 @@ from kt2t.registry import exports
 TABLE = {
     "Bytes": "bytes",
     "Characters": "characters",
+    "Classes": "classes",
     "ClosedWords": "closed_words",
+    "ShapedWords": "shaped_words",
     "SubwordTextEncoder": "subword_text_encoder",
     "Subwords": "subwords",
     "Symbols": "symbols",

@@ -145,7 +145,7 @@ def test_figures_of_a_model_that_knows_nothing(folder):
     # every byte costs ln 258 nats, whatever its context
     made = problem(folder)
     counts = made.prepared.manifest["splits"]["validation"]["counts"]
-    found = made.figures("validation", {"perplexity": 258.0})
+    found = made.derived_metrics("validation", {"perplexity": 258.0})
     assert found["bits_per_byte"][0] == pytest.approx(math.log2(258))
     assert found["word_perplexity"][0] == pytest.approx(258 ** (counts["bytes"] / counts["words"]))
     assert found["bits_per_byte"][1] == f"bytes:{counts['bytes']}|context:8 to 15 tokens|documents:one"
@@ -170,7 +170,7 @@ def test_evaluation_of_a_run_tells_them_with_their_signatures(folder):
 def test_what_a_vocabulary_loses_has_no_bits(folder):
     made = problem(folder, vocabulary=ClosedWords(size=6))
     made.prepare()
-    found = made.figures("validation", {"perplexity": 4.0})
+    found = made.derived_metrics("validation", {"perplexity": 4.0})
     assert set(found) == {"word_perplexity"}
     assert found["word_perplexity"][0] == pytest.approx(4.0), "a word is a token"
 

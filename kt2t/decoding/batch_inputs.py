@@ -1,4 +1,4 @@
-"""What a model is asked, out of a batch that has the answers too."""
+"""What of a batch a model may see when it answers: not the answers, and no rows that are no example."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def has_source(fields: Iterable[str]) -> bool:
-    """Whether there is anything to answer to; with targets alone a model continues a text, and nothing is right or wrong.
+    """Whether a model has anything to answer to; with targets alone it continues a text, and nothing is right or wrong.
 
     Args:
         fields: The names of features, of a problem or of a batch.
@@ -17,14 +17,14 @@ def has_source(fields: Iterable[str]) -> bool:
     return any(name != "targets" and not name.endswith("_segments") for name in fields)
 
 
-def asked(features: Mapping[str, Any]) -> dict[str, Any]:
-    """The features to give to `generate`: as they are where there is a source, else the first half of each target.
+def without_answers(features: Mapping[str, Any]) -> dict[str, Any]:
+    """The features of a batch or sample without its targets; if there is nothing else, the first half of each target.
 
-    `generate` takes the targets of a model without a source as the beginning of its answer, so that whole ones would
-    leave it nothing to say.
+    `generate` takes the targets of a model without a source as the beginning of its answer. Given whole targets, it would
+    have nothing left to write.
     """
     if has_source(features):
-        return dict(features)
+        return {name: value for name, value in features.items() if name not in ("targets", "targets_segments")}
     targets = np.asarray(features["targets"])
     real = np.asarray(features.get("targets_segments", targets)) != 0
     first = np.cumsum(real, axis=1) <= real.sum(1, keepdims=True) // 2
@@ -34,7 +34,7 @@ def asked(features: Mapping[str, Any]) -> dict[str, Any]:
 def without_fillers(features: Mapping[str, Any], indices: np.ndarray) -> dict[str, np.ndarray]:
     """The same shapes, with the first real row in place of each row that is no example.
 
-    A row without a source seldom ends, and a batch is decoded until all its rows have.
+    An empty row seldom ends, and a batch is decoded until all its rows have ended.
 
     Args:
         features: Arrays with as many rows as `indices`.

@@ -1,0 +1,1 @@
+"""Problems that give each word a tag."""
