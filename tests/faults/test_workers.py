@@ -232,7 +232,7 @@ def test_w02_the_other_of_a_frozen_worker_is_status_7_within_ten_seconds(story):
 
 def test_w03_one_worker_asked_to_stop_stops_both_at_the_same_saved_step(story):
     statuses, seconds = story["asked"]["ends"]
-    assert statuses == [143, 143] and seconds < 30  # 1 s on a quiet machine: benchmarks/signals.py
+    assert statuses == [143, 143] and seconds < 30  # 1 s on a quiet machine: tests/campaigns/signals.py
     ended = [re.search(r"\(step (\d+)\)", said).group(1) for said in story["asked"]["said"]]
     assert ended[0] == ended[1] == str(story["asked"]["steps"][-1])
     for said in story["asked"]["said"]:
