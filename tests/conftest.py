@@ -25,6 +25,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import cost_table  # noqa: E402
 import on_jax  # noqa: E402
 from golden_files import DATA, without  # noqa: E402
+from nursery import Nursery  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -105,20 +106,35 @@ report: {every: 4, best: exact_match, score_limit: 16, samples: 2}
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_data: Path) -> Path:
-    """The file of a recipe that trains the toy model at once; the working folder is a fresh one, its data is shared."""
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_data: Path) -> Path:
+    """A fresh working folder; prepared data is shared by all tests."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KT2T_DATA", str(tiny_data))
-    file = tmp_path / "tiny.yaml"
+    return tmp_path
+
+
+@pytest.fixture
+def tiny(workplace: Path) -> Path:
+    """The file of a recipe that trains the toy model, in the working folder."""
+    file = workplace / "tiny.yaml"
     file.write_text(TINY.replace("MODEL", TOY), encoding="utf-8")
     return file
 
 
 @pytest.fixture
-def tiny_transformer(tiny: Path) -> Path:
+def tiny_transformer(workplace: Path) -> Path:
     """The same recipe with a small Transformer, for tests in which the model is the point."""
-    tiny.write_text(TINY.replace("MODEL", TRANSFORMER), encoding="utf-8")
-    return tiny
+    file = workplace / "tiny.yaml"
+    file.write_text(TINY.replace("MODEL", TRANSFORMER), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """Starts processes that have imported everything: see `nursery.py`."""
+    started = Nursery(tmp_path_factory.mktemp("nursery"))
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,9 @@ def test_no_files_import_each_other_in_a_cycle():
 def test_a_cycle_is_found_wherever_it_is():
     graph = {"a": {"b", "c"}, "b": {"d"}, "c": set(), "d": {"e", "b"}, "e": {"c", "d"}, "f": {"f"}, "g": {"a"}}
     assert _cycles(graph) == {frozenset("bde")}
-    guarded = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import kt2t.disk\nelse:\n    import kt2t.errors\n"
+    guarded = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import kt2t.disk\nelse:\n    import kt2t.errors\n"
+    )
     found = {name for _, name in _runtime_imports(ast.parse(guarded))}
     assert "kt2t.errors" in found and "kt2t.disk" not in found
 

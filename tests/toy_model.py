@@ -38,8 +38,9 @@ class Toy(Decodes, Model):
         if hidden_dim < 1:
             raise ValueError(f"hidden_dim: {hidden_dim} is not positive.")
         dtype = self.dtype_policy.name
-        self.inputs_embedding, self.targets_embedding = (
-            TokenEmbedding(self.features[name].vocabulary_size, hidden_dim, dtype=dtype) for name in ("inputs", "targets")
+        self.targets_embedding, self.inputs_embedding = (
+            TokenEmbedding(self.features[name].vocabulary_size, hidden_dim, dtype=dtype)
+            for name in ("targets", "inputs")
         )
         self.blocks = [keras.layers.Dense(hidden_dim, "tanh", dtype=dtype) for _ in range(num_layers)]
         self.dropout = Dropout(dropout, dtype=dtype)

@@ -110,8 +110,8 @@ def test_k05_a_file_of_the_checkpoint_lost_is_status_4_where_just_that_one_is_wa
     ("row", "there", "here", "sentences"),
     [
         ("k06", "hidden_dim: 16", "hidden_dim: 8", ["has shape [7, 16], the model's has [7, 8]"]),
-        ("k07 more", "num_layers: 1", "num_layers: 2", ["encoder.layers.1.attention.norm.scale is missing"]),
-        ("k07 fewer", "norm: pre", "norm: post", ["encoder.norm.scale is not in the model"]),
+        ("k07 more", "num_layers: 1", "num_layers: 2", ["blocks.1.kernel is missing"]),
+        ("k07 fewer", "num_layers: 1", "num_layers: 0", ["blocks.0.kernel is not in the model"]),
         ("k08", "type: Adam", "type: Lion", ["trained with the optimizer Adam, this is Lion"]),
     ],
 )
