@@ -20,6 +20,7 @@ from kt2t.cli.main import main
 from kt2t.cli.quiet import import_keras
 import_keras(operation=False)
 import kt2t.recipe_file, kt2t.run.train, kt2t.training.tensorflow_trainer
+import toy_model
 ended = {}
 for line in sys.stdin:
     asked = json.loads(line)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 import signal
@@ -79,6 +80,8 @@ class Campaign:
         self.log = folder / "said.txt"
         os.environ["KT2T_DATA"] = str(folder / "data")
         import_keras(operation=False)  # so that each run is a copy of this process, which has imported all of it
+        if model == "toy":
+            importlib.import_module("toy_model")
 
     def whole(self) -> Path:
         """A run that nothing disturbs and that keeps all its checkpoints."""
