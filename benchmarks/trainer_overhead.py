@@ -20,7 +20,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from turns import in_turns, told
+from measure import in_turns, record, spread
 
 from kt2t.training.strategies import strategy
 from kt2t.training.trainer import Trainer
@@ -92,7 +92,13 @@ def main(what: str = "", pairs: str = "15", clock: str = "wall") -> None:
         names = ("two replicas", "one")
         sides = (measured(CLOCKS[clock], Ours, ids, strategy("mirrored")), measured(CLOCKS[clock], Ours, ids))
     first, second, ratios = in_turns(*sides, int(pairs))
-    print(f"{names[0]} {1000 * first:.1f} ms a step, {names[1]} {1000 * second:.1f} ms; ratio {told(ratios)}")
+    text = f"{spread(ratios)} times {names[1]}'s time"
+    found = {
+        f"{names[0]}, ms": round(1000 * first, 1),
+        f"{names[1]}, ms": round(1000 * second, 1),
+        "ratio": spread(ratios),
+    }
+    record("trainer_overhead", {"result": text} if what == "plain" else {}, **{what: found})
 
 
 if __name__ == "__main__":

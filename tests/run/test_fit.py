@@ -8,6 +8,7 @@ import shutil
 import signal
 
 import pytest
+from toy_model import Toy
 
 from kt2t.recipe_file import load
 from kt2t.run.fit import _stopping
@@ -70,15 +71,13 @@ def test_an_evaluation_that_was_cut_off_is_done_before_going_on(tiny, tmp_path, 
 
 
 def test_an_evaluation_of_averages_that_fails_leaves_weights_and_averages_in_their_places(tiny, tmp_path, monkeypatch):
-    from kt2t.models import Transformer
-
     def fails(self, data):
         raise ZeroDivisionError
 
     given = ("train.deterministic=true", *AVERAGES)
     trained(tiny, tmp_path / "whole", 4, *given)
     with monkeypatch.context() as patched, pytest.raises(ZeroDivisionError):
-        patched.setattr(Transformer, "test_step", fails)
+        patched.setattr(Toy, "test_step", fails)
         trained(tiny, tmp_path / "failed", 4, *given)
     whole, failed = (checkpoints.verify(tmp_path / run / "checkpoints" / "step-4") for run in ("whole", "failed"))
     assert {name: one["sha256"] for name, one in failed.files.items()} == {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tensorflow_text
 
-from kt2t.data.vocabularies.subwords import STAND_INS
+from kt2t.data.vocabularies.stand_ins import STAND_INS
 from kt2t.features import END, PADDING
 
 # In this order, one replacement after the other is what `Subwords` does at once: none makes what a later one replaces.

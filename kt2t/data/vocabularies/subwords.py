@@ -13,6 +13,7 @@ import numpy as np
 
 from kt2t.data.rows import rows_of
 from kt2t.data.vocabularies.bytes import BYTES
+from kt2t.data.vocabularies.stand_ins import STAND_INS
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import DataError, ResourceError
 from kt2t.registry import register
@@ -21,18 +22,6 @@ FILE = "subwords.model"
 RESERVED = 3 + BYTES
 # The pieces that unigram training finds depend on the number of threads (sums of floats), so it is not the machine's.
 TRAINING_THREADS = 8
-# sentencepiece writes a space as U+2581, drops training lines with U+0000 or U+2047 and never makes a tab or newline
-# part of a piece. The first two stand-ins make these ordinary characters; what they displace takes two characters.
-STAND_INS = {
-    "\n": "\x0e",
-    "\t": "\x0f",
-    "\x0e": "\x1an",
-    "\x0f": "\x1at",
-    "\x1a": "\x1as",
-    "\x00": "\x1a0",
-    "\u2581": "\x1au",
-    "\u2047": "\x1aq",
-}
 _ORIGINALS = {stand_in: original for original, stand_in in STAND_INS.items()}
 _SPECIAL = re.compile("[" + "".join(STAND_INS) + "]")
 _ESCAPED = re.compile("[\x0e\x0f]|\x1a[ntsu0q]")

@@ -1,8 +1,9 @@
-"""What the campaigns of kills and signals share: runs that start fast, and what must be the same in two of them."""
+"""What the campaigns of kills and signals share: runs that start fast, and what two equal runs must have in common."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 import signal
@@ -21,12 +22,17 @@ from kt2t.training.manifest import read_manifest, verify
 
 RECIPE = """\
 problem: {{type: Reverse, symbols: 5, max_length: 4, evaluation_length: 6, train_examples: 600, validation_examples: 60}}
-model: {{type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2, dropout: 0.1}}
+model: {model}
 optimizer: {{type: Adam, learning_rate: {{type: Noam, hidden_dim: =model.hidden_dim, warmup: 20}}}}
 train: {{steps: {steps}, batch: {{rows: 16, shapes: 2}}, dtype: float32, deterministic: true, strategy: {strategy}}}
 report: {{every: {every}, best: loss, score: false, attention_maps: false, samples: 1}}
 """
-# What a curve holds besides depends on the clock.
+MODELS = {
+    "transformer": "{type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2, dropout: 0.1}",
+    "toy": "{type: toy_model.Toy, hidden_dim: 16, dropout: 0.1}",  # starts faster: tests/toy_model.py
+}
+TESTS = Path(__file__).resolve().parent.parent
+# The curves with these words in their names depend on the clock.
 TIMED = ("per_second", "waiting", "seconds", "input")
 
 
@@ -60,17 +66,22 @@ class Campaign:
         strategy: `none`, `mirrored` (two logical processors) or `multi_worker` (two local workers).
         steps: Of a run.
         every: Steps between two saves.
+        model: One of `MODELS`.
     """
 
-    def __init__(self, folder: Path, strategy: str, steps: int, every: int) -> None:
+    def __init__(self, folder: Path, strategy: str, steps: int, every: int, model: str = "transformer") -> None:
         self.folder, self.strategy = folder, strategy
         folder.mkdir(parents=True, exist_ok=True)
         self.recipe = folder / "recipe.yaml"
         given = "none" if strategy == "multi_worker" else strategy
-        self.recipe.write_text(RECIPE.format(steps=steps, strategy=given, every=every))
+        self.recipe.write_text(RECIPE.format(model=MODELS[model], steps=steps, strategy=given, every=every))
+        if str(TESTS) not in sys.path:
+            sys.path.append(str(TESTS))
         self.log = folder / "said.txt"
         os.environ["KT2T_DATA"] = str(folder / "data")
         import_keras(operation=False)  # so that each run is a copy of this process, which has imported all of it
+        if model == "toy":
+            importlib.import_module("toy_model")
 
     def whole(self) -> Path:
         """A run that nothing disturbs and that keeps all its checkpoints."""

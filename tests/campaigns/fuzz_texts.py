@@ -1,6 +1,6 @@
 """Damages text files, and looks at how each reader of them answers.
 
-    python benchmarks/fuzz_texts.py --seed 1 --count 10000
+    python -m tests.campaigns.fuzz_texts --seed 1 --count 10000
 
 A case is one set of source files with one to three faults in bytes, lines or the gzip around them: texts
 (`damaged_sources.py`: two parallel files, a TSV, JSON lines, a folder, the Penn Treebank's and WikiText's files, lines to
@@ -25,10 +25,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import damaged_sources
-import damaged_vocabularies
-
 from kt2t.errors import Kt2tError
+
+from . import damaged_sources, damaged_vocabularies
 
 SECONDS = 2.0
 KINDS = {**damaged_sources.KINDS, **damaged_vocabularies.KINDS}

@@ -1,6 +1,6 @@
 """SIGTERM at random moments of training: is the last finished step saved, and how soon does the run end?
 
-    python benchmarks/signals.py --signals 100 [--workers 2] [--seed 0] [--folder DIR]
+    python -m tests.campaigns.signals --signals 100 [--workers 2] [--seed 0] [--folder DIR]
 
 Stops a small run again and again, each time going on with the same command, until it is finished; then begins another. With
 two workers one of them gets the signal, or `kt2t launch`. Prints a line for each signal: the status (143), the saved step,
@@ -20,10 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from campaign import Campaign, Started, end, workers_of
-
 from kt2t.training.checkpoints import saved
 from kt2t.training.manifest import read_manifest, verify
+
+from .campaign import Campaign, Started, end, workers_of
 
 LIMIT = 5.0
 

@@ -1,6 +1,6 @@
 """The law over workers: fifty steps of each optimizer on two processes are those of one.
 
-    python benchmarks/workers_law.py [--steps 50]
+    python -m tests.campaigns.workers_law [--steps 50]
 
 Starts a plain script of `compile`, `fit` and `evaluate` on two local workers and alone, and prints for each optimizer the
 largest relative difference of a step's loss and of a weight (relative to the largest of its tensor). Status 1 where a loss
@@ -21,7 +21,7 @@ import numpy as np
 
 from kt2t.run.launch import _free_addresses
 
-TESTS = Path(__file__).resolve().parent.parent / "tests" / "training"
+TESTS = Path(__file__).resolve().parent.parent / "training"
 
 
 def script(many: bool, count: int) -> None:

@@ -1,6 +1,6 @@
 """Damages checkpoints in many ways and restores each: refused by name, or to the bit what was saved, and never else.
 
-    python benchmarks/fuzz_checkpoints.py [--damages 1000] [--seed 1]
+    python -m tests.campaigns.fuzz_checkpoints [--damages 1000] [--seed 1]
 
 A run's folder holds `step-1`, `step-2` and `step-3`. One damage is done to the newest; then the newest that is whole is
 asked for and restored. Either it is the newest, and every array is what it was, or it is the one before, to the bit, and

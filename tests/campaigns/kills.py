@@ -1,7 +1,7 @@
 """kill -9 at random moments: does a run end as if nothing had happened?
 
-    python benchmarks/kills.py --kills 200 --inside-saves 60 [--strategy none|mirrored|multi_worker] [--seed 0] [--folder DIR]
-                               [--steps 240] [--within 2]
+    python -m tests.campaigns.kills --kills 200 --inside-saves 60 [--strategy none|mirrored|multi_worker] [--seed 0]
+                                    [--folder DIR] [--steps 240] [--within 2] [--model toy]
 
 Kills a small run again and again, each time starting it anew with the same command and nothing else, until it is finished; then
 begins another. Prints a line for each kill and each finished run. A kill counts as inside a save if what was being written
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from campaign import Campaign, Started, differing_checkpoints, differing_ends, end, workers_of
+from .campaign import MODELS, Campaign, Started, differing_checkpoints, differing_ends, end, workers_of
 
 
 @dataclass
@@ -104,10 +104,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=240, help="Of a run; every fourth is saved.")
     parser.add_argument("--within", type=float, default=2.0, help="Seconds from a new checkpoint to the kill, at most.")
+    parser.add_argument("--model", choices=MODELS, default="transformer")
     parser.add_argument("--folder", type=Path, help="A temporary one, removed at the end, by default.")
     asked = parser.parse_args()
     folder = asked.folder or Path(tempfile.mkdtemp(prefix="kt2t-kills-"))
-    campaign = Campaign(folder, asked.strategy, steps=asked.steps, every=4)
+    campaign = Campaign(folder, asked.strategy, steps=asked.steps, every=4, model=asked.model)
     chance = random.Random(asked.seed)
     began = time.monotonic()
     whole = campaign.whole()

@@ -1,6 +1,6 @@
 """One poisoned record among many: which steps are left out, what is said of them, and whether anything of it is saved.
 
-    python benchmarks/poison.py [--records 10000] [--rows 100] [--epochs 3]
+    python -m tests.campaigns.poison [--records 10000] [--rows 100] [--epochs 3]
 
 A small Transformer copies words; of one record what it says is not a number. Prints the steps that were left out and the
 lines that name them, whether each batch holds the record, the numbers that are not finite in all checkpoints, and what

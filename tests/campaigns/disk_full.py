@@ -1,6 +1,6 @@
 """Fills the disk at many sizes while a small run prepares, saves, writes summaries and answers; see what is left each time.
 
-    python benchmarks/disk_full.py [--sizes 50]
+    python -m tests.campaigns.disk_full [--sizes 50]
 
 Each size is a `tmpfs` of that many bytes (root on Linux, allowed to mount) that holds a finished start of the run and all
 that is written, or of what is written the summaries alone, or the answers alone. Whatever the size: the status is 0 or 5,

@@ -1,6 +1,6 @@
 """Damages a prepared problem on disk, and looks at what is read of it.
 
-    python benchmarks/fuzz_records.py --seed 1 --count 500
+    python -m tests.campaigns.fuzz_records --seed 1 --count 500
 
 A case is one fault in one prepared folder: a file cut at any byte, emptied, deleted, a bit flipped, two files exchanged,
 a file from elsewhere, or one too many. The folder is opened, its vocabularies are restored and every record of every

@@ -1,6 +1,6 @@
 """Damages the recipes that come with kt2t, and looks at how each damaged one is answered.
 
-    python benchmarks/fuzz_recipes.py --seed 1 --count 10000
+    python -m tests.campaigns.fuzz_recipes --seed 1 --count 10000
 
 A case is one shipped recipe with one fault: a letter wrong in a key or a type, a value of another type, a value out of
 range, a byte, or the structure. It is loaded, checked, and its problem, model (without weights), optimizer and search are
@@ -106,8 +106,8 @@ def _answered(file: Path) -> tuple[str, BaseException | None, float]:
         answer = "0"
     except Kt2tError as refused:
         answer, error = str(refused.status), refused
-    except _Hangs as hangs:
-        answer, error = "70", hangs
+    except _Hangs as late:
+        answer, error = "70", late
     except Exception as bug:
         answer, error = "70", bug
     finally:
@@ -156,7 +156,7 @@ class _Hangs(BaseException):
     pass
 
 
-def _hangs(signum: int, frame: Any) -> None:
+def hangs(signum: int, frame: Any) -> None:
     raise _Hangs
 
 
@@ -296,7 +296,7 @@ def main() -> int:
     parser.add_argument("--show", type=int, default=20, help="how many badly answered cases to print")
     given = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    signal.signal(signal.SIGVTALRM, _hangs)
+    signal.signal(signal.SIGVTALRM, hangs)
     with tempfile.TemporaryDirectory() as folder:
         found = fuzz(given.seed, given.count, Path(folder))
     for case in found["bad"][: given.show]:
