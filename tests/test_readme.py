@@ -1,4 +1,4 @@
-"""README and docs are true: the scripts run, the recipes pass the check, the links lead somewhere, CI calls the commands shown."""
+"""README and docs are true: the scripts run, the recipes pass the check, the links and pictures exist."""
 
 import re
 import sys

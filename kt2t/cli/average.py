@@ -34,10 +34,10 @@ def command(run: Path, last: int | None, as_json: bool) -> None:
 
 
 def _show(found: dict[str, Any]) -> None:
-    from kt2t.run.average import listed
+    from kt2t.run.average import steps_in_words
 
     steps = found["steps"]
     fewer = f" ({found['asked']} were asked for, {len(steps)} kept)" if len(steps) < found["asked"] else ""
-    click.echo(f"{found['checkpoint']}: the mean of {listed(steps)}{fewer}")
+    click.echo(f"{found['checkpoint']}: the mean of {steps_in_words(steps)}{fewer}")
     if not found["made"]:
         click.echo("It existed already.")

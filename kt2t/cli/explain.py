@@ -23,7 +23,8 @@ def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, as_j
 
     loaded = load(recipe, overrides)
     loaded.check()
-    from kt2t.run.estimate import estimate  # after the check: it imports numpy, and a wrong key should be reported at once
+    # Not earlier: `estimate` imports numpy, and a wrong key should be reported at once.
+    from kt2t.run.estimate import estimate
 
     import_keras()
     with progress("explain"):

@@ -71,9 +71,9 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     status = run(arguments)
     if "tensorflow" in sys.modules:
-        from kt2t.training.peers import have_met, leave
+        from kt2t.training.peers import has_watched, leave
 
-        if status == PeerError.status or have_met():
+        if status == PeerError.status or has_watched():
             leave(status)
     gc.freeze()  # otherwise Python's last garbage collection searches all TensorFlow graphs, for over a second
     sys.exit(status)

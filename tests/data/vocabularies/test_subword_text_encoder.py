@@ -102,7 +102,7 @@ CUT = {
     "in a character": (lambda data: data[:40] + "é".encode()[:1], "is cut|not UTF-8"),
     "to nothing": (lambda data: b"", "cut"),
     "no vocabulary": (lambda data: b"problem: {type: ParallelText}\n", "no subword for"),
-    "a line twice": (lambda data: data + data.splitlines(True)[-1], "stands in line"),
+    "a line twice": (lambda data: data + data.splitlines(True)[-1], "is on line"),
     "an empty line": (lambda data: data + b"\n", "a subword is empty"),
 }
 
