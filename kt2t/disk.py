@@ -50,7 +50,7 @@ def whole_folder(path: Path, fill: Callable[[Path], None]) -> Path:
 
     Args:
         path: The folder.
-        fill: Writes the content into the empty folder that it is called with; this is then renamed to `path`.
+        fill: Receives an empty temporary folder and writes the content into it. The folder is then renamed to `path`.
 
     Raises:
         ResourceError: The disk is full or cannot be written. Nothing half-written remains.
@@ -79,7 +79,7 @@ def remove_whole(path: Path) -> None:
 
 
 def recover(parent: Path) -> None:
-    """Renames old folders back if their writer died after moving them aside and before the new one was in place."""
+    """Restores folders whose writer died while replacing them: moves the old folder back in place."""
     for path, name, word in list(_left_behind(parent)):
         if word == "old" and not (parent / name).exists():
             with contextlib.suppress(OSError):

@@ -132,7 +132,7 @@ def lookup(name: str, slot: str | None = None) -> type:
 
 
 def build(node: Any, slot: str | None = None, path: str | None = None, **supplied: Any) -> Any:
-    """Builds the object that a node describes, nested nodes first. Returns a value that is no node unchanged.
+    """Builds the object that a node describes, nested nodes first. Any other value is returned unchanged.
 
     Args:
         node: A mapping with a `type`, or a value.

@@ -84,7 +84,7 @@ def _tree(source: Path) -> ast.Module:
 
 @functools.cache
 def source_of(module: str) -> Path | None:
-    """Returns the file of a module. Searches below its top package and imports nothing; None if there is none."""
+    """Finds the source file of a module without importing it; None if there is none."""
     top, *below = module.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None:

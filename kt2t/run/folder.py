@@ -255,7 +255,7 @@ def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any]) ->
 
 
 def following(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Place]:
-    """Returns the places of options that changed together with train.steps, such as a schedule's `=train.steps`."""
+    """Lists the options that were equal to train.steps before and are again, such as a schedule's `=train.steps`."""
     steps = _steps(before), _steps(after)
     found = _differences(_lasting(before), _lasting(after))
     return sorted((place for place, *values in found if _is_followed(values, steps)), key=str)

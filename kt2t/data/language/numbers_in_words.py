@@ -29,8 +29,8 @@ class NumbersInWords(TextToText):
 
     The words have the British form, with "and" before the last two digits, or the American form, without. `train` and
     `validation` share no number. A hash assigns one in ten of the numbers from 100 on to `validation`; all smaller numbers
-    are in `train`, because their words occur nowhere else. Half of the examples are drawn uniformly from all numbers. For
-    the other half the number of digits is drawn first.
+    are in `train`, because some of their words occur in no other number. Half of the examples are drawn uniformly from all
+    numbers. For the other half the number of digits is drawn first, so that small numbers are frequent enough.
 
     Shapes:
         n words → up to 6 digits

@@ -35,8 +35,8 @@ class RunningText(TextToText):
     of context; in a document's first window with all there are. Perplexities depend on this context, so their signatures
     state it.
 
-    Without validation files, the last part of the training text is held out. The share is counted in characters. One text
-    is cut in two at one place; a document that is a file or a line goes whole to the side on which it begins.
+    Without validation files, the last part of the training text, counted in characters, is held out. A document is not
+    cut: it belongs to the part in which it begins. Only `one` continuous text is cut in two.
 
     Shapes:
         targets: up to `length` tokens
@@ -45,14 +45,14 @@ class RunningText(TextToText):
         path: A file or folder; the subclass decides what it contains.
         length: Length of a window, in tokens.
         stride: Number of new tokens in each further window of an evaluation. Default: half of `length`.
-        documents: The unit that windows do not cross and that ends with an end id: each of the `files`, each of the
-            `lines`, or neither (`one` continuous text, without an end id).
+        documents: What a document is: each of the `files`, each of the `lines`, or all text together (`one`). A window never
+            contains parts of two documents. Files and lines end with an end id, `one` does not.
         held_out: Share of the training text for validation if no validation files are named.
         vocabulary: Vocabulary of the text. Default: bytes.
         loss: See `Problem`.
 
     Raises:
-        ValueError: An option out of its range.
+        ValueError: An option is out of its range.
     """
 
     # No `max_length`: no record is longer than its window. `length` decides the records, so it is no training option.

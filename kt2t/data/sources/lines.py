@@ -19,7 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def lines(path: str | Path) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file, without their line feed or carriage return and line feed.
+    """Yields the lines of a UTF-8 file, without their line ends (LF or CR LF).
 
     Gzip files are recognised by their first bytes. A byte order mark at the start is skipped.
 

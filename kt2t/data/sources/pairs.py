@@ -86,7 +86,7 @@ def tabbed(path: Path) -> Iterator[Pair]:
 
 
 def json_lines(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
-    """Reads two keys from each line of JSON. Empty lines are skipped.
+    """Yields a pair from each line of JSON: the values of `source_key` and `target_key`. Empty lines are skipped.
 
     Raises:
         DataError: A line is not a JSON mapping, lacks a key, or its value is not text.

@@ -16,7 +16,7 @@ _ESCAPES = sorted(STAND_INS.items(), key=lambda pair: "\x1a\x0e\x0f\x00\u2581\u2
 class InGraphSubwords(tf.Module):
     """Encodes and decodes text inside a graph, with the ids of a `Subwords` vocabulary (see `Subwords.in_graph`).
 
-    `tf.saved_model.save` saves it with any `tf.Module` or model that has it as an attribute. Invalid UTF-8 is read as
+    Make it an attribute of a `tf.Module` or model, and `tf.saved_model.save` saves it too. Invalid UTF-8 is read as
     U+FFFD.
 
     Args:

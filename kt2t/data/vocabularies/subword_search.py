@@ -30,7 +30,7 @@ def learned(counts: Counts, size: int, reserved: Sequence[str], smallest: int = 
         counts: The number of occurrences of each token.
         size: Number of subwords to aim for.
         reserved: Tokens for the ids 0, 1, …; they are escaped like all tokens.
-        smallest: The smallest n to try.
+        smallest: The smallest n to try; a string must occur n times to become a subword.
         largest: The largest n to try.
     """
     count = (smallest + largest) // 2
