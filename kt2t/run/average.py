@@ -52,7 +52,7 @@ def average_checkpoints(folder: RunFolder, last: int | None = None) -> Average:
         raise RunError(f"{str(folder.path)!r} has no checkpoints to average.")
     steps = [one.step for one in found]
     if before is not None and _steps(before) != steps:
-        logger.info("%s was of %s: made anew", path, steps_in_words(_steps(before)))
+        logger.info("%s was the mean of %s; averaging again", path, steps_in_words(_steps(before)))
     checkpoints.average(found, path, {"last": count})
     return Average(path, steps, made=True)
 
@@ -71,7 +71,7 @@ def _there(path: Path) -> Any:
     try:
         return checkpoints.verify(path)
     except RunError as error:
-        logger.warning("%s Making it anew.", error.message)
+        logger.warning("%s Averaging again.", error.message)
         return None
 
 

@@ -68,7 +68,7 @@ def test_a_newer_checkpoint_makes_it_anew_and_says_so(run, caplog):
     shutil.move(run.path / "aside", run.checkpoints / "step-12")
     with caplog.at_level("INFO", logger="kt2t"):
         assert average_checkpoints(run).steps == [8, 12], "as many as last time"
-    assert "was of steps 4 and 8: made anew" in caplog.text
+    assert "was the mean of steps 4 and 8; averaging again" in caplog.text
 
 
 def test_the_same_step_with_other_weights_makes_it_anew(run):
@@ -87,7 +87,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_a_damaged_mean_is_made_anew(run
     mean = run.checkpoints / "average" / "model.safetensors"
     mean.write_bytes(mean.read_bytes()[:-1])
     again = average_checkpoints(run, 2)
-    assert again.made and "Making it anew" in caplog.text
+    assert again.made and "Averaging again" in caplog.text
     _assert_close(_weights(again.checkpoint), _mean(run, 4, 12))
 
 
