@@ -235,7 +235,7 @@ BAD = {
     "a cut hparams file": (_cut("t2t/hparams.json"), [], 2, ["hparams.json: is no JSON"]),
     "no hparams file": (_remove("t2t/hparams.json"), [], 2, ["hparams.json: cannot be read"]),
     "a cut checkpoint": (_cut("t2t/model.ckpt-7.data-00000-of-00001"), [], 4, ["model.ckpt-7' is damaged"]),
-    "no checkpoint": (_remove("t2t/model.ckpt-7.index"), [], 4, ["t2t' holds no checkpoint of TensorFlow"]),
+    "no checkpoint": (_remove("t2t/model.ckpt-7.index"), [], 4, ["t2t' holds no TensorFlow checkpoint"]),
     "another kind of problem": (_leave, ["--problem", "image_cifar10"], 2, ["--problem: 'image_cifar10'", "pictures"]),
     "a bad override": (_leave, ["problem.train_file=x"], 2, ["problem.train_file:", "'train_files'"]),
     "missing texts": (_leave, ["problem.train_files=x.tsv"], 2, ["problem.train_files: 'x.tsv' does not exist"]),

@@ -186,7 +186,7 @@ def test_subwords_of_lines_come_back_as_the_text(folder):
 
 def test_options_out_of_range_are_refused():
     for options, message in (
-        ({"length": 1}, "length: 1 leaves nothing"),
+        ({"length": 1}, "length: 1 leaves no context"),
         ({"length": 8, "stride": 9}, "stride: 9 is not between 1 and the length 8"),
         ({"documents": "pages"}, "documents: 'pages' is not known"),
         ({"held_out": 1.0}, "held_out: 1.0 is not a share"),
