@@ -1,4 +1,4 @@
-"""Code of the user's own: which modules the dotted types of a recipe come from, and whether they are still the same."""
+"""The user's own modules: finds those that a recipe's dotted types name, and notices when they have changed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Plugins = dict[str, dict[str, str]]
 
 
 def find(nodes: Any, folder: Path) -> Plugins:
-    """The modules that dotted types name, made importable: installed ones, else files in the recipe's folder.
+    """Finds the modules of dotted types, installed or in the recipe's folder, and makes them importable.
 
     Args:
         nodes: The nodes of a recipe.
-        folder: Where the recipe stands.
+        folder: The recipe's folder.
 
     Returns:
-        For each module its `file` and `sha256`. A module that is nowhere is left out; building the type tells so.
+        The `file` and `sha256` of each module. Modules that are not found are left out; building the type reports them.
     """
     found: Plugins = {}
     for name in dict.fromkeys(_types(nodes)):
@@ -33,15 +33,15 @@ def find(nodes: Any, folder: Path) -> Plugins:
 
 
 def changed(kept: Plugins, now: Plugins) -> list[str]:
-    """What to tell of modules that are not what they were when a run began."""
-    told = []
+    """Returns a warning for each module that is missing, or has changed, since a run began."""
+    warnings = []
     for module, note in kept.items():
         here = now.get(module)
         if here is None:
-            told.append(f"the module {module!r} of this run is not to be found; it was {note['file']}")
+            warnings.append(f"the module {module!r} of this run cannot be found; it was {note['file']}")
         elif here["sha256"] != note["sha256"]:
-            told.append(f"the module {module!r} ({here['file']}) has changed since this run began")
-    return told
+            warnings.append(f"the module {module!r} ({here['file']}) has changed since this run began")
+    return warnings
 
 
 def _file(module: str, folder: Path) -> Path | None:

@@ -37,4 +37,4 @@ def test_what_has_changed_is_told():
     }
     now = {"a": {"file": "a.py", "sha256": "1"}, "b": {"file": "b.py", "sha256": "9"}}
     told = plugins.changed(kept, now)
-    assert len(told) == 2 and "'b' (b.py) has changed" in told[0] and "'c' of this run is not to be found" in told[1]
+    assert len(told) == 2 and "'b' (b.py) has changed" in told[0] and "'c' of this run cannot be found" in told[1]

@@ -81,10 +81,10 @@ class DecodedText(keras.callbacks.Callback):
         if self._sample is None:
             self._sample = self.problem.sample(self.samples)
         sample = {field: np.asarray(value)[: self.samples] for field, value in self._sample.items()}
-        from kt2t.training.averages import averaged
+        from kt2t.training.averages import weights_averaged
 
         length = None if has_source(sample) else sample["targets"].shape[1]
-        with averaged(model):
+        with weights_averaged(model):
             ids = np.asarray(model.generate(without_answers(sample), search=self.search, length=length)["ids"])[:, 0]
         return [
             Row(

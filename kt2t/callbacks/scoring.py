@@ -71,9 +71,9 @@ class Scoring(keras.callbacks.Callback):
             return
         if self._references is None:
             self._references = list(self.problem.references(self.split))
-        from kt2t.training.averages import averaged
+        from kt2t.training.averages import weights_averaged
 
-        with averaged(self.model):
+        with weights_averaged(self.model):
             decoded = {}
             size = (self.limit, self.rows, self.shapes)
             for number, text in decode_split(self.model, self.problem, self.split, self.search, *size):

@@ -1,4 +1,4 @@
-"""`kt2t import-t2t`: a run out of Tensor2Tensor's checkpoint."""
+"""`kt2t import-t2t`: turns a checkpoint of Tensor2Tensor into a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kt2t.cli.quiet import import_keras
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("import-t2t", short_help="Make a run of Tensor2Tensor's checkpoint.")
+@click.command("import-t2t", short_help="Turn a checkpoint of Tensor2Tensor into a run.")
 @click.argument("checkpoint", type=_PATH)
 @click.option("--hparams", required=True, type=_PATH, help="The hparams.json beside the checkpoint.")
 @click.option(
@@ -20,10 +20,10 @@ _PATH = click.Path(path_type=Path)
     "vocabularies",
     multiple=True,
     type=_PATH,
-    help="The .subwords file; twice, source first, where each side has its own.",
+    help="The .subwords file. Give it twice, source first, if each side has its own.",
 )
-@click.option("--problem", required=True, help="What Tensor2Tensor calls it, such as translate_ende_wmt32k.")
-@click.option("--run-dir", required=True, type=_PATH, help="The run to make, a new folder.")
+@click.option("--problem", required=True, help="Tensor2Tensor's name of the problem, such as translate_ende_wmt32k.")
+@click.option("--run-dir", required=True, type=_PATH, help="New folder for the run.")
 @overrides_argument
 @json_option
 def command(
@@ -35,9 +35,9 @@ def command(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make a run of CHECKPOINT, a Transformer's folder or one of its checkpoints (model.ckpt-1000).
+    """Turn CHECKPOINT into a run: one checkpoint (model.ckpt-1000) of a Transformer, or a folder with its newest.
 
-    `kt2t predict` uses it at once. To train on, or to evaluate, it needs texts: problem.train_files=pairs.tsv, and
+    `kt2t predict` works at once. Training on and evaluating need texts: problem.train_files=pairs.tsv, and
     problem.validation_files=… or problem.test_files=….
     """
     import_keras()

@@ -1,4 +1,4 @@
-"""`kt2t`: finds the command, and turns every error into one line and its exit status."""
+"""`kt2t`: runs a command and turns every error into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ COMMANDS = {
     "train": "Train a recipe, or continue it.",
     "launch": "Train with several workers on this machine.",
     "evaluate": "Measure a run on a split.",
-    "predict": "Read lines, write the model's lines.",
+    "predict": "Answer lines of text.",
     "average": "Average a run's last checkpoints.",
-    "import-t2t": "Make a run of Tensor2Tensor's checkpoint.",
+    "import-t2t": "Turn a checkpoint of Tensor2Tensor into a run.",
     "explain": "Show a recipe resolved, without training.",
     "list": "List problems, models, recipes or layers.",
 }
 OUR_BUG, INTERRUPTED = 70, 130
 OUT_OF_MEMORY = (
-    "out of memory. Give a smaller train.batch or a smaller max_length of the problem, more train.micro_batches (the same "
-    "numbers in less memory), or a model.recompute where the model has one."
+    "out of memory. Use a smaller train.batch or problem.max_length, more train.micro_batches (the same numbers in less "
+    "memory), or model.recompute=true if the model has this option."
 )
 
 
 class Commands(click.Group):
-    """The commands by name, each imported only when it is called."""
+    """The commands by name. Each is imported only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -62,20 +62,20 @@ class Commands(click.Group):
 def cli(debug: bool) -> None:
     """Tensor2Tensor, reborn on Keras 3: any problem, any model, one recipe.
 
-    Begin with `kt2t train quickstart`.
+    Start with `kt2t train quickstart`.
     """
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and ends the process with the status of design §8."""
+    """Runs the command line and ends the process with its exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     status = run(arguments)
     if "tensorflow" in sys.modules:
-        from kt2t.training.peers import have_met, leave
+        from kt2t.training.peers import has_watched, leave
 
-        if status == PeerError.status or have_met():
+        if status == PeerError.status or has_watched():
             leave(status)
-    gc.freeze()  # else Python looks through every graph of TensorFlow once more as it ends, for more than a second
+    gc.freeze()  # otherwise Python's last garbage collection searches all TensorFlow graphs, for over a second
     sys.exit(status)
 
 
@@ -124,6 +124,6 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a backend's own error says that memory, of the host or of a device, did not suffice."""
+    """Whether a backend's error reports that the host or a device is out of memory."""
     text = f"{type(error).__name__}: {error}"
     return "RESOURCE_EXHAUSTED" in text or text.startswith("ResourceExhaustedError") or "OOM when allocating" in text

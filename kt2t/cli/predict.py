@@ -1,4 +1,4 @@
-"""`kt2t predict`: lines in, lines out, in the same order."""
+"""`kt2t predict`: answers each line of the input, in the same order."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from kt2t.cli.quiet import import_keras
 from kt2t.disk import writing
 
 
-@click.command("predict", short_help="Read lines, write the model's lines.")
+@click.command("predict", short_help="Answer lines of text.")
 @run_argument
 @click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
 @checkpoint_option
-@click.option("--input", "source", type=click.File("rb"), default="-", help="Lines to read; stdin by default.")
-@click.option("--output", type=click.Path(path_type=Path), help="Where to write; stdout by default.")
+@click.option("--input", "source", type=click.File("rb"), default="-", help="File with lines to read. Default: stdin.")
+@click.option("--output", type=click.Path(path_type=Path), help="File to write. Default: stdout.")
 @click.option("--tokens", default=8192, show_default=True, help="Source tokens per batch, padding counted.")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="A JSON object a line, scores too; report.decode.n_best=4 for four hypotheses.",
+    help="Write one JSON object per line, with scores. report.decode.n_best=4 gives four hypotheses.",
 )
 def command(
     run: Path,
@@ -37,15 +37,15 @@ def command(
     tokens: int,
     as_json: bool,
 ) -> None:
-    """Read a line an example, write the model's answer, one line each and in the same order."""
+    """Read one example per line and write the model's answers, one per line and in the same order."""
     from kt2t.run.predict import Predictor, lines_of
 
     name = getattr(source, "name", "<stdin>")
     lines = lines_of(source.read(), name)
     import_keras()
-    with progress("predict") as told, _opened(output) as destination:
+    with progress("predict") as update, _opened(output) as destination:
         predictor = Predictor(run, checkpoint, overrides)
-        answers = list(predictor.lines(lines, tokens, as_json, told, source=name))
+        answers = list(predictor.lines(lines, tokens, as_json, update, source=name))
         if output is not None and output.is_file():
             destination.truncate(0)
         destination.writelines(f"{line}\n" for line in answers)
@@ -53,10 +53,10 @@ def command(
 
 @contextlib.contextmanager
 def _opened(output: Path | None) -> Iterator[Any]:
-    """Where to write, opened before there is anything to write; what stands in it stays until then.
+    """Opens the output before the work starts. An existing file keeps its content until the answers are written.
 
     Raises:
-        ResourceError: It cannot be written.
+        ResourceError: The file cannot be written.
     """
     if output is None or str(output) == "-":
         with click.open_file("-", "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Imports keras and its backend without what their C++ code prints on the way."""
+"""Imports keras and its backend without the messages that their C++ code prints."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _GREETING = re.compile(
 
 
 def import_keras(operation: bool = True) -> None:
-    """Imports keras, with the greetings of its backend left out of stderr; everything else that is printed stays.
+    """Imports keras and removes its backend's start-up messages from stderr. Everything else that is printed stays.
 
     Args:
-        operation: Whether to let the backend greet at its first operation; workers must have met before there is any.
+        operation: Whether to run a first operation, so that its messages are removed too. Not with several workers:
+            they must connect before the first operation.
     """
     if "keras" in sys.modules:
         return
@@ -29,7 +30,7 @@ def import_keras(operation: bool = True) -> None:
 
         if operation:
             keras.ops.zeros(())
-    # Decoding makes a graph for each of a few widths, which TensorFlow takes for a mistake and warns of.
+    # Decoding makes one graph for each of a few widths. TensorFlow takes this for a mistake and warns.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 

@@ -13,37 +13,37 @@ from kt2t.registry import register
 
 Tensor = Any
 
-# Log-probability of a hypothesis that does not exist; anything below half of it is one.
+# Log-probability of a hypothesis that does not exist. Values below half of it mean the same.
 _NONE = -1.0e7
 
 
 @register
 class Beam(Search):
-    """Keeps the most probable hypotheses of each source, and apart from them the best of those that have ended.
+    """Beam search: keeps the most probable running hypotheses of each source, and separately the best finished ones.
 
         score = log p(sequence) / ((5 + n) / 6) ^ length_penalty,   n = number of tokens, END included
 
-    Each step looks at the 2 · beams best continuations, so that `beams` of them go on whatever ends. A hypothesis that
-    has ended is never scored past its end. The search of a source is over when its best ended hypothesis (with
-    `early_stopping`; else its worst kept one) beats the most that a running one could still reach.
+    Each step considers the 2 · beams best continuations, so that at least `beams` of them are unfinished. A finished
+    hypothesis is never scored past its end. The search of a source stops when its best finished hypothesis scores higher
+    than any running one still can; without `early_stopping`, when its worst kept finished hypothesis does.
 
     Shapes:
         logits (batch, beams, vocabulary_size) → ids (batch, n_best, time), scores (batch, n_best), best first
 
     Args:
-        beams: Hypotheses kept for each source.
-        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Not negative: a bound on
-            what may still come, which ends the search, rests on that.
-        n_best: How many hypotheses of each source are returned.
-        early_stopping: Stops when the first hypothesis is certain; False goes on until all kept ones are.
-        extra_length: In tokens beyond the source's length, after which decoding stops.
+        beams: Number of hypotheses kept for each source.
+        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Must not be negative,
+            because the bound that stops the search relies on this.
+        n_best: Number of hypotheses returned for each source.
+        early_stopping: Whether to stop when the best hypothesis is certain. False continues until all kept ones are.
+        extra_length: Decoding stops this many tokens after the source's length.
 
     Raises:
-        ValueError: A count that is not positive, more results than beams, or a negative `length_penalty`.
+        ValueError: A count is not positive, `n_best` is larger than `beams`, or `length_penalty` is negative.
 
-    Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: when fewer hypotheses have
-    ended than `n_best`, running ones follow behind them, normalised like them, where Tensor2Tensor has empty places, or
-    scores without the penalty if none has ended; a vocabulary smaller than the beams gives no hypothesis twice.
+    Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: if fewer than `n_best`
+    hypotheses are finished, running ones follow, with the same penalty; Tensor2Tensor returns empty ones, or scores without
+    the penalty if none is finished. If the vocabulary is smaller than the beams, no hypothesis is returned twice.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Beam(Search):
             raise ValueError(f"n_best: {n_best} of {beams} beams cannot be returned. Choose 1 to {beams}.")
         if length_penalty < 0:
             raise ValueError(
-                f"length_penalty: {length_penalty} is negative. 0 is the least, and favours short answers most."
+                f"length_penalty: {length_penalty} is negative. Use 0, which favours short answers the most, or more."
             )
         if extra_length < 0:
             raise ValueError(f"extra_length: {extra_length} is negative.")
@@ -115,7 +115,7 @@ class Beam(Search):
         return gather_beams(ids, index), gather_beams(scores, index)
 
     def _candidates(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor]:
-        """The 2 · beams best continuations of each source, and which beam each continues."""
+        """Returns the 2 · beams best continuations of each source, and the beam that each continues."""
         vocabulary_size = logits.shape[-1]
         log_probs = ops.log_softmax(logits, axis=-1) + ops.expand_dims(state["log_probs"], 2)
         log_probs = ops.reshape(log_probs, (-1, self.beams * vocabulary_size))

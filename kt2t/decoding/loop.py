@@ -1,4 +1,4 @@
-"""The one loop of all decoding."""
+"""The loop that all searches share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kt2t.decoding.search import Search, State
 
 Tensor = Any
 
-# What a logit becomes where the prompt says another id.
+# The logit of ids that differ from the prompt.
 _FORBIDDEN = -1.0e9
 
 
@@ -25,22 +25,25 @@ def decode(
     prompt: Tensor | None = None,
     draw: Tensor = 0,
 ) -> tuple[State, Tensor]:
-    """Runs a search to its end: one loop, or one behind the other where the cache grows.
+    """Runs a search until it is done or the limit is reached.
+
+    The cache may start with room for fewer than `length` positions, because the time of a step grows with the room. When
+    the room is used up, the loop ends, the cache grows, and a second loop continues.
 
     Args:
-        search: How ids are chosen.
+        search: Chooses the ids.
         step: `(ids (batch, beams), position, cache) → (logits (batch, beams, vocabulary_size), cache)`.
-        cache: What the step remembers: anything with `length`, `flat()`, `at(position, flat)`, `reorder(parents)` and
-            `grown(length)`. If it has room for less than `length`, it grows when that is used up, because a step costs
-            time for all the room there is.
+        cache: The decoder's state: an object with `length`, `flat()`, `at(position, flat)`, `reorder(parents)` and
+            `grown(length)`.
         batch: Number of sources.
         length: Final width of the ids.
-        limit: Steps at most, a scalar up to `length`, which it is unless given.
-        prompt: (batch, length) int32, ids that a sequence must have; 0 leaves the choice free. They cost nothing.
-        draw: Whatever the search draws is another for each.
+        limit: Maximum number of steps, a scalar up to `length`. Default: `length`.
+        prompt: (batch, length) int32, ids that the output must begin with; 0 leaves the choice free. They do not change the
+            score.
+        draw: Passed on to the search; another value draws other random numbers.
 
     Returns:
-        The search's last state and the number of steps taken.
+        The search's last state, and the number of steps taken.
     """
     limit = ops.cast(length if limit is None else limit, "int32")
 
@@ -50,7 +53,7 @@ def decode(
 
     def body(position: Tensor, state: State, flat: Any) -> tuple[Tensor, State, Any]:
         logits, now = step(state["last"], position, cache.at(position, flat))
-        # A graph of relaxed shapes loses the number of rows, and the loop wants its state to keep its shape.
+        # A graph with unknown sizes loses the number of rows, but the loop's state must keep its shape.
         logits = ops.reshape(ops.cast(logits, "float32"), (batch, search.beams, logits.shape[-1]))
         if prompt is not None:
             logits = _obeying(prompt, logits, position)
@@ -68,7 +71,7 @@ def decode(
 
 
 def _obeying(prompt: Tensor, logits: Tensor, position: Tensor) -> Tensor:
-    """Logits that leave only the prompt's id where it has one."""
+    """Forbids all ids but the prompt's, where the prompt has one."""
     wanted = ops.expand_dims(ops.take(prompt, ops.reshape(position, (1,)), axis=1), -1)
     ids = ops.arange(logits.shape[-1], dtype="int32")
     allowed = ops.logical_or(ops.equal(wanted, 0), ops.equal(wanted, ids))

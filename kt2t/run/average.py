@@ -1,4 +1,4 @@
-"""The mean of a run's last checkpoints, as a checkpoint of its own: `checkpoints/average`."""
+"""Averages a run's last checkpoints into a checkpoint of its own: `checkpoints/average`."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ NAME = "average"
 
 @dataclass(frozen=True)
 class Average:
-    """Where the mean lies, the steps it is of, and whether it was made now or there already."""
+    """The averaged checkpoint, the steps that were averaged, and whether it was made now or existed already."""
 
     checkpoint: Path
     steps: list[int]
     made: bool
 
 
-def averaged(folder: RunFolder, last: int | None = None) -> Average:
-    """The mean of the last checkpoints' weights: the one that is there if it is of these checkpoints, else made anew.
+def average_checkpoints(folder: RunFolder, last: int | None = None) -> Average:
+    """Averages the weights of a run's last checkpoints. Reuses an existing average of exactly these checkpoints.
 
-    A damaged checkpoint is passed over with a warning, and so is step 0, where nothing was trained yet.
+    Skips damaged checkpoints, with a warning. Step 0 is not counted, because nothing was trained there.
 
     Args:
-        last: How many; by default as many as last time, at first `train.average`. Where fewer are kept, all of them.
+        folder: The run.
+        last: Number of checkpoints. Default: the number used last time, at first `train.average`. If the run keeps fewer,
+            all of them are averaged.
 
     Raises:
-        RuntimeError: No such run, or it has no checkpoint.
+        RuntimeError: The run does not exist or has no checkpoint.
         OSError: The run folder cannot be written.
     """
     from kt2t.training import checkpoints
@@ -50,13 +52,13 @@ def averaged(folder: RunFolder, last: int | None = None) -> Average:
         raise RunError(f"{str(folder.path)!r} has no checkpoints to average.")
     steps = [one.step for one in found]
     if before is not None and _steps(before) != steps:
-        logger.info("%s was of %s: made anew", path, listed(_steps(before)))
+        logger.info("%s was the mean of %s; averaging again", path, steps_in_words(_steps(before)))
     checkpoints.average(found, path, {"last": count})
     return Average(path, steps, made=True)
 
 
-def listed(steps: list[int]) -> str:
-    """`step 8`, `steps 4, 8 and 12`."""
+def steps_in_words(steps: list[int]) -> str:
+    """Lists steps in words: `step 8`, `steps 4, 8 and 12`."""
     *front, end = [f"{step:,}" for step in steps]
     return f"steps {', '.join(front)} and {end}" if front else f"step {end}"
 
@@ -69,7 +71,7 @@ def _there(path: Path) -> Any:
     try:
         return checkpoints.verify(path)
     except RunError as error:
-        logger.warning("%s Making it anew.", error.message)
+        logger.warning("%s Averaging again.", error.message)
         return None
 
 

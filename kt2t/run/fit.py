@@ -30,7 +30,7 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
         The signal that ended it, or None.
     """
     from kt2t.callbacks.explosions import Explosions
-    from kt2t.training.averages import kept_apart
+    from kt2t.training.averages import fit_keeps_weights
 
     recipe, problem, model = assembly.recipe, assembly.problem, assembly.model
     size: dict[str, Any] = dict(recipe.train.batch)
@@ -39,7 +39,7 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
     callbacks = _callbacks(folder, assembly, step, early, team, batches, explosions)
     validation = problem.batches("validation", **recipe.train.unpacked)
     every, last = recipe.report.every, recipe.train.steps
-    with _stopping(model), kept_apart(model):
+    with _stopping(model), fit_keeps_weights(model):
         if 0 < step <= last and (step % every == 0 or step == last):
             _catch_up(folder, assembly, callbacks, validation, step)
         while step < last and not _ended(model, early, team):
@@ -109,7 +109,7 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
 
     from kt2t.callbacks import Checkpointing, TensorBoard
     from kt2t.callbacks.logs import validation as validated
-    from kt2t.training.averages import averaged
+    from kt2t.training.averages import weights_averaged
 
     logs = dict(read_manifest(folder.checkpoints / f"step-{step}").extra.get("metrics", {}))
     evaluated = bool(validated(logs))
@@ -118,7 +118,7 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
     together = keras.callbacks.CallbackList(callbacks, model=assembly.model, verbose=0)
     together.on_train_begin()
     if not evaluated:
-        with averaged(assembly.model):
+        with weights_averaged(assembly.model):
             found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
         logs.update({f"val_{name}": float(value) for name, value in found.items()})
         together.on_epoch_end(step // assembly.recipe.report.every - 1, logs)

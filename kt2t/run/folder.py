@@ -1,14 +1,17 @@
-"""The folder of one run: what lies where, who works in it, and which recipe it belongs to.
+"""The folder of one run: its files, its lock, and the check that it belongs to a recipe.
 
-recipe.yaml       every option of the run, defaults included
-run.json          format, versions, seed, the recipe as it was given, how far the run is
+recipe.yaml       the full recipe: every option, including defaults and the dtype that `auto` meant
+run.json          format, versions, seed, the recipe as the user wrote it, the last step
 vocabularies/     what `predict` needs besides the checkpoint
 checkpoints/      step-N/
 tensorboard/      event files
-bad_batches/      batches that made a gradient that is not finite
-log.txt           what was said
+bad_batches/      batches whose gradient was not finite
+log.txt           the log
 lock              held while a command trains here
-workers/          what workers other than the first said (`kt2t launch`)
+workers/          logs of all workers but the first (`kt2t launch`)
+
+A run keeps two recipes. The user's recipe shows whether the same command comes again; the full one builds the same run
+again, even if a default changes later.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ class RunFolder:
 
     Args:
         path: The folder; it need not exist yet.
-        writes: Whether this process writes here; of several workers the first one does.
+        writes: Whether this process writes here. With several workers only the first does.
     """
 
     def __init__(self, path: str | Path, writes: bool = True) -> None:
@@ -65,24 +68,24 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether a run has begun here."""
+        """Whether the folder holds a run."""
         return self.manifest_file.is_file()
 
     @property
     def has_checkpoints(self) -> bool:
-        """Whether training was saved here, be it whole or damaged by now."""
+        """Whether the folder holds checkpoints, intact or damaged."""
         return any(self.checkpoints.glob("step-*"))
 
     def begin(self, recipe: Recipe, full: Recipe) -> None:
-        """Creates the folder for a recipe, or checks that the run in it is of this recipe.
+        """Creates the run's folder, or checks that the existing run has the same recipe.
 
         Args:
-            recipe: As given.
-            full: With every default written out.
+            recipe: The recipe as the user wrote it.
+            full: The recipe with every default written out.
 
         Raises:
-            RuntimeError: The folder holds something else; the differences are listed.
-            OSError: It cannot be written.
+            RuntimeError: The folder holds a run of another recipe. The message lists the differences.
+            OSError: The folder cannot be written.
         """
         if self.exists:
             self._check_same(recipe)
@@ -103,12 +106,12 @@ class RunFolder:
             )
 
     def check_checkpoint(self, checkpoint: Manifest, full: Recipe) -> None:
-        """Refuses a checkpoint that another run wrote, and tells of one that was trained on other devices.
+        """Refuses a checkpoint of another run, and warns if it was trained with another strategy.
 
-        What neither says is left out: a later kt2t has more options.
+        Options that only one of the two recipes has are not compared, because a later kt2t has more options.
 
         Raises:
-            RuntimeError: It was trained by another recipe; the differences are listed.
+            RuntimeError: The checkpoint was trained with another recipe. The message lists the differences.
         """
         if not isinstance(checkpoint.recipe, Mapping):
             return
@@ -116,8 +119,8 @@ class RunFolder:
         different = sorted(one for one in _lasting_differences(there, here) if _UNSET not in one)
         if different:
             raise RunError(
-                f"{str(checkpoint.path)!r} is of another run. Different: {'; '.join(different)}. Put it back where it is "
-                "from, or remove it."
+                f"{str(checkpoint.path)!r} is of another run. Different: {'; '.join(different)}. Move it back to its own "
+                "run, or remove it."
             )
         before, now = ((one.get("train") or {}).get("strategy") for one in (there, here))
         if before != now:
@@ -126,10 +129,10 @@ class RunFolder:
             )
 
     def manifest(self) -> dict[str, Any]:
-        """What run.json says.
+        """Reads run.json.
 
         Raises:
-            RuntimeError: It is missing, unreadable or of a later format.
+            RuntimeError: The file is missing, unreadable or has another format.
         """
         try:
             found: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
@@ -145,7 +148,7 @@ class RunFolder:
         return found
 
     def write_manifest(self, content: Mapping[str, Any]) -> None:
-        """Writes run.json with the versions of what made it."""
+        """Writes run.json, with the versions of the installed packages."""
         if not self.writes:
             return
         whole = {"format": FORMAT, "versions": versions(), **content}
@@ -158,7 +161,7 @@ class RunFolder:
         self.write_manifest({**self.manifest(), **content})
 
     def recipe(self) -> Recipe:
-        """The full recipe of the run."""
+        """Reads the full recipe of the run."""
         from kt2t import marked_yaml
 
         manifest = self.manifest()
@@ -173,10 +176,10 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for this process.
+        """Locks the folder inside the `with` block.
 
         Raises:
-            RuntimeError: Another process works in it, which is named, or it holds something that is no run.
+            RuntimeError: Another process, which the message names, uses the folder, or it holds something else than a run.
         """
         self._check_own()
         if not self.writes:
@@ -189,22 +192,22 @@ class RunFolder:
                 yield
         finally:
             with contextlib.suppress(OSError):
-                self.path.rmdir()  # only if no run began, and nothing was said
+                self.path.rmdir()  # succeeds only if the folder is empty: no run has begun
 
     def _plugins(self, recipe: Recipe, kept: plugins.Plugins) -> plugins.Plugins:
         for module, note in kept.items():
             file = Path(note["file"])
             if not file.is_absolute() or file.resolve().is_relative_to(self.path.resolve()):
                 raise RunError(
-                    f"{str(self.manifest_file)!r} has the module {module!r} in {str(file)!r}. A run holds no code, and "
-                    "names that of its recipe by an absolute path: this one was not written by kt2t."
+                    f"{str(self.manifest_file)!r} has the module {module!r} in {str(file)!r}. kt2t stores no code in a run "
+                    "and names a recipe's modules by absolute paths, so it did not write this file. Remove the entry."
                 )
         folders = {str(Path(note["file"]).parent) for note in kept.values()} or {"."}
         found: plugins.Plugins = {}
         for folder in sorted(folders):
             found.update(plugins.find(recipe.nodes, Path(folder)))
-        for told in plugins.changed(kept, found):
-            logger.warning("%s", told)
+        for warning in plugins.changed(kept, found):
+            logger.warning("%s", warning)
         return found
 
     def _refused(self, holder: str) -> RunError:
@@ -218,7 +221,7 @@ class RunFolder:
         if self.path.is_dir() and not self.exists:
             if self.has_checkpoints:
                 raise RunError(
-                    f"{str(self.path)!r} holds checkpoints, but no run.json that says of which recipe. "
+                    f"{str(self.path)!r} holds checkpoints, but no run.json that names their recipe. "
                     "Choose another folder with --run-dir, or remove it."
                 )
             foreign = sorted(entry.name for entry in self.path.iterdir() if name_aside(entry.name) not in ENTRIES)
@@ -228,8 +231,8 @@ class RunFolder:
                 )
 
     def _check_same(self, recipe: Recipe) -> None:
-        given = self.manifest().get("given", {})
-        different = sorted(_lasting_differences(given, recipe.nodes))
+        earlier = self.manifest().get("given", {})
+        different = sorted(_lasting_differences(earlier, recipe.nodes))
         if different:
             raise RunError(
                 f"{str(self.path)!r} holds a run of another recipe. Different: {'; '.join(different)}. "
@@ -244,7 +247,7 @@ def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """What makes another run of two recipes; not a value that was train.steps there and is train.steps here."""
+    """Yields the differences that make two recipes different runs. Values that follow train.steps may differ."""
     steps = _steps(before), _steps(after)
     for place, *values in _differences(_lasting(before), _lasting(after)):
         if not _is_followed(values, steps):
@@ -252,7 +255,7 @@ def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any]) ->
 
 
 def following(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Place]:
-    """Where a recipe's options have followed its train.steps, such as the end of a schedule that says `=train.steps`."""
+    """Lists the options that were equal to train.steps before and are again, such as a schedule's `=train.steps`."""
     steps = _steps(before), _steps(after)
     found = _differences(_lasting(before), _lasting(after))
     return sorted((place for place, *values in found if _is_followed(values, steps)), key=str)

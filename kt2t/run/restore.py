@@ -15,7 +15,7 @@ from kt2t.options import nearest
 from kt2t.recipe import Recipe, check_node
 from kt2t.recipe_file import COMMAND
 from kt2t.run import assemble as assembling
-from kt2t.run.average import averaged, listed
+from kt2t.run.average import average_checkpoints, steps_in_words
 from kt2t.run.folder import RunFolder
 
 logger = logging.getLogger("kt2t")
@@ -91,8 +91,8 @@ def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None
 
     name = name or ("best" if best and best_step(folder) is not None else "last")
     if name == "average" and checkpoints.saved(folder.checkpoints):
-        average = averaged(folder)
-        logger.info("%s: the mean of %s", average.checkpoint, listed(average.steps))
+        average = average_checkpoints(folder)
+        logger.info("%s: the mean of %s", average.checkpoint, steps_in_words(average.steps))
         return average.checkpoint
     if name == "last":
         path = checkpoints.newest(folder.checkpoints)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while something runs."""
+"""Handlers for SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 
 class Interrupted(SystemExit):
-    """A signal that came where nothing has an answer of its own to it; `code` is the exit status."""
+    """Raised by `ending` when a signal arrives. `code` is the exit status."""
 
 
 @contextlib.contextmanager
 def handled_by(
     handler: Callable[[int, Any], None], signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
 ) -> Iterator[None]:
-    """The signals go to `handler`, and afterwards again where they went before; outside of the main thread nothing changes."""
+    """Sends the signals to `handler` inside the `with` block. Does nothing outside of the main thread."""
     before = {number: signal.getsignal(number) for number in signals}
     try:
         for number in before:
@@ -31,17 +31,17 @@ def handled_by(
 
 @contextlib.contextmanager
 def ending() -> Iterator[None]:
-    """SIGTERM and SIGINT leave whatever is under way by an exception, so that everything is tidied up on the way out.
+    """Turns SIGTERM and SIGINT inside the `with` block into an exception, so that `finally` blocks clean up.
 
-    A SIGINT that is ignored, as in a shell's background, stays so.
+    If SIGINT is ignored, as for a shell's background jobs, it stays ignored.
 
     Raises:
-        SystemExit: `Interrupted`, with 128 and the number of the signal.
+        SystemExit: `Interrupted`, with 128 plus the number of the signal.
     """
-    came: list[int] = []
+    received: list[int] = []
 
     def end(number: int, frame: Any) -> None:
-        came.append(number)
+        received.append(number)
         raise Interrupted(128 + number)
 
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -49,6 +49,6 @@ def ending() -> Iterator[None]:
         try:
             yield
         except Exception:
-            if came:  # TensorFlow's code puts an error of its own in the place of what comes while it makes one
-                raise Interrupted(128 + came[0]) from None
+            if received:  # TensorFlow may replace our exception by an error of its own
+                raise Interrupted(128 + received[0]) from None
             raise

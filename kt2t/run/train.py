@@ -21,7 +21,7 @@ from kt2t.run.folder import RunFolder, following
 from kt2t.run.launch import end_with_launcher
 from kt2t.run.log import LogFormatter
 from kt2t.run.patience import early_stopping, note_end, why
-from kt2t.run.starting import start, start_of
+from kt2t.run.starting import start, start_checkpoint
 from kt2t.versions import versions
 
 logger = logging.getLogger("kt2t")
@@ -53,7 +53,7 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
     team = _team(recipe)
     folder = RunFolder(run_dir or Path("runs") / run_name(recipe), writes=team.first)
     with team.together(), folder.locked(), _logged_to(folder):
-        source = None if folder.has_checkpoints else start_of(recipe)
+        source = None if folder.has_checkpoints else start_checkpoint(recipe)
         begun, given = folder.exists, recipe
         if begun:
             folder.begin(given, given)  # the same recipe, or an error before any work
@@ -90,7 +90,7 @@ def _begin(folder: RunFolder, given: Recipe, assembly: assembling.Assembly, begu
 
 
 def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: Any, progress: Any) -> Outcome:
-    from kt2t.training.averages import averaged
+    from kt2t.training.averages import weights_averaged
 
     steps = assembly.recipe.train.steps
     early = early_stopping(folder, assembly.recipe) if team.first else None
@@ -106,7 +106,7 @@ def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: 
         return Outcome(folder.path, step, signal=stopped)
     if team.first and (over := note_end(folder, assembly.recipe, step, early)):
         logger.info("training ends at step %d of %d: %s", step, steps, over)
-    with averaged(assembly.model):
+    with weights_averaged(assembly.model):
         evaluation = evaluate_model(assembly, "validation", step, assembly.recipe.report.samples, progress)
     if folder.writes:
         evaluation.write(folder.path)

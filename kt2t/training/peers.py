@@ -1,4 +1,4 @@
-"""How the processes that train one model meet, and how each notices soon that another is gone or stands still."""
+"""Connects the processes that train one model, so that each soon notices when another has ended or is frozen."""
 
 from __future__ import annotations
 
@@ -16,51 +16,52 @@ from collections.abc import Callable, Mapping, Sequence
 from kt2t.errors import PeerError
 
 PATIENCE = 300.0  # seconds that workers wait for each other at the start
-NOTICE = 3.0  # seconds that a program has to end by itself once a worker is gone
-BEAT = 0.5  # seconds between two signs of life
-SILENCE = 6.0  # seconds without one after which a worker is lost
+NOTICE = 3.0  # seconds that a process has to end by itself after a worker was lost
+BEAT = 0.5  # seconds between two heartbeats
+SILENCE = 6.0  # seconds without a heartbeat after which a worker is lost
 _BEAT, _FAREWELL = b"~", b"."
 _last_word = threading.Lock()
-_met: list[Peers] = []
+_watched: list[Peers] = []
 _THREAD = "kt2t peers"
 _ADVICE = "Start all workers again: they continue from the last checkpoint."
 
 
 class Peers:
-    """The other workers, each at the other end of a connection that lasts as long as its process.
+    """Connections to the other workers. Each connection lasts as long as the process at its other end.
 
-    TensorFlow's own heartbeat takes more than ten seconds to miss a process that was killed. A connection tells at once. Of
-    a process that is frozen, or cut off from the network, it tells nothing: each worker says every half a second that it
-    lives, and one that says nothing for six seconds is lost, which leaves four of the ten in which all must have ended.
+    TensorFlow's own heartbeat takes more than ten seconds to notice a killed process. A closed connection shows it at
+    once. It does not show a process that is frozen or cut off from the network, so each worker also sends a heartbeat
+    every half second. A worker that is silent for six seconds is lost. The others then have four seconds to end, so that
+    all end within ten.
 
-    A thread of Python speaks. TensorFlow lets go of Python's lock while it runs a step, compiles or waits for others, so only
-    single calls hold the thread up, a fraction of a second each (0.2 s for a Transformer of 12 layers, 2026-11-26).
-    Only time in which the listener itself was awake is counted, so a machine that stands still as a whole loses nobody.
+    A Python thread sends the heartbeats. TensorFlow releases Python's lock while it runs a step, compiles or waits, so
+    single calls delay the thread only by a fraction of a second (0.2 s for a Transformer of 12 layers, 2026-11-26).
+    The listener counts only the time in which it was awake itself, so no worker is lost when the whole machine pauses.
 
     Args:
-        calling: By the address of each other worker, the connection on which this one is heard.
-        hearing: Those on which the others are heard.
+        calling: Connections on which this worker sends, by the address of the other worker.
+        hearing: Connections on which the other workers send, by their address.
     """
 
     def __init__(self, calling: Mapping[str, socket.socket], hearing: Mapping[str, socket.socket]) -> None:
         self._calling = dict(calling)
         self._hearing = {connection: address for address, connection in hearing.items()}
-        self._through: set[socket.socket] = set()  # those of the hearing on which a farewell came
-        self._parted: list[socket.socket] = []  # open until this process ends, which the others hear
+        self._through: set[socket.socket] = set()  # connections on which a farewell came
+        self._parted: list[socket.socket] = []  # stay open until this process ends, which tells the others
 
     def watch(self, lost: Callable[[str, float], None]) -> None:
-        """From now on a thread tells `lost` of the first worker that ends without a farewell or falls silent.
+        """Starts threads that send heartbeats and call `lost` for the first worker that ends or falls silent.
 
         Args:
-            lost: Told its address, and for how many seconds it has said nothing; 0 for one that has ended.
+            lost: Receives the worker's address and its seconds of silence; 0 if it ended without a farewell.
         """
-        _met.append(self)
+        _watched.append(self)
         atexit.register(self.part)
         threading.Thread(target=self._speak, name=f"{_THREAD}: speaking", daemon=True).start()
         threading.Thread(target=self._listen, args=(lost,), name=_THREAD, daemon=True).start()
 
     def part(self) -> None:
-        """Tells the others that this worker is through, so that its end is no loss; not after an error."""
+        """Sends the others a farewell, so that they do not count this worker's end as a loss. Not after an error."""
         while self._calling and not hasattr(sys, "last_value"):
             _, connection = self._calling.popitem()
             self._parted.append(connection)
@@ -68,11 +69,11 @@ class Peers:
                 connection.sendall(_FAREWELL)
 
     def await_farewells(self, patience: float = NOTICE) -> None:
-        """Returns when all the others have said that they are through, or after so many seconds."""
+        """Waits until all others have sent a farewell, for at most `patience` seconds."""
         _await(lambda: self._through.issuperset(self._hearing), patience)
 
     def await_ends(self, patience: float = NOTICE) -> None:
-        """Returns when all the others have ended, or after so many seconds."""
+        """Waits until all others have ended, for at most `patience` seconds."""
         _await(lambda: not self._hearing, patience)
 
     def _speak(self) -> None:
@@ -83,21 +84,21 @@ class Peers:
             time.sleep(BEAT)
 
     def _listen(self, lost: Callable[[str, float], None]) -> None:
-        silent: dict[socket.socket, float] = {}  # seconds, from the first sign of life on
+        silent: dict[socket.socket, float] = {}  # seconds of silence, counted from the first heartbeat on
         while self._hearing:
             began = time.monotonic()
             ready = select.select(list(self._hearing), [], [], BEAT)[0]
             waited = min(time.monotonic() - began, 2 * BEAT)
             silent = {connection: seconds + waited for connection, seconds in silent.items()}
             for connection in ready:
-                said = _said(connection)
-                if _FAREWELL in said:
+                received = _received(connection)
+                if _FAREWELL in received:
                     self._through.add(connection)
-                if said and connection not in self._through:
+                if received and connection not in self._through:
                     silent[connection] = 0.0
                     continue
                 silent.pop(connection, None)
-                if said:
+                if received:
                     continue
                 address = self._hearing.pop(connection)
                 connection.close()
@@ -109,15 +110,15 @@ class Peers:
 
 
 def meet(own: str, everyone: Sequence[str], patience: float = PATIENCE) -> Peers:
-    """Returns when every worker listens at its address and knows that all the others do.
+    """Connects this worker with all others and returns when every pair is connected.
 
     Args:
-        own: This worker's `host:port`, free again when this returns.
+        own: This worker's `host:port`. It is free again when this function returns.
         everyone: The addresses of all workers.
-        patience: Seconds to wait.
+        patience: Maximum number of seconds to wait.
 
     Raises:
-        ConnectionError: Another worker did not come in time, or this one's own address is in use.
+        ConnectionError: Another worker did not connect in time, or this worker's own address is in use.
     """
     others = [address for address in everyone if address != own]
     calling: dict[str, socket.socket] = {}
@@ -145,15 +146,15 @@ def meet(own: str, everyone: Sequence[str], patience: float = PATIENCE) -> Peers
 
 
 def gone(address: str = "", silent: float = 0.0) -> PeerError:
-    """The error for a worker that was there and is not any more."""
+    """Makes the error for a worker that has ended, or has been silent for a number of seconds."""
     what = f"has given no sign of life for {int(silent)} seconds" if silent else "is gone"
     return PeerError(f"another worker {f'({address}) ' if address else ''}{what}. {_ADVICE}")
 
 
 def end_without(address: str, silent: float = 0.0) -> None:
-    """Ends this process because of a lost worker, in a moment, if TensorFlow lets it wait instead of ending it.
+    """Ends this process after a worker was lost. First gives TensorFlow a moment to end it with an error of its own.
 
-    TensorFlow knows of an end, and then this process may end by itself; of silence it knows nothing.
+    TensorFlow notices the end of a worker, but not its silence.
     """
     time.sleep(max(0.0, NOTICE - silent))
     if has_last_word():
@@ -162,27 +163,28 @@ def end_without(address: str, silent: float = 0.0) -> None:
 
 
 def has_last_word() -> bool:
-    """Whether it is for the caller to tell how this process ends; only the first of those who ask may.
+    """Whether the caller may report why this process ends. True for the first call only.
 
-    A lost worker is noticed by TensorFlow and by the thread that listens, often in the same moment.
+    TensorFlow and the listening thread often notice a lost worker at the same moment; one of them should report it.
+    Always true while no other workers are watched.
     """
     return not are_watched() or _last_word.acquire(blocking=False)
 
 
-def have_met() -> bool:
-    """Whether this process has worked with others."""
-    return bool(_met)
+def has_watched() -> bool:
+    """True once this process has begun watching its peers; never reset."""
+    return bool(_watched)
 
 
 def part(last: bool) -> None:
-    """Tells the other workers that this one is through, and returns when all are, so that each may then `leave`.
+    """Sends the other workers a farewell and waits until all have sent theirs. Each may then `leave`.
 
-    An operation of several workers may be through here and still wait there for what this process holds.
+    A collective operation may be finished in this process while another worker still needs data from it.
 
     Args:
-        last: Whether this one serves the others, and so waits until they have ended.
+        last: Whether this worker serves the others and must therefore end last.
     """
-    for peers in _met:
+    for peers in _watched:
         peers.part()
         peers.await_farewells()
         if last:
@@ -190,12 +192,12 @@ def part(last: bool) -> None:
 
 
 def are_watched() -> bool:
-    """Whether this process works with others that must learn of its end."""
+    """Whether this process is watching other workers now."""
     return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 def leave(status: int) -> None:
-    """Ends this process at once: in the usual way TensorFlow would wait for the other workers, for seconds."""
+    """Ends this process at once. With a normal exit TensorFlow would wait several seconds for the other workers."""
     logging.shutdown()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
@@ -209,8 +211,8 @@ def _await(is_so: Callable[[], bool], patience: float) -> None:
         time.sleep(0.01)
 
 
-def _said(connection: socket.socket) -> bytes:
-    """What has come; nothing from a process that has ended."""
+def _received(connection: socket.socket) -> bytes:
+    """Returns the bytes that have arrived; empty if the other process has ended."""
     try:
         return connection.recv(64)
     except OSError:

@@ -1,4 +1,4 @@
-"""The pods of a Kubernetes job as workers: where each listens, and which one this is; TensorFlow."""
+"""Kubernetes: finds the address of every pod of a job, and this pod's index. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def addresses_of_pods(patience: float, client: Any = None, between: float = 1.0) -> tuple[list[str], int]:
-    """The `host:port` of every pod of this job by its index, and the index of this one.
+    """Waits until all pods of this job run; returns the `host:port` of each, by index, and the index of this pod.
 
-    `KT2T_PODS` is the label selector of the pods, such as `job-name=train`, and `KT2T_WORKERS` their number. A pod's index is
-    that of an indexed Job, or the ordinal of a StatefulSet.
+    `KT2T_PODS` is the label selector of the pods, such as `job-name=train`, and `KT2T_WORKERS` their number. The index of a
+    pod is its completion index in an indexed Job, or its ordinal in a StatefulSet.
 
     Args:
-        patience: Seconds to wait until all of them run.
-        client: In place of `kubernetes.client.CoreV1Api()`.
-        between: Seconds from one look to the next.
+        patience: Maximum number of seconds to wait.
+        client: Replaces `kubernetes.client.CoreV1Api()`.
+        between: Seconds between two queries.
 
     Raises:
-        ValueError: A variable is missing or cannot be meant, or Kubernetes's client is not installed.
-        OSError: The cluster does not answer, or not to this pod.
+        ValueError: A variable is missing or invalid, or Kubernetes's client is not installed.
+        OSError: The cluster does not answer, or refuses this pod.
         ConnectionError: Not all pods run in time.
     """
     selector, workers, own = _selector(), _workers(), _own_index()
@@ -51,10 +51,10 @@ def addresses_of_pods(patience: float, client: Any = None, between: float = 1.0)
 
 
 def _resolved(running: Mapping[int, str]) -> list[str]:
-    """The addresses as TensorFlow's resolver makes them.
+    """Makes the addresses with TensorFlow's resolver.
 
-    It takes the nodes' addresses, in the order of the pods' names in all namespaces; so it is shown pods that have their own
-    addresses there, and their index as a name.
+    The resolver uses the addresses of the pods' nodes, in the order of the pods' names in all namespaces. So it is given
+    made-up pods, with the pod's own address as the node's address, and with the index as name.
     """
     import tensorflow as tf
 
@@ -65,19 +65,19 @@ def _resolved(running: Mapping[int, str]) -> list[str]:
         for index, address in running.items()
     ]
     shown = SimpleNamespace(list_pod_for_all_namespaces=lambda label_selector: SimpleNamespace(items=pods))
-    told = tf.distribute.cluster_resolver.KubernetesClusterResolver(
+    resolver = tf.distribute.cluster_resolver.KubernetesClusterResolver(
         {"worker": ["shown"]}, tf_server_port=_PORT, override_client=shown
     )
-    addresses: list[str] = told.cluster_spec().as_dict()["worker"]
+    addresses: list[str] = resolver.cluster_spec().as_dict()["worker"]
     return addresses
 
 
 def _running(client: Any, selector: str) -> dict[int, str]:
-    """The address of every pod that runs, by its index; of two with one index, the younger's."""
+    """Returns the address of every running pod by index. If two pods have one index, the younger wins."""
     try:
         namespace = _NAMESPACE.read_text(encoding="utf-8").strip()
         pods = client.list_namespaced_pod(namespace, label_selector=selector).items
-    except Exception as error:  # its client has no base class of its own errors
+    except Exception as error:  # the client's errors have no base class in common
         first = str(error).strip().partition("\n")[0]
         raise ResourceError(
             f"Kubernetes does not list the pods of {selector!r}: {type(error).__name__}: {first}. Let the pod's service "
@@ -103,7 +103,7 @@ def _client() -> Any:
         config.load_incluster_config()
     except Exception as error:
         raise ResourceError(
-            f"Kubernetes does not let this pod ask: {error}. Give it a service account, or give the workers TF_CONFIG."
+            f"Kubernetes does not accept this pod: {error}. Give it a service account, or give the workers TF_CONFIG."
         ) from error
     return client.CoreV1Api()
 
@@ -112,7 +112,8 @@ def _selector() -> str:
     selector = os.environ.get("KT2T_PODS", "")
     if not selector:
         raise RecipeError(
-            "KT2T_PODS: not set. Give every pod the label selector of all workers, such as job-name=train, or TF_CONFIG."
+            "KT2T_PODS: not set. Set it in every pod to the label selector of all workers, such as job-name=train, or give "
+            "them TF_CONFIG."
         )
     return selector
 
@@ -120,7 +121,7 @@ def _selector() -> str:
 def _workers() -> int:
     word = os.environ.get("KT2T_WORKERS", "")
     if not word.isdigit() or not int(word):
-        raise RecipeError(f"KT2T_WORKERS: {word!r} is no number of workers. Give every pod how many there are.")
+        raise RecipeError(f"KT2T_WORKERS: {word!r} is not a number of workers. Set it in every pod to their number.")
     return int(word)
 
 
@@ -128,8 +129,8 @@ def _own_index() -> int:
     index = os.environ.get("JOB_COMPLETION_INDEX") or _ordinal(socket.gethostname())
     if index is None or not index.isdigit():
         raise RecipeError(
-            f"this pod ({socket.gethostname()!r}) does not know its place among the workers. Run them as an indexed Job or a "
-            "StatefulSet, or give each its JOB_COMPLETION_INDEX."
+            f"this pod ({socket.gethostname()!r}) does not know its index among the workers. Run them as an indexed Job or a "
+            "StatefulSet, or set JOB_COMPLETION_INDEX in each."
         )
     return int(index)
 

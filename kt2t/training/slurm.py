@@ -1,4 +1,4 @@
-"""The tasks of a SLURM step as workers: where each listens, which one this is, and which GPUs are its own; TensorFlow."""
+"""SLURM: finds the address of every task of a step, this task's index, and its GPUs. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import os
 
 from kt2t.errors import RecipeError
 
-_FIRST_PORT, _PORTS = 12_000, 16  # as many for each job, so that two jobs on a node do not meet
+_FIRST_PORT, _PORTS = 12_000, 16  # each job has 16 ports of its own, so two jobs on a node do not collide
 
 
 def tasks_of_step() -> tuple[list[str], int]:
-    """The `host:port` of every task of this step, and the place of this one among them.
+    """Returns the `host:port` of every task of this SLURM step, and the index of this task.
 
-    TensorFlow's resolver reads SLURM's lists. Left to itself it asks `nvidia-smi` for GPUs, fails where there are none, and
-    takes the hosts in the order of their names for the order of the tasks; here each task finds itself by host and number
-    on the host. Where several tasks see all GPUs of a node, each takes its share.
+    TensorFlow's resolver reads SLURM's lists, with two corrections. By default it asks `nvidia-smi` for GPUs, which fails
+    if there are none. It also takes the alphabetical order of hosts for the order of tasks; here each task finds itself by
+    its host and its number there. If several tasks see all GPUs of a node, each takes an equal share.
 
     Raises:
-        ValueError: A variable of SLURM is missing or cannot be meant, or GPUs cannot be shared out.
+        ValueError: A variable of SLURM is missing or invalid, or the GPUs cannot be shared equally.
     """
     import tensorflow as tf
 
     base = _FIRST_PORT + _number("SLURM_JOB_ID") % 1000 * _PORTS
     node, local = _word("SLURMD_NODENAME"), _number("SLURM_LOCALID")
     try:
-        told = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=base, gpus_per_node=_number("SLURM_STEP_NUM_TASKS"), gpus_per_task=1, auto_set_gpu=False
         )
-        addresses: list[str] = told.cluster_spec().as_dict()["worker"]
+        addresses: list[str] = resolver.cluster_spec().as_dict()["worker"]
     except (RuntimeError, ValueError) as error:
         raise RecipeError(f"SLURM: {error}. Start the workers with srun, or give them TF_CONFIG.") from None
     own = f"{node}:{base + local}"
@@ -41,7 +41,7 @@ def tasks_of_step() -> tuple[list[str], int]:
 
 
 def _take_gpus(local: int, tasks: int) -> None:
-    """Leaves a task its share of a node's GPUs, unless SLURM has shared them out."""
+    """Gives a task its share of a node's GPUs, unless SLURM has already distributed them."""
     on_node = _number("SLURM_GPUS_ON_NODE", 0)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(on_node)))).split(",")
     if tasks == 1 or not on_node or len(visible) < on_node:
@@ -64,5 +64,5 @@ def _word(name: str) -> str:
 def _number(name: str, default: int | None = None) -> int:
     word = _word(name) if default is None else os.environ.get(name, str(default))
     if not word.isdigit():
-        raise RecipeError(f"SLURM: {name} is {word!r}, no number. Start the workers with srun, or give them TF_CONFIG.")
+        raise RecipeError(f"SLURM: {name} is {word!r}, not a number. Start the workers with srun, or give them TF_CONFIG.")
     return int(word)

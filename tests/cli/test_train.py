@@ -103,7 +103,7 @@ def test_a_checkpoint_of_another_recipe_is_status_4_with_the_differences(tiny, t
 def test_patience_without_best_is_status_2(tiny, capsys):
     assert run(["train", str(tiny), "report.patience=2", "report.best=~"]) == 2
     assert (
-        "report.patience: 2 evaluations without what? Name a score or metric in report.best." in capsys.readouterr().err
+        "report.patience: 2 needs a score or metric to watch. Name one in report.best." in capsys.readouterr().err
     )
 
 

@@ -87,7 +87,7 @@ def test_k04_all_damaged_is_status_4_with_each_cause(copied, capsys):
 @pytest.mark.parametrize(
     ("lost", "sentence"),
     [
-        ("run.json", "no run.json that says of which recipe"),
+        ("run.json", "no run.json that names their recipe"),
         ("recipe.yaml", "recipe.yaml"),
     ],
 )

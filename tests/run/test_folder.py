@@ -142,6 +142,6 @@ def test_code_that_came_along_with_a_run_is_refused(tmp_path, monkeypatch, place
     file = code.name if place == "." else str(code)
     folder.update(plugins={"stranger_for_test": {"file": file, "sha256": "0"}})
     before = list(sys.path)
-    with pytest.raises(RunError, match=r"run\.json.*stranger_for_test.*holds no code"):
+    with pytest.raises(RunError, match=r"run\.json.*stranger_for_test.*stores no code"):
         folder.recipe()
     assert sys.path == before

@@ -104,8 +104,8 @@ def test_what_the_checkpoint_does_not_tell_is_said(words, tmp_path, caplog):
     write(tmp_path / "t2t" / "model.ckpt-9", variables(vocabulary().size))
     with caplog.at_level("WARNING", "kt2t"):
         assert run(words) == 0
-    assert "which target space it was trained for; 0 is taken" in caplog.text
-    assert "the state of the optimizer is not taken over: it begins anew, at step 9" in caplog.text
+    assert "which target space it was trained for. kt2t uses 0" in caplog.text
+    assert "the optimizer's state is not imported: it starts anew, at step 9" in caplog.text
     assert restored("run").assembly.problem.target_space == 0
     words[-1] = "other"
     assert run([*words, "problem.target_space=3"]) == 0
@@ -195,9 +195,9 @@ BAD = {
         _checkpoint(second_query=np.ones((8, 8), "float32")),
         [],
         4,
-        ["layer_1/self_attention/multihead_attention/q/kernel is more than the hparams say"],
+        ["layer_1/self_attention/multihead_attention/q/kernel is not in the model of the hparams"],
     ),
-    "another width": (_hparams(filter_size=16), [], 4, ["conv1/kernel has shape [8, 12], the hparams say [8, 16]"]),
+    "another width": (_hparams(filter_size=16), [], 4, ["conv1/kernel has shape [8, 12], in the model of the hparams [8, 16]"]),
     "another vocabulary": (
         _vocabulary(lambda data: vocabulary(40).contents()["vocabulary.subwords"]),
         [],
@@ -207,7 +207,7 @@ BAD = {
             "has 47 rows. Give the vocabulary that the model was trained with",
         ],
     ),
-    "a cut vocabulary": (_vocabulary(lambda data: data[:-5]), [], 3, ["v.subwords", "the vocabulary is cut"]),
+    "a cut vocabulary": (_vocabulary(lambda data: data[:-5]), [], 3, ["v.subwords", "the file is cut"]),
     "a vocabulary without its last lines": (
         _vocabulary(lambda data: data[: data.rindex(b"\n", 0, len(data) - 9) + 1]),
         [],
@@ -235,7 +235,7 @@ BAD = {
     "a cut hparams file": (_cut("t2t/hparams.json"), [], 2, ["hparams.json: is no JSON"]),
     "no hparams file": (_remove("t2t/hparams.json"), [], 2, ["hparams.json: cannot be read"]),
     "a cut checkpoint": (_cut("t2t/model.ckpt-7.data-00000-of-00001"), [], 4, ["model.ckpt-7' is damaged"]),
-    "no checkpoint": (_remove("t2t/model.ckpt-7.index"), [], 4, ["t2t' holds no checkpoint of TensorFlow"]),
+    "no checkpoint": (_remove("t2t/model.ckpt-7.index"), [], 4, ["t2t' holds no TensorFlow checkpoint"]),
     "another kind of problem": (_leave, ["--problem", "image_cifar10"], 2, ["--problem: 'image_cifar10'", "pictures"]),
     "a bad override": (_leave, ["problem.train_file=x"], 2, ["problem.train_file:", "'train_files'"]),
     "missing texts": (_leave, ["problem.train_files=x.tsv"], 2, ["problem.train_files: 'x.tsv' does not exist"]),

@@ -49,7 +49,7 @@ def test_nothing_in_nothing_out_and_progress_is_told(predictor):
 
 
 def test_a_line_that_the_vocabulary_does_not_know_is_named(predictor):
-    with pytest.raises(DataError, match=r"^words.txt:2: 'abc' is not a row of whole numbers") as caught:
+    with pytest.raises(DataError, match=r"^words.txt:2: 'abc' is not a list of whole numbers") as caught:
         list(predictor.lines(["1 2", "abc", "9"], source="words.txt"))
     assert caught.value.status == 3
     with pytest.raises(DataError, match=r"^lines:3: 9 to 9: symbols are from 0 to 4"):

@@ -87,7 +87,7 @@ def test_a_file_with_what_cannot_be_imported(case, tmp_path):
     [
         ('{"hidden_size": 5', "is no JSON"),
         ("[" * 9999, "is no JSON"),
-        ("[]", "no options by name"),
+        ("[]", "not a JSON mapping of options"),
         (None, "cannot be read"),
     ],
 )

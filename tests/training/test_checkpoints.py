@@ -253,7 +253,7 @@ def test_the_mean_of_checkpoints(tmp_path):
     assert not checkpoints.is_mean_of(manifest, paths), "other weights of the same step"
     assert not checkpoints.is_mean_of(manifest, [tmp_path / "none"])
     checkpoints.save(tmp_path, Small(width=5), 4)
-    with pytest.raises(RunError, match="do not have the same weights"):
+    with pytest.raises(RunError, match="cannot be averaged: their weights differ"):
         checkpoints.average([checkpoints.verify(tmp_path / f"step-{step}") for step in (3, 4)], tmp_path / "mean")
     with pytest.raises(RunError, match="no checkpoints to average"):
         checkpoints.average([], tmp_path / "mean")

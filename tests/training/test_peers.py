@@ -22,7 +22,7 @@ MET: list[Peers] = []
 @pytest.fixture(autouse=True)
 def ended(monkeypatch):
     """After each test all its peers are gone, and their threads with them."""
-    monkeypatch.setattr("kt2t.training.peers._met", [])
+    monkeypatch.setattr("kt2t.training.peers._watched", [])
     MET.clear()
     yield
     for peers in MET:

@@ -87,7 +87,7 @@ def test_of_two_pods_with_one_index_the_younger_one_counts():
     ("name", "value", "told"),
     [
         ("KT2T_PODS", "", "KT2T_PODS: not set"),
-        ("KT2T_WORKERS", "many", "KT2T_WORKERS: 'many' is no number"),
+        ("KT2T_WORKERS", "many", "KT2T_WORKERS: 'many' is not a number"),
         ("KT2T_WORKERS", "1", "KT2T_WORKERS: 1, but this pod has the index 1"),
         ("JOB_COMPLETION_INDEX", "", "Run them as an indexed Job or a StatefulSet"),
     ],
@@ -121,5 +121,5 @@ def test_the_client_is_that_of_the_cluster(monkeypatch):
         raise ValueError("no token")
 
     config.load_incluster_config = refuse
-    with pytest.raises(ResourceError, match="does not let this pod ask: no token"):
+    with pytest.raises(ResourceError, match="does not accept this pod: no token"):
         addresses_of_pods(0)

@@ -78,7 +78,7 @@ def test_gpus_of_a_node_are_shared_out_once(step, on_node, visible, local, share
     [
         ({"SLURM_LOCALID": None}, "SLURM_LOCALID is not set. Start the workers with srun"),
         ({"SLURM_STEP_TASKS_PER_NODE": None}, "SLURM_STEP_TASKS_PER_NODE not found"),
-        ({"SLURM_STEP_NUM_TASKS": "four"}, "SLURM_STEP_NUM_TASKS is 'four', no number"),
+        ({"SLURM_STEP_NUM_TASKS": "four"}, "SLURM_STEP_NUM_TASKS is 'four', not a number"),
         ({"SLURM_STEP_NUM_TASKS": "3"}, "Requested 3 tasks but only 4"),
         ({"SLURM_STEP_NODELIST": "n[9-"}, "Invalid hostlist"),
         ({"SLURMD_NODENAME": "other"}, "task 1 of node 'other' is none of n10:"),

@@ -1,4 +1,4 @@
-"""Numbers told in English words, to be written in digits."""
+"""Converts English number words to digits."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 
 @register
 class NumbersInWords(TextToText):
-    """English number words in, digits out: "four hundred and seven" → "407".
+    """Converts English number words to digits: "four hundred and seven" → "407".
 
-    Both the British form, with "and" before the last two digits, and the American one, without, occur. `train` and
-    `validation` share no number: of those from 100 on, a hash gives one in ten to `validation`; the smaller ones, whose
-    words stand nowhere else, are all in `train`. Half of the examples are drawn evenly from all numbers; for the other
-    half, how many digits there are is drawn first.
+    The words have the British form, with "and" before the last two digits, or the American form, without. `train` and
+    `validation` share no number. A hash assigns one in ten of the numbers from 100 on to `validation`; all smaller numbers
+    are in `train`, because some of their words occur in no other number. Half of the examples are drawn uniformly from all
+    numbers. For the other half the number of digits is drawn first, so that small numbers are frequent enough.
 
     Shapes:
         n words → up to 6 digits
 
     Args:
         largest: The largest number, at most 999,999.
-        british: Share of the numbers that are told with "and".
-        train_examples: How many examples `train` has.
-        validation_examples: How many `validation` has.
-        seed: Decides which.
-        source_vocabulary: Of the number words; one id for each word by default.
-        target_vocabulary: Of the digits; one id for each digit by default.
+        british: Share of the numbers in the British form.
+        train_examples: Number of examples in `train`.
+        validation_examples: Number of examples in `validation`.
+        seed: Seed for drawing the examples.
+        source_vocabulary: Vocabulary of the number words. Default: one id per word.
+        target_vocabulary: Vocabulary of the digits. Default: one id per digit.
         loss: See `Problem`.
         max_length: See `Problem`.
 
@@ -67,7 +67,7 @@ class NumbersInWords(TextToText):
         if not 999 <= largest <= 999_999:
             raise ValueError(f"largest: {largest} is not between 999 and 999,999.")
         if not 0 <= british <= 1:
-            raise ValueError(f"british: {british} is no share. Give a number from 0 to 1.")
+            raise ValueError(f"british: {british} is not a share. Give a number from 0 to 1.")
         for option, value in {"train_examples": train_examples, "validation_examples": validation_examples}.items():
             if value < 1:
                 raise ValueError(f"{option}: {value} is not positive.")
@@ -85,10 +85,10 @@ class NumbersInWords(TextToText):
         self.seed = seed
 
     def examples(self, split: str, start: int = 0, stop: int | None = None) -> Iterator[dict[str, str]]:
-        """The examples of a split from number `start` to before `stop`, whatever came before them.
+        """Yields the examples `start` to `stop` - 1 of a split. They do not depend on earlier examples.
 
         Raises:
-            DataError: There is no such split.
+            DataError: The split does not exist.
         """
         if split not in self.counts:
             raise DataError(f"NumbersInWords has no split {split!r}. There are {', '.join(self.counts)}.")
@@ -117,7 +117,7 @@ class NumbersInWords(TextToText):
 
 
 def words(number: int, british: bool = True) -> str:
-    """A number from 0 to 999,999 in English words, "and" before the last two digits if `british`."""
+    """Writes a number from 0 to 999,999 in English words, with "and" before the last two digits if `british`."""
     thousands, rest = divmod(number, 1000)
     if not thousands:
         return _below_thousand(rest, british)
@@ -129,7 +129,7 @@ def words(number: int, british: bool = True) -> str:
 
 
 def all_words() -> list[str]:
-    """Every word that `words` uses."""
+    """Returns every word that `words` uses."""
     return [*(_below_thousand(number, False) for number in range(100)), "hundred", "thousand", "and"]
 
 

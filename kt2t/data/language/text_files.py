@@ -1,4 +1,4 @@
-"""Your own text, without code."""
+"""Language modelling on the user's own text files."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kt2t.registry import register
 class TextFiles(RunningText):
     """Language modelling on your own text files and folders; each file may be gzip.
 
-    Further options are those of `RunningText`. Of `path` and `train_files` one is given; they mean the same.
+    Give either `path` or `train_files`; they mean the same. The other options are those of `RunningText`.
 
     Args:
-        path: A text file, or a folder of them.
-        train_files: Text files and folders, in the order in which they are read.
-        validation_files: Likewise; without them the last part of the training text (`held_out`) is for validation.
-        test_files: Likewise; makes a split `test`.
-        pattern: Which files of a folder are taken, by name without `.gz`.
+        path: A text file, or a folder of text files.
+        train_files: Text files and folders, in reading order.
+        validation_files: Likewise. Default: the last part of the training text (`held_out`) is used for validation.
+        test_files: Likewise; adds a split `test`.
+        pattern: Pattern for the names of files in folders, without `.gz`.
 
     Raises:
-        ValueError: Both or none of `path` and `train_files`.
+        ValueError: Both or neither of `path` and `train_files` are given.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class TextFiles(RunningText):
         if (path is None) == (train_files is None):
             raise ValueError(f"train_files: {train_files!r} with path {path!r}. Give exactly one of the two.")
         super().__init__(path=path, **common)
-        given = {"train": train_files or path, "validation": validation_files, "test": test_files}
-        self._files = {split: [files] if isinstance(files, str) else files for split, files in given.items() if files}
+        by_split = {"train": train_files or path, "validation": validation_files, "test": test_files}
+        self._files = {split: [one] if isinstance(one, str) else one for split, one in by_split.items() if one}
         self._path_option = "path" if path else "train_files"
         self.pattern = pattern
 

@@ -1,4 +1,4 @@
-"""Cuts a long sequence of ids into windows while it streams."""
+"""Cuts a long stream of ids into windows."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ BLOCK = 65_536
 
 
 def slices(pieces: Iterable[np.ndarray], size: int, step: int, overlap: int = 0) -> Iterator[np.ndarray]:
-    """Slices of the joined pieces, one from every `step`-th id; those at the end may be shorter.
+    """Cuts the joined pieces into slices that start every `step` ids. The last slices may be shorter.
 
-    A slice is made if it has more than `overlap` ids, or is the first.
+    A slice that would only contain the last `overlap` ids of the slice before it is left out.
 
     Args:
-        pieces: Sequences of ids, which follow each other.
-        size: The most ids of a slice.
-        step: Ids from the start of a slice to the start of the next.
-        overlap: A slice is left out if it has no ids beyond these first ones, which the slice before holds as well.
+        pieces: Arrays of consecutive ids.
+        size: Maximum number of ids in a slice.
+        step: Number of ids from the start of one slice to the start of the next.
+        overlap: Number of ids at the start of a slice that were in the slice before it.
     """
     waiting: list[np.ndarray] = []
     count, first = 0, True
@@ -40,24 +40,25 @@ def slices(pieces: Iterable[np.ndarray], size: int, step: int, overlap: int = 0)
 
 
 def training_windows(pieces: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Slices of 2 · length ids, one from every `length`-th id, so that a window can begin at any of `length` places."""
+    """Cuts slices of 2 · length ids that start every `length` ids. Each has `length` places where a window can start."""
     return slices(pieces, 2 * length, length)
 
 
 def window_at(record: np.ndarray, length: int, phase: int) -> np.ndarray:
-    """The window of a record of `training_windows` that begins at `phase`, or earlier if the record ends too soon.
+    """Cuts one window from a slice of `training_windows`, starting at `phase`, or earlier if the slice is too short.
 
-    With one phase for all records, the windows touch and do not overlap, except the last. With phase 0 they are the text.
+    If all slices use the same phase, their windows are adjacent and do not overlap, except for the last. With phase 0
+    they are the whole text.
     """
     start = min(phase, max(0, len(record) - length))
     return record[start : start + length]
 
 
 def evaluation_windows(pieces: Iterable[np.ndarray], length: int, stride: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Windows of `length` ids, one from every `stride`-th id, each with the number of ids at its start that are only context.
+    """Cuts windows of `length` ids that start every `stride` ids. Yields each with the number of its context ids.
 
-    Every id counts in exactly one window, with at least `length` - `stride` ids before it in that window (in the first
-    window, with all there are).
+    Context ids come first in a window and are not counted. So every id is counted in exactly one window, with at least
+    `length` - `stride` ids before it; in the first window with all there are.
     """
     context = length - stride
     for number, window in enumerate(slices(pieces, length, stride, overlap=context)):

@@ -1,4 +1,4 @@
-"""Lines of text files, plain or gzip, with every fault named by file and line."""
+"""Reads lines of text files, plain or gzip. Every error names file and line."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def lines(path: str | Path) -> Iterator[str]:
-    """The lines of a UTF-8 file without their ends (a line feed, with or without a carriage return before it).
+    """Yields the lines of a UTF-8 file, without their line ends (LF or CR LF).
 
-    A gzip file is known by its first bytes; a byte order mark at the start is skipped.
+    Gzip files are recognised by their first bytes. A byte order mark at the start is skipped.
 
     Raises:
-        DataError: The file is missing, none, empty or a damaged gzip; a line is no UTF-8, holds a NUL or is over 1 MB. Named by
-            file and line.
+        DataError: The file is missing, no regular file, empty or a damaged gzip, or a line is not UTF-8, contains a NUL or is
+            longer than 1 MB. The message names file and line.
     """
     path = Path(path)
     number = 0
@@ -53,12 +53,12 @@ def _opened(path: Path) -> IO[bytes]:
         return gzip.open(path, "rb")  # type: ignore[return-value]
     if path.suffix == ".gz" and file.peek(1):
         file.close()
-        raise DataError(f"'{path}' is named .gz but is no gzip file. Rename it, or compress it.")
+        raise DataError(f"'{path}' is named .gz but is not a gzip file. Rename it, or compress it.")
     return file
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """The bytes of a file in blocks that end where a line ends, or within a line longer than may be."""
+    """Reads a file in blocks that end at the end of a line. A line that is too long is yielded cut."""
     rest = b""
     while more := file.read1(_BLOCK):  # type: ignore[attr-defined]
         whole, end, begun = more.rpartition(b"\n")
@@ -75,7 +75,7 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _texts_of(block: bytes, file: str, first: int) -> Iterable[str]:
-    """The lines of a block as text, all at once where nothing is wrong with any, else one by one up to that one."""
+    """Decodes the lines of a block: all at once if they are valid, otherwise one by one, up to the invalid line."""
     raw = block.removesuffix(b"\n")
     if b"\0" not in raw and len(raw) <= LONGEST and (first > 1 or not raw.startswith(_BOM)):
         with contextlib.suppress(UnicodeDecodeError):
@@ -85,15 +85,15 @@ def _texts_of(block: bytes, file: str, first: int) -> Iterable[str]:
 
 
 def text_of(raw: bytes, file: str, number: int) -> str:
-    """A line of bytes as text, without its end; the first one also without a byte order mark.
+    """Decodes a line, without its line end and, for the first line, without a byte order mark.
 
     Args:
-        raw: What was read.
-        file: Where, for errors.
-        number: Of the line, from 1.
+        raw: The bytes of the line.
+        file: The file, for error messages.
+        number: The line's number, from 1.
 
     Raises:
-        DataError: It is no UTF-8, holds a NUL or is over 1 MB.
+        DataError: The line is not UTF-8, contains a NUL or is longer than 1 MB.
     """
     if number == 1:
         raw = raw.removeprefix(_BOM)

@@ -1,4 +1,4 @@
-"""Text files and folders of them."""
+"""Finds and reads text files and folders of text files."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ from kt2t.errors import DataError
 
 
 def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str | None = None) -> list[Path]:
-    """The files among these places, and of each folder those below it whose name fits; folders in order of their paths.
+    """Lists text files: the named files, and from each folder, recursively, those that match a pattern, sorted by path.
 
     Args:
         places: Files, of any name, and folders.
-        pattern: What a file of a folder is called, `*` for anything; a `.gz` behind it does not matter. Hidden ones are
-            left out.
-        option: Of the recipe, for errors.
+        pattern: Pattern for the names of files in folders, without `.gz`. Hidden files are skipped.
+        option: The recipe's option that names the places, for error messages.
 
     Raises:
-        DataError: A place does not exist or is no file, or a folder has no such file.
+        DataError: A place does not exist or is no regular file, or a folder has no matching file.
     """
     found: list[Path] = []
     for place in places:
@@ -33,7 +32,7 @@ def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str
         below = sorted(file for file in path.rglob("*") if _fits(file, path, pattern))
         if not below:
             raise DataError(
-                f"'{place}' has no text files: no name below it fits {pattern!r}. Name the files, or another pattern.",
+                f"'{place}' has no text files: no name in it matches {pattern!r}. Name the files, or another pattern.",
                 path=option,
             )
         for file in below:
@@ -43,7 +42,7 @@ def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str
 
 
 def whole_text(path: Path) -> str:
-    """A text file as one text, line feeds as ends of lines, the last line's included.
+    """Reads a text file as one text. Every line, including the last, ends in a line feed.
 
     Raises:
         DataError: See `lines`.
@@ -52,7 +51,7 @@ def whole_text(path: Path) -> str:
 
 
 def all_lines(paths: Sequence[Path]) -> Iterator[str]:
-    """The lines of several files one after the other, each with a line feed.
+    """Yields the lines of several files one after the other, each with a line feed.
 
     Raises:
         DataError: See `lines`.

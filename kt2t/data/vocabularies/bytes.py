@@ -1,4 +1,4 @@
-"""Text as its UTF-8 bytes."""
+"""A vocabulary of UTF-8 bytes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ BYTES = 256
 
 @register
 class Bytes(Vocabulary):
-    """The 256 bytes of UTF-8, byte b being id b + 2: any text, no training, 258 ids.
+    """Encodes text as its UTF-8 bytes: byte b is id b + 2. Any text, no training, 258 ids.
 
-    Decoding replaces bytes that are no UTF-8 by U+FFFD.
+    Decoding replaces invalid UTF-8 by U+FFFD.
 
     Shapes:
         text of n bytes → n ids
 
-    Source: as the byte text encoder of Tensor2Tensor, two reserved ids before the bytes.
+    Source: Tensor2Tensor's ByteTextEncoder, with the same two reserved ids before the bytes.
     """
 
     @property
@@ -40,10 +40,10 @@ class Bytes(Vocabulary):
 
 
 def byte_ids(text: str) -> list[int]:
-    """The ids 2 to 257 of the UTF-8 bytes of a text."""
+    """Encodes a text as UTF-8 bytes, with the ids 2 to 257."""
     return [byte + OFFSET for byte in text.encode()]
 
 
 def text_of_bytes(ids: Iterable[int]) -> str:
-    """The text of the ids 2 to 257, U+FFFD for what is no UTF-8."""
+    """Decodes ids 2 to 257 as UTF-8 bytes; invalid UTF-8 becomes U+FFFD."""
     return bytes(number - OFFSET for number in ids).decode(errors="replace")

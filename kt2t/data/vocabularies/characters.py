@@ -1,4 +1,4 @@
-"""Text as its characters."""
+"""A vocabulary of characters."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ FIRST = OFFSET + BYTES
 
 @register
 class Characters(Vocabulary):
-    """One id for each known character; any other is written as its UTF-8 bytes, so that no text is lost.
+    """Gives each known character one id and encodes other characters as UTF-8 bytes, so no text is lost.
 
-    The ids: 0 padding, 1 end, 2 to 257 the bytes, from 258 on the characters in the order of their code points.
+    Ids: 0 padding, 1 end, 2 to 257 the bytes, from 258 on the characters in the order of their code points.
 
     Shapes:
         text of n known characters → n ids
 
     Args:
-        characters: The known ones. Without them, `train` takes all that occur in the training texts.
+        characters: The known characters. Default: `train` takes all characters of the training texts.
 
     Raises:
         ValueError: `characters` is empty.
@@ -33,7 +33,7 @@ class Characters(Vocabulary):
 
     def __init__(self, characters: str | None = None) -> None:
         if characters is not None and not characters:
-            raise ValueError("characters: '' is empty. Name some, or leave the option out to take the training texts'.")
+            raise ValueError("characters: '' is empty. Name some, or leave the option out to use the training texts'.")
         self._fixed = characters is not None
         self._take("".join(sorted(set(characters or ""))))
 

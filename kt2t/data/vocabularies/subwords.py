@@ -1,4 +1,4 @@
-"""Text as pieces of words, learned by sentencepiece."""
+"""A vocabulary of subwords, learned by sentencepiece."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from kt2t.registry import register
 
 FILE = "subwords.model"
 RESERVED = 3 + BYTES
-# The pieces that unigram training finds depend on the number of threads (sums of floats), so it is not the machine's.
+# Fixed, because the pieces that unigram training finds depend on the number of threads (the order of float sums).
 TRAINING_THREADS = 8
 _ORIGINALS = {stand_in: original for original, stand_in in STAND_INS.items()}
 _SPECIAL = re.compile("[" + "".join(STAND_INS) + "]")
@@ -29,20 +29,21 @@ _ESCAPED = re.compile("[\x0e\x0f]|\x1a[ntsu0q]")
 
 @register
 class Subwords(Vocabulary):
-    """Pieces of words learned from texts; a character that no piece has is written as bytes, so no text is lost.
+    """Encodes text as subwords learned from the training texts. Unknown characters become bytes, so no text is lost.
 
-    A space is put before every text, so that a word is the same at its start as within it; decoding takes it away
-    again. Nothing is normalised. The ids: 0 padding, 1 end, 2 never used, 3 to 258 the bytes, then the pieces.
+    Every text is encoded with a space in front, so that its first word gets the same ids as elsewhere; decoding removes
+    the space. Text is not normalised. Ids: 0 padding, 1 end, 2 never used, 3 to 258 the bytes, then the subwords.
 
     Shapes:
         text → ids, about one for each common word
 
     Args:
-        size: How many ids; fewer, with a warning, where the training texts have fewer pieces. `size` as an attribute is
-            the real number.
+        size: Requested number of ids. If the training texts give fewer subwords, a warning says so. The attribute `size`
+            is the actual number.
         algorithm: `unigram` (Kudo 2018) or `bpe` (Sennrich et al. 2016).
         character_coverage: Share of the training texts' characters that get an id of their own.
-        max_training_lines: Of more texts than this, as many are drawn evenly, always the same ones.
+        max_training_lines: Maximum number of training texts. If there are more, this many are drawn at random, always the
+            same ones.
 
     Raises:
         ValueError: An option is out of its range.
@@ -60,7 +61,7 @@ class Subwords(Vocabulary):
         max_training_lines: int = 1_000_000,
     ) -> None:
         if size <= RESERVED:
-            raise ValueError(f"size: {size} leaves no room for pieces beside {RESERVED} reserved ids. Take more.")
+            raise ValueError(f"size: {size} leaves no room for subwords beside {RESERVED} reserved ids. Use a larger size.")
         if algorithm not in ("unigram", "bpe"):
             raise ValueError(f"algorithm: {algorithm!r} is not known. Choose unigram or bpe.")
         if not 0.9 <= character_coverage <= 1.0:
@@ -117,7 +118,7 @@ class Subwords(Vocabulary):
         self.restore({FILE: model.getvalue()})
         if self.size < self.requested_size:
             warnings.warn(
-                f"The training texts give {self.size} subwords, not the {self.requested_size} asked for.", stacklevel=2
+                f"The training texts give {self.size} subwords, not the requested {self.requested_size}.", stacklevel=2
             )
 
     def encode(self, text: str) -> list[int]:
@@ -136,17 +137,17 @@ class Subwords(Vocabulary):
         return _ESCAPED.sub(lambda found: _ORIGINALS[found[0]], text.removeprefix(" "))
 
     def in_graph(self) -> Any:
-        """The same text to the same ids and back as TensorFlow operations: an `InGraphSubwords`, to serve strings with.
+        """Returns this vocabulary as TensorFlow operations (`InGraphSubwords`), for a served graph that reads strings.
 
         Raises:
-            ResourceError: There is no tensorflow-text, as on Windows.
+            ResourceError: tensorflow-text is not installed; Windows has none.
         """
         try:
             from kt2t.data.vocabularies.in_graph import InGraphSubwords
         except ModuleNotFoundError as error:
             raise ResourceError(
-                f"Subwords cannot be part of a graph: there is no {error.name} here. Install tensorflow-text, which "
-                "there is for Linux and macOS; elsewhere encode and decode outside of the graph."
+                f"Subwords cannot be part of a graph, because {error.name} is not installed. Install tensorflow-text on "
+                "Linux or macOS; elsewhere encode and decode outside of the graph."
             ) from error
         return InGraphSubwords(self.contents()[FILE])
 
@@ -156,7 +157,7 @@ class Subwords(Vocabulary):
         return rows_of(self._processor.encode(lines, num_threads=threads or -1, add_eos=end))
 
     def pieces(self) -> list[str]:
-        """Every piece by its id, a space written as U+2581."""
+        """Returns all subwords in the order of their ids. A space is written as U+2581."""
         return [self._processor.id_to_piece(number) for number in range(self.size)]
 
     def contents(self) -> dict[str, bytes]:
@@ -166,7 +167,7 @@ class Subwords(Vocabulary):
     def restore(self, contents: Mapping[str, bytes]) -> None:
         import sentencepiece
 
-        if not contents[FILE]:  # of which sentencepiece makes a processor that knows nothing
+        if not contents[FILE]:  # sentencepiece accepts an empty model
             raise DataError(f"{FILE} is empty. Prepare the problem again.")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=contents[FILE])
@@ -180,19 +181,19 @@ def _escape(text: str) -> str:
 
 
 def _escape_all(texts: Sequence[str]) -> Sequence[str]:
-    """`_escape` of each; most often there is nothing to escape in any, which a search of all together tells sooner."""
+    """Escapes each text. Usually none needs it, and searching all texts at once is the fastest way to find out."""
     together = "".join(texts)
     return [_escape(text) for text in texts] if any(special in together for special in STAND_INS) else texts
 
 
 def _drawn(lines: Iterable[str], most: int) -> list[str]:
-    """At most `most` lines, each with the same chance, the same ones every time (reservoir sampling)."""
+    """Draws at most `most` lines uniformly, always the same ones (reservoir sampling)."""
     chance = random.Random(0)
     kept: list[str] = []
-    for seen, line in enumerate(lines):
-        if seen < most:
+    for number, line in enumerate(lines):
+        if number < most:
             kept.append(line)
-        elif (place := chance.randrange(seen + 1)) < most:
+        elif (place := chance.randrange(number + 1)) < most:
             kept[place] = line
     return kept
 

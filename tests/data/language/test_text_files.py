@@ -52,7 +52,7 @@ def test_faults(folder):
     for options in ({}, {"path": "a", "train_files": "b"}):
         with pytest.raises(ValueError, match="train_files: .* Give exactly one of the two"):
             TextFiles(**options)
-    with pytest.raises(DataError, match=r"problem.test_files: .*a' has no text files: .* fits '\*.md'"):
+    with pytest.raises(DataError, match=r"problem.test_files: .*a' has no text files: .* matches '\*.md'"):
         TextFiles(path=str(folder), test_files=str(folder / "a"), pattern="*.md").files()
     with pytest.raises(DataError, match="problem.path: '.*nowhere' does not exist"):
         TextFiles(path=str(folder / "nowhere")).files()

@@ -68,7 +68,7 @@ def test_faults(tmp_path, data, message):
 
 
 def test_a_name_that_promises_gzip_and_a_missing_file(tmp_path):
-    with pytest.raises(DataError, match="named .gz but is no gzip"):
+    with pytest.raises(DataError, match="named .gz but is not a gzip"):
         list(lines(stored(tmp_path, b"plain", "text.gz")))
     with pytest.raises(DataError, match="nowhere' does not exist"):
         list(lines(tmp_path / "nowhere"))

@@ -39,7 +39,7 @@ def test_every_kind_gives_the_same(tmp_path):
 def test_two_files_of_pairs_are_not_taken_for_parallel_texts(tmp_path, names):
     files = [stored(tmp_path, name, "hello\thallo\n") for name in names]
     with pytest.raises(
-        DataError, match=rf"{names[0]}'.* pairs already; .*Give one such file a split.*cat a\.tsv b\.tsv"
+        DataError, match=rf"{names[0]}'.* pairs already, .*Give one file of pairs for each split.*cat a\.tsv b\.tsv"
     ):
         list(pairs(files))
 

@@ -77,7 +77,7 @@ def test_training_twice_gives_the_same():
 
 def test_more_lines_than_asked_for_are_drawn_from_all_over():
     subwords = Subwords(300, max_training_lines=50)
-    with pytest.warns(UserWarning, match="not the 300 asked for"):
+    with pytest.warns(UserWarning, match="not the requested 300"):
         subwords.train(["a" * 3] * 500 + ["b" * 3] * 500)
     known = "".join(subwords.pieces()[259:])
     assert "a" in known and "b" in known
@@ -86,7 +86,7 @@ def test_more_lines_than_asked_for_are_drawn_from_all_over():
 @pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
 def test_more_than_there_is_gives_what_there_is_and_says_so(algorithm):
     subwords = Subwords(30_000, algorithm=algorithm)
-    with pytest.warns(UserWarning, match="not the 30000 asked for"):
+    with pytest.warns(UserWarning, match="not the requested 30000"):
         subwords.train(["a small corpus of few words"] * 3)
     assert 259 < subwords.size < 400
     assert subwords.decode(subwords.encode("a zoo")) == "a zoo"
