@@ -48,11 +48,13 @@ class Decodes:
             features: As in training; `targets` are not looked at by a model that reads a source, and are the prompt of
                 one that does not.
             search: Such as `Greedy()`, the default, or `Beam(beams=4)`.
-            length: Positions at most; the source's width and the search's `extra_length` unless given.
+            length: Positions at most; for each row the length of its own source plus the search's `extra_length` unless
+                given.
             draw: Number of the batch, where several are sampled: the same line in two of them is answered anew.
 
         Returns:
-            `ids` (batch, n_best, time) int32, END kept, 0 behind it; `scores` (batch, n_best) float32, best first.
+            `ids` (batch, n_best, time) int32, END kept, 0 behind it; `scores` (batch, n_best) float32. Best first;
+            hypotheses without END, which the limit cut off, come last. A row's answers do not depend on the other rows.
 
         Raises:
             ValueError: Packed rows, or a length that is not positive.
@@ -70,7 +72,7 @@ class Decodes:
         capacity = _rounded(limit, _LENGTH_MULTIPLE)
         asked = {
             "sources": _padded(sources, _SOURCE_MULTIPLE),
-            "limit": np.asarray(limit, "int32"),
+            "limit": _limits(prompt, sources, search.extra_length) if length is None else _every(sources, prompt, length),
             "draw": np.asarray(draw, "int32"),
         }
         if prompt is not None:
@@ -115,7 +117,7 @@ class Decodes:
         batch = ops.shape(next(iter(features.values())))[0]
         cache = self.start(self.encode(features, training=False), features, first, search.beams)
         state, steps = decode(search, self.step, cache, batch, length, asked["limit"], prompt, asked["draw"])
-        return *search.result(state, steps), steps
+        return *search.result(state, ops.minimum(steps, asked["limit"])), steps
 
 
 def _check_unpacked(features: Mapping[str, np.ndarray]) -> None:
@@ -126,6 +128,20 @@ def _check_unpacked(features: Mapping[str, np.ndarray]) -> None:
 
 def _widths(sources: Mapping[str, np.ndarray]) -> dict[str, int]:
     return {name: array.shape[1] for name, array in sources.items() if f"{name}_segments" in sources}
+
+
+def _limits(prompt: np.ndarray | None, sources: Mapping[str, np.ndarray], extra: int) -> np.ndarray:
+    """For each row the length of its longest source or of its prompt, plus `extra`; (batch,) int32."""
+    real = [np.asarray(sources[f"{name}_segments"]) != 0 for name in _widths(sources)]
+    real += [] if prompt is None else [prompt != 0]
+    longest = np.max([ones.sum(axis=1) for ones in real], axis=0) if real else _every(sources, prompt, 0)
+    return np.asarray(longest + extra, "int32")
+
+
+def _every(sources: Mapping[str, np.ndarray], prompt: np.ndarray | None, length: int) -> np.ndarray:
+    """The same length for each row."""
+    first = prompt if prompt is not None else next(iter(sources.values()))
+    return np.full(len(first), length, "int32")
 
 
 def _padded(sources: Mapping[str, np.ndarray], multiple: int) -> dict[str, np.ndarray]:

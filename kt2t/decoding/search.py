@@ -11,7 +11,9 @@ State = dict[str, Tensor]
 class Search:
     """Chooses the next id of every hypothesis. Its state is a dict of tensors that crosses the loop.
 
-    `state["last"]` (batch, beams) int32 is what the model reads next; the id 0 starts every sequence.
+    `state["last"]` (batch, beams) int32 is what the model reads next; the id 0 starts every sequence. The first axis of
+    every tensor in the state is the batch, so that the loop can leave a source as it is once its limit is reached;
+    scalars are shared by all sources.
 
     Attributes:
         beams: Hypotheses of one source that are kept.
@@ -40,9 +42,17 @@ class Search:
         raise NotImplementedError
 
     def is_done(self, state: State, limit: Tensor) -> Tensor:
-        """Whether no further step can change the result; `limit` is the number of steps at most."""
+        """For each source whether no further step can change its result, (batch,) bool.
+
+        Args:
+            limit: The largest number of steps: a scalar, or one for each source, (batch,).
+        """
         raise NotImplementedError
 
     def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """The best sequences after `steps` steps: ids (batch, n_best, length) int32 and scores (batch, n_best)."""
+        """The best sequences: ids (batch, n_best, length) int32 and scores (batch, n_best).
+
+        Args:
+            steps: The number of steps taken: a scalar, or one for each source, (batch,).
+        """
         raise NotImplementedError

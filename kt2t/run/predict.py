@@ -117,7 +117,10 @@ class Predictor:
         if not as_json:
             return " ".join(texts[0].splitlines())
         scores = [round(float(score), 6) for score in decoded["scores"][row]]
-        hypotheses = [{"text": text, "score": score} for text, score in zip(texts, scores, strict=True)]
+        cut = [END not in ids for ids in decoded["ids"][row]]  # by the limit on an answer's length
+        hypotheses = [
+            {"text": text, "score": score, "cut": short} for text, score, short in zip(texts, scores, cut, strict=True)
+        ]
         return json.dumps({"text": texts[0], "hypotheses": hypotheses}, ensure_ascii=False)
 
 

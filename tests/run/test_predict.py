@@ -38,6 +38,7 @@ def test_json_has_every_hypothesis_with_its_score(predictor):
     (line,) = predictor.lines(["1 2 3"], as_json=True)
     found = json.loads(line)
     assert [h["text"] for h in found["hypotheses"]][0] == found["text"] and len(found["hypotheses"]) == 2
+    assert all(isinstance(h["cut"], bool) for h in found["hypotheses"])
     assert found["hypotheses"][0]["score"] >= found["hypotheses"][1]["score"]
 
 
