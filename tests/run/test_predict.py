@@ -87,6 +87,10 @@ def test_lines_of_bytes():
     assert lines_of(b"a\r\n\nb", "x") == ["a", "", "b"]
     assert lines_of(b"a\n", "x") == ["a"] and lines_of(b"", "x") == []
     assert lines_of(b"\xef\xbb\xbfa\nb", "x") == ["a", "b"]
+    assert lines_of(b"a\rb\rc\r", "x") == ["a", "b", "c"]
+    assert lines_of(b"a\n\xef\xbb\xbfb\n", "x") == ["a", "b"]
+    with pytest.raises(DataError, match="x:1: 2 carriage returns"):
+        lines_of(b"a\rb\rc\nd\n", "x")
     with pytest.raises(DataError, match=r"x:2: byte 1 \(0xff\) is not UTF-8"):
         lines_of(b"a\n\xff\n", "x")
     with pytest.raises(DataError, match="x:1: byte 2 is NUL"):
