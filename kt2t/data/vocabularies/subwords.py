@@ -13,6 +13,7 @@ import numpy as np
 
 from kt2t.data.rows import rows_of
 from kt2t.data.vocabularies.bytes import BYTES
+from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import DataError, ResourceError
 from kt2t.registry import register
@@ -97,7 +98,7 @@ class Subwords(Vocabulary):
     def train(self, texts: Iterable[str]) -> None:
         import sentencepiece
 
-        lines = _drawn((" " + _escape(text) for text in texts if text), self.max_training_lines)
+        lines = _drawn((" " + _escape(checked(text)) for text in texts if text), self.max_training_lines)
         if not lines:
             raise DataError("Subwords cannot be trained: the training texts are empty. Check the training files.")
         model = io.BytesIO()
@@ -133,7 +134,7 @@ class Subwords(Vocabulary):
 
     def encode(self, text: str) -> list[int]:
         self.require_training()
-        return list(self._processor.encode(" " + _escape(text))) if text else []
+        return list(self._processor.encode(" " + _escape(checked(text)))) if text else []
 
     def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
         return self._rows(texts, threads, end=False)
@@ -193,6 +194,9 @@ def _escape(text: str) -> str:
 def _escape_all(texts: Sequence[str]) -> Sequence[str]:
     """`_escape` of each; most often there is nothing to escape in any, which a search of all together tells sooner."""
     together = "".join(texts)
+    if fault(together):
+        for text in texts:
+            checked(text)
     return [_escape(text) for text in texts] if any(special in together for special in STAND_INS) else texts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kt2t.data.vocabularies.bytes import BYTES, OFFSET, byte_ids, text_of_bytes
+from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import tally
 from kt2t.data.vocabularies.word_list import WordList
 from kt2t.registry import register
@@ -42,6 +43,8 @@ class Words(WordList):
         for word in words or []:
             if not word or " " in word or "\n" in word:
                 raise ValueError(f"words: {word!r} is not one word. A word is not empty and has no space in it.")
+        if said := fault(" ".join(words or [])):
+            raise ValueError(f"words: {said}")
         self.requested_size = size
         self._fixed = words is not None
         self._take(list(dict.fromkeys(words or [])))
@@ -57,7 +60,7 @@ class Words(WordList):
         if not text:
             return []
         ids: list[int] = []
-        for word in text.split(" "):
+        for word in checked(text).split(" "):
             known = self._ids.get(word)
             if known is None:
                 ids += byte_ids(word)
