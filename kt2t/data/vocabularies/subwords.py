@@ -14,12 +14,13 @@ import numpy as np
 from kt2t.data.rows import rows_of
 from kt2t.data.vocabularies.bytes import BYTES
 from kt2t.data.vocabularies.unicode_text import checked, fault
-from kt2t.data.vocabularies.vocabulary import Vocabulary
+from kt2t.data.vocabularies.vocabulary import LARGEST, Vocabulary
 from kt2t.errors import DataError, ResourceError
 from kt2t.registry import register
 
 FILE = "subwords.model"
 RESERVED = 3 + BYTES
+LEAST_COVERAGE = 0.98  # sentencepiece refuses less
 # The pieces that unigram training finds depend on the number of threads (sums of floats), so it is not the machine's.
 TRAINING_THREADS = 8
 # sentencepiece writes a space as U+2581, drops training lines with U+0000 or U+2047 and never makes a tab or newline
@@ -53,7 +54,7 @@ class Subwords(Vocabulary):
         size: How many ids; fewer, with a warning, where the training texts have fewer pieces. `size` as an attribute is
             the real number.
         algorithm: `unigram` (Kudo 2018) or `bpe` (Sennrich et al. 2016).
-        character_coverage: Share of the training texts' characters that get an id of their own.
+        character_coverage: Share of the training texts' characters that get an id of their own, from 0.98 to 1.
         max_training_lines: Of more texts than this, as many are drawn evenly, always the same ones.
 
     Raises:
@@ -75,8 +76,12 @@ class Subwords(Vocabulary):
             raise ValueError(f"size: {size} leaves no room for pieces beside {RESERVED} reserved ids. Take more.")
         if algorithm not in ("unigram", "bpe"):
             raise ValueError(f"algorithm: {algorithm!r} is not known. Choose unigram or bpe.")
-        if not 0.9 <= character_coverage <= 1.0:
-            raise ValueError(f"character_coverage: {character_coverage} is not between 0.9 and 1.")
+        if size > LARGEST:
+            raise ValueError(f"size: {size} is more than ids can count. Take at most {LARGEST:,}.")
+        if not LEAST_COVERAGE <= character_coverage <= 1.0:
+            raise ValueError(
+                f"character_coverage: {character_coverage} is not between {LEAST_COVERAGE} and 1, as sentencepiece wants it."
+            )
         if max_training_lines < 1:
             raise ValueError(f"max_training_lines: {max_training_lines} is not positive.")
         self.requested_size = size

@@ -20,6 +20,7 @@ from kt2t.registry import build, describe, type_name
 
 FILE = "vocabulary.json"
 FORMAT = 1
+LARGEST = 2**31 - 1  # ids are int32
 
 
 class Vocabulary:

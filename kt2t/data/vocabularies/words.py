@@ -29,7 +29,7 @@ class Words(WordList):
         words: The known words, instead of training.
 
     Raises:
-        ValueError: `size` leaves no room for a word, or a word is empty or holds a space or a line's end.
+        ValueError: `size` leaves no room for a word, `words` is empty, or a word is empty or holds a space or a line's end.
 
     Source: none.
     """
@@ -40,6 +40,8 @@ class Words(WordList):
     def __init__(self, size: int = 32_768, words: list[str] | None = None) -> None:
         if size <= FIRST:
             raise ValueError(f"size: {size} leaves no room for words beside {FIRST} reserved ids. Take more.")
+        if words is not None and not words:
+            raise ValueError("words: [] names none. Name some, or leave the option out to take the training texts'.")
         for word in words or []:
             if not word or " " in word or "\n" in word:
                 raise ValueError(f"words: {word!r} is not one word. A word is not empty and has no space in it.")
