@@ -14,13 +14,14 @@ import numpy as np
 from kt2t.data.rows import rows_of
 from kt2t.data.vocabularies.bytes import BYTES
 from kt2t.data.vocabularies.unicode_text import checked, fault
-from kt2t.data.vocabularies.vocabulary import LARGEST, Vocabulary
+from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import DataError, ResourceError
 from kt2t.registry import register
 
 FILE = "subwords.model"
 RESERVED = 3 + BYTES
 LEAST_COVERAGE = 0.98  # sentencepiece refuses less
+MOST = 10_000_000  # near 2^31 it never ends
 # The pieces that unigram training finds depend on the number of threads (sums of floats), so it is not the machine's.
 TRAINING_THREADS = 8
 # sentencepiece writes a space as U+2581, drops training lines with U+0000 or U+2047 and never makes a tab or newline
@@ -76,8 +77,8 @@ class Subwords(Vocabulary):
             raise ValueError(f"size: {size} leaves no room for pieces beside {RESERVED} reserved ids. Take more.")
         if algorithm not in ("unigram", "bpe"):
             raise ValueError(f"algorithm: {algorithm!r} is not known. Choose unigram or bpe.")
-        if size > LARGEST:
-            raise ValueError(f"size: {size} is more than ids can count. Take at most {LARGEST:,}.")
+        if size > MOST:
+            raise ValueError(f"size: {size} is more than sentencepiece can train. Take at most {MOST:,}.")
         if not LEAST_COVERAGE <= character_coverage <= 1.0:
             raise ValueError(
                 f"character_coverage: {character_coverage} is not between {LEAST_COVERAGE} and 1, as sentencepiece wants it."
