@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import shutil
+import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kt2t.errors import RunError
+from kt2t.errors import ResourceError, RunError
 from kt2t.run.folder import RunFolder
 
 logger = logging.getLogger("kt2t")
@@ -24,17 +27,19 @@ class Average:
     made: bool
 
 
-def averaged(folder: RunFolder, last: int | None = None) -> Average:
+def averaged(folder: RunFolder, last: int | None = None, to_read: bool = False) -> Average:
     """The mean of the last checkpoints' weights: the one that is there if it is of these checkpoints, else made anew.
 
     A damaged checkpoint is passed over with a warning, and so is step 0, where nothing was trained yet.
 
     Args:
         last: How many; by default as many as last time, at first `train.average`. Where fewer are kept, all of them.
+        to_read: Whether the mean is only read in this process: where the run cannot be written, it is made in a temporary
+            folder, which is removed as the process ends.
 
     Raises:
         RuntimeError: No such run, or it has no checkpoint.
-        OSError: The run folder cannot be written.
+        OSError: The run folder cannot be written, and the mean is not only to be read.
     """
     from kt2t.training import checkpoints
 
@@ -51,7 +56,14 @@ def averaged(folder: RunFolder, last: int | None = None) -> Average:
     steps = [one.step for one in found]
     if before is not None and _steps(before) != steps:
         logger.info("%s was of %s: made anew", path, listed(_steps(before)))
-    checkpoints.average(found, path, {"last": count})
+    try:
+        checkpoints.average(found, path, {"last": count})
+    except ResourceError as error:
+        if not to_read:
+            raise
+        logger.warning("the mean is not kept with the run: %s", error.message)
+        path = _temporary() / NAME
+        checkpoints.average(found, path, {"last": count})
     return Average(path, steps, made=True)
 
 
@@ -59,6 +71,13 @@ def listed(steps: list[int]) -> str:
     """`step 8`, `steps 4, 8 and 12`."""
     *front, end = [f"{step:,}" for step in steps]
     return f"steps {', '.join(front)} and {end}" if front else f"step {end}"
+
+
+def _temporary() -> Path:
+    """A new folder that is removed as the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="kt2t-average-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _there(path: Path) -> Any:
