@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -53,7 +54,11 @@ Class = TypeVar("Class", bound=type)
 
 
 def exports(package: str, table: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Returns a lazy `__getattr__` and `__dir__` for a package. `table` maps each public name to its module."""
+    """The lazy `__getattr__` and `__dir__` of a package whose public names are `table` (name → module below it).
+
+    Also sets the package's `__all__`, so that `from package import *` imports these names.
+    """
+    sys.modules[package].__dict__["__all__"] = sorted(table)
 
     def __getattr__(name: str) -> Any:
         if name not in table:

@@ -15,7 +15,7 @@ GOLDEN = ("golden/test_transformer_base.py", "golden/test_beam_search.py")
 GROUPS = (
     ("ops", "layers"),
     ("models", "decoding"),
-    ("losses", "metrics", *GOLDEN, "test_features.py", "features", "test_registry.py"),
+    ("losses", "metrics", *GOLDEN, "features", "test_registry.py"),
 )
 
 

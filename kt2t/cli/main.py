@@ -6,11 +6,12 @@ import gc
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
 from kt2t import __version__
+from kt2t.cli.streams import Forgiving, finish, give_up_output, open_closed
 from kt2t.errors import Kt2tError, PeerError, ResourceError
 from kt2t.run.signals import Interrupted, ending
 
@@ -26,6 +27,7 @@ COMMANDS = {
     "list": "List problems, models, recipes or layers.",
 }
 OUR_BUG, INTERRUPTED = 70, 130
+_COMPLETION = "_KT2T_COMPLETE"  # set by a shell that asks how a word goes on
 OUT_OF_MEMORY = (
     "out of memory. Use a smaller train.batch or problem.max_length, more train.micro_batches (the same numbers in less "
     "memory), or model.recompute=true if the model has this option."
@@ -69,7 +71,12 @@ def cli(debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and ends the process with its exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    status = run(arguments)
+    open_closed()
+    sys.stderr = cast(TextIO, Forgiving(sys.stderr))
+    status = run(arguments, for_good=True)
+    if (failed := finish()) and status == 0:
+        click.echo(f"kt2t: {failed}", err=True)
+        status = ResourceError.status
     if "tensorflow" in sys.modules:
         from kt2t.training.peers import has_watched, leave
 
@@ -79,8 +86,12 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(status)
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Runs the command line and returns the exit status."""
+def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
+    """Runs the command line and returns the exit status.
+
+    Args:
+        for_good: Whether the process ends behind this.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments  # anywhere on the line
     arguments = [word for word in arguments if word != "--debug"]
@@ -97,8 +108,8 @@ def run(arguments: list[str] | None = None) -> int:
         return status
 
     try:
-        with ending():
-            result = cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
+        with ending(for_good):
+            result = _called(arguments)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -110,8 +121,8 @@ def run(arguments: list[str] | None = None) -> int:
         return say(None, "interrupted.", int(end.code or 0))
     except Kt2tError as error:
         return say(error, str(error), error.status)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read this has enough, such as `head`
+        give_up_output()
         return 0
     except MemoryError as error:
         return say(error, OUT_OF_MEMORY, ResourceError.status)
@@ -121,6 +132,14 @@ def run(arguments: list[str] | None = None) -> int:
         if is_out_of_memory(error):
             return say(error, OUT_OF_MEMORY, ResourceError.status)
         return say(error, f"this is a bug of kt2t: {type(error).__name__}: {error}. Run again with --debug.", OUR_BUG)
+
+
+def _called(arguments: list[str]) -> Any:
+    """What a command returns. Click's own `main` would end the process with 1 where a reader of stdout has gone."""
+    if _COMPLETION in os.environ:
+        return cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
+    with cli.make_context("kt2t", list(arguments)) as context:
+        return cli.invoke(context)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -19,8 +19,8 @@ from kt2t.disk import writing
 @run_argument
 @click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
 @checkpoint_option
-@click.option("--input", "source", type=click.File("rb"), default="-", help="File with lines to read. Default: stdin.")
-@click.option("--output", type=click.Path(path_type=Path), help="File to write. Default: stdout.")
+@click.option("--input", "source", type=click.File("rb"), default="-", help="Lines to read, plain or gzip; stdin by default.")
+@click.option("--output", type=click.Path(path_type=Path), help="Where to write; stdout by default.")
 @click.option("--tokens", default=8192, show_default=True, help="Source tokens per batch, padding counted.")
 @click.option(
     "--json",
@@ -37,11 +37,12 @@ def command(
     tokens: int,
     as_json: bool,
 ) -> None:
-    """Read one example per line and write the model's answers, one per line and in the same order."""
+    """Read a line an example, write the model's answer, one line each and in the same order."""
+    from kt2t.data.sources.lines import everything
     from kt2t.run.predict import Predictor, lines_of
 
     name = getattr(source, "name", "<stdin>")
-    lines = lines_of(source.read(), name)
+    lines = lines_of(everything(source, name), name)
     import_keras()
     with progress("predict") as update, _opened(output) as destination:
         predictor = Predictor(run, checkpoint, overrides)

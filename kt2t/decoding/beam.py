@@ -23,27 +23,29 @@ class Beam(Search):
 
         score = log p(sequence) / ((5 + n) / 6) ^ length_penalty,   n = number of tokens, END included
 
-    Each step considers the 2 · beams best continuations, so that at least `beams` of them are unfinished. A finished
-    hypothesis is never scored past its end. The search of a source stops when its best finished hypothesis scores higher
-    than any running one still can; without `early_stopping`, when its worst kept finished hypothesis does.
+    Each step looks at the 2 · beams best continuations, so that `beams` of them go on whatever ends. A hypothesis that
+    has ended is never scored past its end. The search of a source is over when the last of its `n_best` ended hypotheses
+    (without `early_stopping`: the last of all kept ones) beats the most that a running one could still reach. So the
+    hypotheses returned, and their order, do not depend on the other sources of a batch.
 
     Shapes:
         logits (batch, beams, vocabulary_size) → ids (batch, n_best, time), scores (batch, n_best), best first
 
     Args:
-        beams: Number of hypotheses kept for each source.
-        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Must not be negative,
-            because the bound that stops the search relies on this.
-        n_best: Number of hypotheses returned for each source.
-        early_stopping: Whether to stop when the best hypothesis is certain. False continues until all kept ones are.
-        extra_length: Decoding stops this many tokens after the source's length.
+        beams: Hypotheses kept for each source.
+        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Not negative: a bound on
+            what may still come, which ends the search, rests on that.
+        n_best: How many hypotheses of each source are returned.
+        early_stopping: Stops when the hypotheses that are returned are certain; False goes on until all kept ones are.
+        extra_length: In tokens beyond the source's length, after which decoding stops.
 
     Raises:
         ValueError: A count is not positive, `n_best` is larger than `beams`, or `length_penalty` is negative.
 
-    Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: if fewer than `n_best`
-    hypotheses are finished, running ones follow, with the same penalty; Tensor2Tensor returns empty ones, or scores without
-    the penalty if none is finished. If the vocabulary is smaller than the beams, no hypothesis is returned twice.
+    Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: when fewer hypotheses have
+    ended than `n_best`, those that the length limit cut off follow behind them, normalised like them, where
+    Tensor2Tensor has empty places, or scores without the penalty if none has ended; a vocabulary smaller than the beams
+    gives no hypothesis twice; it stops at the first certain hypothesis however many are returned.
     """
 
     def __init__(
@@ -102,11 +104,11 @@ class Beam(Search):
     def is_done(self, state: State, limit: Tensor) -> Tensor:
         reachable = state["log_probs"][:, 0] / self._penalty(limit)
         scores = state["ended_scores"]
-        certain = scores[:, 0] if self.early_stopping else scores[:, -1]
-        return ops.all(certain > reachable)
+        certain = scores[:, self.n_best - 1] if self.early_stopping else scores[:, -1]
+        return certain > reachable
 
     def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
-        running = state["log_probs"] / self._penalty(steps)
+        running = state["log_probs"] / ops.reshape(self._penalty(steps), (-1, 1))
         scores = ops.concatenate([state["ended_scores"], running], axis=1)
         ids = ops.concatenate([state["ended_ids"], state["ids"]], axis=1)
         ended = ops.sum(ops.cast(state["ended_scores"] > _NONE / 2, "int32"), axis=1, keepdims=True)

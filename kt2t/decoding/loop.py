@@ -37,19 +37,20 @@ def decode(
             `grown(length)`.
         batch: Number of sources.
         length: Final width of the ids.
-        limit: Maximum number of steps, a scalar up to `length`. Default: `length`.
-        prompt: (batch, length) int32, ids that the output must begin with; 0 leaves the choice free. They do not change the
-            score.
-        draw: Passed on to the search; another value draws other random numbers.
+        limit: Steps at most, up to `length`, which it is unless given: a scalar, or (batch,) with one for each source.
+            A source whose limit is reached stays as it is while others go on.
+        prompt: (batch, length) int32, ids that a sequence must have; 0 leaves the choice free. They cost nothing.
+        draw: Whatever the search draws is another for each.
 
     Returns:
         The search's last state, and the number of steps taken.
     """
     limit = ops.cast(length if limit is None else limit, "int32")
+    each_its_own = len(limit.shape) == 1
 
     def goes_on(position: Tensor, state: State, flat: Any) -> Tensor:
-        in_room = position < ops.minimum(limit, cache.length)
-        return ops.logical_and(in_room, ops.logical_not(search.is_done(state, limit)))
+        done = ops.logical_or(search.is_done(state, limit), position >= limit)
+        return ops.logical_and(position < cache.length, ops.logical_not(ops.all(done)))
 
     def body(position: Tensor, state: State, flat: Any) -> tuple[Tensor, State, Any]:
         logits, now = step(state["last"], position, cache.at(position, flat))
@@ -57,7 +58,8 @@ def decode(
         logits = ops.reshape(ops.cast(logits, "float32"), (batch, search.beams, logits.shape[-1]))
         if prompt is not None:
             logits = _obeying(prompt, logits, position)
-        state, parents = search.choose(state, logits, position)
+        chosen, parents = search.choose(state, logits, position)
+        state = _kept_from(limit, position, state, chosen) if each_its_own else chosen
         if parents is not None:
             now.reorder(parents)
         return position + 1, state, now.flat()
@@ -68,6 +70,16 @@ def decode(
         position, state, flat = ops.while_loop(goes_on, body, (position, state, cache.flat()))
         cache = cache.at(position, flat)
     return state, position
+
+
+def _kept_from(limit: Tensor, position: Tensor, before: State, chosen: State) -> State:
+    """The chosen state, but as before for each source whose limit (batch,) is reached."""
+
+    def choose(new: Tensor, old: Tensor) -> Tensor:
+        rank = len(new.shape)
+        return ops.where(ops.reshape(position < limit, (-1, *[1] * (rank - 1))), new, old) if rank else new
+
+    return {name: choose(value, before[name]) for name, value in chosen.items()}
 
 
 def _obeying(prompt: Tensor, logits: Tensor, position: Tensor) -> Tensor:

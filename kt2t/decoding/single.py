@@ -57,7 +57,7 @@ class Single(Search):
         return chosen, None
 
     def is_done(self, state: State, limit: Tensor) -> Tensor:
-        return ops.all(state["ended"])
+        return state["ended"][:, 0]
 
     def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
         return state["ids"], state["scores"]

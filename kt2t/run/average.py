@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import shutil
+import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kt2t.errors import RunError
+from kt2t.errors import ResourceError, RunError
 from kt2t.run.folder import RunFolder
 
 logger = logging.getLogger("kt2t")
@@ -24,7 +27,7 @@ class Average:
     made: bool
 
 
-def average_checkpoints(folder: RunFolder, last: int | None = None) -> Average:
+def average_checkpoints(folder: RunFolder, last: int | None = None, to_read: bool = False) -> Average:
     """Averages the weights of a run's last checkpoints. Reuses an existing average of exactly these checkpoints.
 
     Skips damaged checkpoints, with a warning. Step 0 is not counted, because nothing was trained there.
@@ -33,10 +36,12 @@ def average_checkpoints(folder: RunFolder, last: int | None = None) -> Average:
         folder: The run.
         last: Number of checkpoints. Default: the number used last time, at first `train.average`. If the run keeps fewer,
             all of them are averaged.
+        to_read: Whether only this process reads the average. If the run folder cannot be written, the average is then made
+            in a temporary folder, which is removed when the process ends.
 
     Raises:
         RuntimeError: The run does not exist or has no checkpoint.
-        OSError: The run folder cannot be written.
+        OSError: The run folder cannot be written, and `to_read` is False.
     """
     from kt2t.training import checkpoints
 
@@ -53,7 +58,14 @@ def average_checkpoints(folder: RunFolder, last: int | None = None) -> Average:
     steps = [one.step for one in found]
     if before is not None and _steps(before) != steps:
         logger.info("%s was the mean of %s; averaging again", path, steps_in_words(_steps(before)))
-    checkpoints.average(found, path, {"last": count})
+    try:
+        checkpoints.average(found, path, {"last": count})
+    except ResourceError as error:
+        if not to_read:
+            raise
+        logger.warning("the mean is not kept with the run: %s", error.message)
+        path = _temporary() / NAME
+        checkpoints.average(found, path, {"last": count})
     return Average(path, steps, made=True)
 
 
@@ -61,6 +73,13 @@ def steps_in_words(steps: list[int]) -> str:
     """Lists steps in words: `step 8`, `steps 4, 8 and 12`."""
     *front, end = [f"{step:,}" for step in steps]
     return f"steps {', '.join(front)} and {end}" if front else f"step {end}"
+
+
+def _temporary() -> Path:
+    """A new folder that is removed as the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="kt2t-average-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _there(path: Path) -> Any:

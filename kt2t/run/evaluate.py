@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kt2t.disk import whole_file
+from kt2t.errors import ResourceError
 from kt2t.run import assemble as assembling
 from kt2t.run.restore import restored
+
+logger = logging.getLogger("kt2t")
 
 
 @dataclass
@@ -71,7 +75,10 @@ def evaluate(
     """
     found = restored(run, checkpoint, overrides, lambda problem: problem.prepare(data_dir, progress))
     evaluation = evaluate_model(found.assembly, split, found.step, samples, progress)
-    evaluation.write(run)
+    try:
+        evaluation.write(run)
+    except ResourceError as error:  # what was computed is worth more than a copy of it
+        logger.warning("the result is not kept with the run: %s", error.message)
     return evaluation
 
 

@@ -13,7 +13,7 @@ from kt2t.callbacks.pace import step_of
 from kt2t.run.assemble import Assembly
 from kt2t.run.folder import RunFolder
 from kt2t.run.log import SHOWN
-from kt2t.run.signals import handled_by
+from kt2t.run.signals import handled_by, repeats
 from kt2t.training.manifest import read_manifest
 
 logger = logging.getLogger("kt2t")
@@ -180,15 +180,17 @@ def _callbacks(
 
 @contextlib.contextmanager
 def _stopping(model: Any) -> Iterator[None]:
-    """SIGINT and SIGTERM end the training after the running step, with a checkpoint; the second one ends it at once."""
+    """SIGINT and SIGTERM end the training after the running step, with a checkpoint; `repeats` says what a further one does."""
     asked: list[int] = []
 
     def stop(number: int, frame: Any) -> None:
+        if repeats.ignores(number):
+            return
         asked.append(number)
         model.ask_to_stop(number)
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
 
     with handled_by(stop):
         yield
     if asked and model.stop_signal is None:  # too late for the workers to agree on it
+        repeats.forget()
         signal.raise_signal(asked[0])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kt2t.data.sources.lines import text_of
+from kt2t.data.sources.lines import text_of, with_feeds
 from kt2t.errors import DataError, RunError
 from kt2t.features import END
 from kt2t.run.restore import restored
@@ -119,7 +119,10 @@ class Predictor:
         if not as_json:
             return " ".join(texts[0].splitlines())
         scores = [round(float(score), 6) for score in decoded["scores"][row]]
-        hypotheses = [{"text": text, "score": score} for text, score in zip(texts, scores, strict=True)]
+        cut = [END not in ids for ids in decoded["ids"][row]]  # by the limit on an answer's length
+        hypotheses = [
+            {"text": text, "score": score, "cut": short} for text, score, short in zip(texts, scores, cut, strict=True)
+        ]
         return json.dumps({"text": texts[0], "hypotheses": hypotheses}, ensure_ascii=False)
 
 
@@ -129,12 +132,12 @@ def _begun(ids: np.ndarray) -> np.ndarray:
 
 
 def lines_of(data: bytes, name: str) -> list[str]:
-    """The lines of UTF-8 bytes, without their ends; a byte order mark at the start is skipped.
+    """The lines of UTF-8 bytes, without their ends and without byte-order marks at their starts.
 
     Raises:
-        DataError: A line is not UTF-8, holds a NUL or is over 1 MB; it is named.
+        DataError: A line is not UTF-8, holds a NUL or several carriage returns, or is over 1 MB; it is named.
     """
-    lines = data.split(b"\n")
+    lines = with_feeds(data).split(b"\n")
     if not lines[-1]:
         lines.pop()
     return [text_of(line, name, number) for number, line in enumerate(lines, 1)]

@@ -91,7 +91,7 @@ def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None
 
     name = name or ("best" if best and best_step(folder) is not None else "last")
     if name == "average" and checkpoints.saved(folder.checkpoints):
-        average = average_checkpoints(folder)
+        average = average_checkpoints(folder, to_read=True)
         logger.info("%s: the mean of %s", average.checkpoint, steps_in_words(average.steps))
         return average.checkpoint
     if name == "last":

@@ -1,3 +1,4 @@
+import gzip
 import json
 import subprocess
 import sys
@@ -22,6 +23,20 @@ def test_files_and_json(tiny_run, tmp_path, capsys):
     assert run(words) == 0
     rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     assert len(rows) == 2 and set(rows[0]) == {"text", "hypotheses"}
+
+
+def test_a_compressed_file_and_compressed_stdin(tiny_run, tmp_path, capfd, monkeypatch):
+    (tmp_path / "in").write_bytes(b"1 2\n3 4\n")
+    (tmp_path / "in.gz").write_bytes(gzip.compress(b"1 2\n3 4\n", mtime=0))
+    for name in ("in", "in.gz"):
+        assert run(["predict", str(tiny_run), "--input", str(tmp_path / name)]) == 0
+    answers = capfd.readouterr().out.split("\n")
+    assert len(answers) == 5 and answers[:2] == answers[2:4]
+    (tmp_path / "cut.gz").write_bytes((tmp_path / "in.gz").read_bytes()[:-9])
+    (tmp_path / "none.gz").write_bytes(b"1 2\n")
+    for name, told in (("cut.gz", "is a damaged gzip file"), ("none.gz", "is named .gz but is no gzip file")):
+        assert run(["predict", str(tiny_run), "--input", str(tmp_path / name)]) == 3
+        assert told in capfd.readouterr().err
 
 
 def test_where_nothing_can_be_written_is_told_before_anything_is_decoded(tmp_path, capsys, monkeypatch):

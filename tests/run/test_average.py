@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from kt2t.errors import RunError
+from kt2t.disk import whole_folder
+from kt2t.errors import ResourceError, RunError
 from kt2t.run.average import average_checkpoints, steps_in_words
 from kt2t.run.folder import RunFolder
 from kt2t.run.restore import restored
@@ -89,6 +90,23 @@ def test_a_damaged_checkpoint_is_passed_over_and_a_damaged_mean_is_made_anew(run
     again = average_checkpoints(run, 2)
     assert again.made and "Averaging again" in caplog.text
     _assert_close(_weights(again.checkpoint), _mean(run, 4, 12))
+
+
+def test_in_a_run_that_cannot_be_written_it_is_made_elsewhere_to_be_read(run, monkeypatch, caplog):
+    def read_only(path, fill):
+        if path.is_relative_to(run.path):
+            raise ResourceError(f"{str(path)!r} cannot be written: Read-only file system.")
+        return whole_folder(path, fill)
+
+    monkeypatch.setattr(checkpoints, "whole_folder", read_only)
+    found = restored(run.path, "average")
+    assert found.step == 12 and not (run.checkpoints / "average").exists()
+    expected = _mean(run, 4, 8, 12)["targets_embedding.table"]
+    model = found.assembly.model
+    np.testing.assert_allclose(np.asarray(model.targets_embedding.table.numpy()), expected, rtol=1e-6, atol=1e-7)
+    assert "not kept with the run" in caplog.text and "Read-only" in caplog.text
+    with pytest.raises(ResourceError, match="Read-only"):
+        average_checkpoints(run)
 
 
 def test_weights_before_the_first_step_do_not_count(run):

@@ -1,4 +1,5 @@
 import json
+import shutil
 from types import SimpleNamespace
 
 import keras
@@ -54,6 +55,16 @@ def test_metrics_scores_signatures_and_samples(tiny_run, tiny_data):
     assert len(evaluation.samples) == 3 and set(evaluation.samples[0]) == {"inputs", "targets", "prediction"}
     kept = json.loads((tiny_run / "evaluation-validation.json").read_text())
     assert kept["metrics"] == evaluation.metrics and kept["step"] == 12
+
+
+def test_a_run_that_cannot_be_written_is_measured_all_the_same(tiny_run, tiny_data, tmp_path, caplog):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    (run / "evaluation-validation.json").unlink(missing_ok=True)
+    (run / "evaluation-validation.json").mkdir()  # root may write into a folder that is read-only
+    (run / "evaluation-validation.json" / "x").touch()
+    assert evaluate(run, "validation", "last", tiny_data, samples=0).values()["loss"] > 0
+    assert "the result is not kept with the run" in caplog.text
 
 
 def test_long_work_is_told(tiny_run, tiny_data):

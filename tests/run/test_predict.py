@@ -38,6 +38,7 @@ def test_json_has_every_hypothesis_with_its_score(predictor):
     (line,) = predictor.lines(["1 2 3"], as_json=True)
     found = json.loads(line)
     assert [h["text"] for h in found["hypotheses"]][0] == found["text"] and len(found["hypotheses"]) == 2
+    assert all(isinstance(h["cut"], bool) for h in found["hypotheses"])
     assert found["hypotheses"][0]["score"] >= found["hypotheses"][1]["score"]
 
 
@@ -86,6 +87,10 @@ def test_lines_of_bytes():
     assert lines_of(b"a\r\n\nb", "x") == ["a", "", "b"]
     assert lines_of(b"a\n", "x") == ["a"] and lines_of(b"", "x") == []
     assert lines_of(b"\xef\xbb\xbfa\nb", "x") == ["a", "b"]
+    assert lines_of(b"a\rb\rc\r", "x") == ["a", "b", "c"]
+    assert lines_of(b"a\n\xef\xbb\xbfb\n", "x") == ["a", "b"]
+    with pytest.raises(DataError, match="x:1: 2 carriage returns"):
+        lines_of(b"a\rb\rc\nd\n", "x")
     with pytest.raises(DataError, match=r"x:2: byte 1 \(0xff\) is not UTF-8"):
         lines_of(b"a\n\xff\n", "x")
     with pytest.raises(DataError, match="x:1: byte 2 is NUL"):

@@ -19,13 +19,15 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def lines(path: str | Path) -> Iterator[str]:
-    """Yields the lines of a UTF-8 file, without their line ends (LF or CR LF).
+    """The lines of a UTF-8 file without their ends.
 
-    Gzip files are recognised by their first bytes. A byte order mark at the start is skipped.
+    A line ends with a line feed, with or without carriage returns before it. In a file without line feeds (none in the
+    first megabyte) a carriage return ends a line, too. A gzip file is recognised by its first bytes. Byte-order marks are
+    removed from the start of every line: `cat` leaves them inside a file.
 
     Raises:
-        DataError: The file is missing, no regular file, empty or a damaged gzip, or a line is not UTF-8, contains a NUL or is
-            longer than 1 MB. The message names file and line.
+        DataError: The file is missing, none, empty or a damaged gzip; a line is no UTF-8, holds a NUL or several carriage
+            returns, or is over 1 MB. Named by file and line.
     """
     path = Path(path)
     number = 0
@@ -45,6 +47,32 @@ def lines(path: str | Path) -> Iterator[str]:
         raise DataError(f"'{path}' is empty.")
 
 
+def unzipped(file: IO[bytes]) -> IO[bytes]:
+    """A binary stream, decompressed where its first bytes are those of gzip.
+
+    Args:
+        file: A buffered one, such as a file opened with "rb" or `sys.stdin.buffer`.
+    """
+    if file.peek(2)[:2] == _GZIP:  # type: ignore[attr-defined]
+        return gzip.open(file, "rb")  # type: ignore[return-value]
+    return file
+
+
+def everything(file: IO[bytes], name: str) -> bytes:
+    """All bytes of a stream, decompressed where it is gzip.
+
+    Raises:
+        DataError: It is a damaged gzip, or named .gz and none.
+    """
+    stream = unzipped(file)
+    if stream is file and name.endswith(".gz") and file.peek(1):  # type: ignore[attr-defined]
+        raise DataError(f"'{name}' is named .gz but is no gzip file. Rename it, or compress it.")
+    try:
+        return stream.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"'{name}' is a damaged gzip file: {error}") from error
+
+
 def _opened(path: Path) -> IO[bytes]:
     require_regular(path)
     file = open(path, "rb")
@@ -58,18 +86,46 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    """Reads a file in blocks that end at the end of a line. A line that is too long is yielded cut."""
-    rest = b""
+    """The bytes of a file in blocks that end where a line ends, or within a line longer than may be."""
+    rest, fed = b"", False
     while more := file.read1(_BLOCK):  # type: ignore[attr-defined]
         whole, end, begun = more.rpartition(b"\n")
+        if end:
+            yield rest + whole + end
+            rest, fed = begun, True
+            continue
+        rest += begun
+        if len(rest) > LONGEST + 2:
+            if not fed and b"\r" in rest:
+                yield from _ended_by_returns(rest, file)
+            else:
+                yield rest
+            return
+    if rest:
+        yield rest if fed else with_feeds(rest)
+
+
+def with_feeds(data: bytes) -> bytes:
+    """Bytes without any line feed with one in place of each carriage return that ends a line; others as they are."""
+    return data if b"\n" in data else data.replace(b"\r", b"\n")
+
+
+def _ended_by_returns(rest: bytes, file: IO[bytes]) -> Iterator[bytes]:
+    """What was read and the rest of a file in blocks as `_blocks` gives them, with line feeds for carriage returns."""
+    more = rest
+    rest = b""
+    while more:
+        if more.endswith(b"\r"):
+            more += file.read(1)  # a line feed may belong to it
+        whole, end, begun = more.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rpartition(b"\n")
         if end:
             yield rest + whole + end
             rest = begun
         else:
             rest += begun
             if len(rest) > LONGEST + 2:
-                yield rest
-                return
+                break
+        more = file.read1(_BLOCK)  # type: ignore[attr-defined]
     if rest:
         yield rest
 
@@ -77,15 +133,18 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
 def _texts_of(block: bytes, file: str, first: int) -> Iterable[str]:
     """Decodes the lines of a block: all at once if they are valid, otherwise one by one, up to the invalid line."""
     raw = block.removesuffix(b"\n")
-    if b"\0" not in raw and len(raw) <= LONGEST and (first > 1 or not raw.startswith(_BOM)):
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    if not any(special in raw for special in (b"\0", b"\r", _BOM)) and len(raw) <= LONGEST:
         with contextlib.suppress(UnicodeDecodeError):
-            texts = raw.decode("utf-8").split("\n")
-            return [text.removesuffix("\r") for text in texts] if b"\r" in raw else texts
+            return raw.decode("utf-8").split("\n")
     return (text_of(line, file, number) for number, line in enumerate(raw.split(b"\n"), first))
 
 
 def text_of(raw: bytes, file: str, number: int) -> str:
-    """Decodes a line, without its line end and, for the first line, without a byte order mark.
+    """A line of bytes as text, without its end and without a byte-order mark at its start.
+
+    One carriage return within a line is text; more of them are ends of lines of another system.
 
     Args:
         raw: The bytes of the line.
@@ -93,16 +152,23 @@ def text_of(raw: bytes, file: str, number: int) -> str:
         number: The line's number, from 1.
 
     Raises:
-        DataError: The line is not UTF-8, contains a NUL or is longer than 1 MB.
+        DataError: It is no UTF-8, holds a NUL or several carriage returns, or is over 1 MB.
     """
-    if number == 1:
+    while raw.startswith(_BOM):
         raw = raw.removeprefix(_BOM)
-    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    raw = raw.removesuffix(b"\n").rstrip(b"\r")
     if len(raw) > LONGEST:
         raise DataError(f"a line is longer than {LONGEST:,} bytes. Is this a text file?", file=file, line=number)
     if b"\0" in raw:
         place = raw.index(b"\0") + 1
         raise DataError(f"byte {place} is NUL. Is this UTF-8 text?", file=file, line=number)
+    if (returns := raw.count(b"\r")) > 1:
+        raise DataError(
+            f"{returns:,} carriage returns stand within the line: some lines of this file end with a carriage return alone. "
+            "Make each a line feed: sed 's/\\r$//' FILE | tr '\\r' '\\n' > NEW.",
+            file=file,
+            line=number,
+        )
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kt2t.data.sources.lines import lines
+from kt2t.data.vocabularies.unicode_text import fault
 from kt2t.errors import DataError
 
 Pair = dict[str, str]
@@ -89,7 +90,7 @@ def json_lines(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
     """Yields a pair from each line of JSON: the values of `source_key` and `target_key`. Empty lines are skipped.
 
     Raises:
-        DataError: A line is not a JSON mapping, lacks a key, or its value is not text.
+        DataError: A line is no JSON mapping, or lacks a key, or has no text there, or half of a surrogate pair in it.
     """
     for number, line in enumerate(lines(path), 1):
         if not line.strip():
@@ -113,4 +114,6 @@ def _text(entry: Any, key: str, path: Path, number: int) -> str:
     if not isinstance(text, str):
         found = f"only {', '.join(map(repr, entry))}" if isinstance(entry, dict) else repr(entry)[:80]
         raise DataError(f"no text under {key!r}; there is {found}.", file=str(path), line=number)
+    if said := fault(text):
+        raise DataError(f"{key}: {said}", file=str(path), line=number)
     return text

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from kt2t.data.vocabularies.unicode_text import checked
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.registry import register
 
@@ -33,15 +34,15 @@ class Bytes(Vocabulary):
         return byte_ids(text)
 
     def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
-        return [np.frombuffer(text.encode(), np.uint8).astype(np.int32) + OFFSET for text in texts]
+        return [np.frombuffer(checked(text).encode(), np.uint8).astype(np.int32) + OFFSET for text in texts]
 
     def decode_ids(self, ids: list[int]) -> str:
         return text_of_bytes(ids)
 
 
 def byte_ids(text: str) -> list[int]:
-    """Encodes a text as UTF-8 bytes, with the ids 2 to 257."""
-    return [byte + OFFSET for byte in text.encode()]
+    """The ids 2 to 257 of the UTF-8 bytes of a text."""
+    return [byte + OFFSET for byte in checked(text).encode()]
 
 
 def text_of_bytes(ids: Iterable[int]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import tally
 from kt2t.data.vocabularies.word_list import WordList
 from kt2t.errors import DataError
@@ -52,6 +53,8 @@ class ClosedWords(WordList):
             raise ValueError(f"least_count: {least_count} is not positive.")
         if not unknown or unknown.split() != [unknown]:
             raise ValueError(f"unknown: {unknown!r} is not one word. A word is not empty and has no space in it.")
+        if said := fault(unknown):
+            raise ValueError(f"unknown: {said}")
         self.requested_size = size or 10_000
         self._most = size
         self.least_count = least_count
@@ -68,7 +71,7 @@ class ClosedWords(WordList):
     def encode(self, text: str) -> list[int]:
         self.require_training()
         known = self._ids
-        return [known.get(word, UNKNOWN) for word in _WORDS.findall(text)]
+        return [known.get(word, UNKNOWN) for word in _WORDS.findall(checked(text))]
 
     def decode_ids(self, ids: list[int]) -> str:
         self.require_training()

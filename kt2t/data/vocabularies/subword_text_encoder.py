@@ -19,6 +19,7 @@ from kt2t.data.vocabularies.subword_tokens import (
     tokens,
     unescape,
 )
+from kt2t.data.vocabularies.unicode_text import checked
 from kt2t.data.vocabularies.vocabulary import Vocabulary, tally
 from kt2t.errors import DataError
 from kt2t.options import positive
@@ -102,7 +103,7 @@ class SubwordTextEncoder(Vocabulary):
 
     def _ids(self, text: str) -> np.ndarray:
         self.subwords()
-        return np.frombuffer(b"".join(map(self._ids_of.__getitem__, pieces(text))), np.int32)
+        return np.frombuffer(b"".join(map(self._ids_of.__getitem__, pieces(checked(text)))), np.int32)
 
     def _take(self, content: bytes, source: str) -> None:
         subwords = _parsed(content, source)

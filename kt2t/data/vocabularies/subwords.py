@@ -14,12 +14,15 @@ import numpy as np
 from kt2t.data.rows import rows_of
 from kt2t.data.vocabularies.bytes import BYTES
 from kt2t.data.vocabularies.stand_ins import STAND_INS
+from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import DataError, ResourceError
 from kt2t.registry import register
 
 FILE = "subwords.model"
 RESERVED = 3 + BYTES
+LEAST_COVERAGE = 0.98  # sentencepiece refuses less
+MOST = 10_000_000  # near 2^31 it never ends
 # Fixed, because the pieces that unigram training finds depend on the number of threads (the order of float sums).
 TRAINING_THREADS = 8
 _ORIGINALS = {stand_in: original for original, stand_in in STAND_INS.items()}
@@ -41,9 +44,8 @@ class Subwords(Vocabulary):
         size: Requested number of ids. If the training texts give fewer subwords, a warning says so. The attribute `size`
             is the actual number.
         algorithm: `unigram` (Kudo 2018) or `bpe` (Sennrich et al. 2016).
-        character_coverage: Share of the training texts' characters that get an id of their own.
-        max_training_lines: Maximum number of training texts. If there are more, this many are drawn at random, always the
-            same ones.
+        character_coverage: Share of the training texts' characters that get an id of their own, from 0.98 to 1.
+        max_training_lines: Of more texts than this, as many are drawn evenly, always the same ones.
 
     Raises:
         ValueError: An option is out of its range.
@@ -64,8 +66,12 @@ class Subwords(Vocabulary):
             raise ValueError(f"size: {size} leaves no room for subwords beside {RESERVED} reserved ids. Use a larger size.")
         if algorithm not in ("unigram", "bpe"):
             raise ValueError(f"algorithm: {algorithm!r} is not known. Choose unigram or bpe.")
-        if not 0.9 <= character_coverage <= 1.0:
-            raise ValueError(f"character_coverage: {character_coverage} is not between 0.9 and 1.")
+        if size > MOST:
+            raise ValueError(f"size: {size} is more than sentencepiece can train. Take at most {MOST:,}.")
+        if not LEAST_COVERAGE <= character_coverage <= 1.0:
+            raise ValueError(
+                f"character_coverage: {character_coverage} is not between {LEAST_COVERAGE} and 1, as sentencepiece wants it."
+            )
         if max_training_lines < 1:
             raise ValueError(f"max_training_lines: {max_training_lines} is not positive.")
         self.requested_size = size
@@ -87,7 +93,7 @@ class Subwords(Vocabulary):
     def train(self, texts: Iterable[str]) -> None:
         import sentencepiece
 
-        lines = _drawn((" " + _escape(text) for text in texts if text), self.max_training_lines)
+        lines = _drawn((" " + _escape(checked(text)) for text in texts if text), self.max_training_lines)
         if not lines:
             raise DataError("Subwords cannot be trained: the training texts are empty. Check the training files.")
         model = io.BytesIO()
@@ -123,7 +129,7 @@ class Subwords(Vocabulary):
 
     def encode(self, text: str) -> list[int]:
         self.require_training()
-        return list(self._processor.encode(" " + _escape(text))) if text else []
+        return list(self._processor.encode(" " + _escape(checked(text)))) if text else []
 
     def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
         return self._rows(texts, threads, end=False)
@@ -183,6 +189,9 @@ def _escape(text: str) -> str:
 def _escape_all(texts: Sequence[str]) -> Sequence[str]:
     """Escapes each text. Usually none needs it, and searching all texts at once is the fastest way to find out."""
     together = "".join(texts)
+    if fault(together):
+        for text in texts:
+            checked(text)
     return [_escape(text) for text in texts] if any(special in together for special in STAND_INS) else texts
 
 

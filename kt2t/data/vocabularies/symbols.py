@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from kt2t.data.vocabularies.vocabulary import Vocabulary
+from kt2t.data.vocabularies.vocabulary import LARGEST, Vocabulary
 from kt2t.errors import DataError
 from kt2t.features import END
 from kt2t.registry import register
@@ -25,7 +25,7 @@ class Symbols(Vocabulary):
         count: Number of symbols.
 
     Raises:
-        ValueError: `count` is not positive.
+        ValueError: `count` is not positive, or more than ids can count.
 
     Source: Tensor2Tensor's algorithmic problems. Departs: a separator has an id too.
     """
@@ -33,6 +33,8 @@ class Symbols(Vocabulary):
     def __init__(self, count: int) -> None:
         if count < 1:
             raise ValueError(f"count: {count} is not positive.")
+        if count > LARGEST - OFFSET:
+            raise ValueError(f"count: {count} is more than ids can count. Take at most {LARGEST - OFFSET:,}.")
         self.count = count
 
     @property

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from kt2t.data.rows import ended, rows_of
+from kt2t.data.vocabularies.unicode_text import checked
 from kt2t.errors import DataError, Kt2tError
 from kt2t.features import END, PADDING
 from kt2t.registry import build, describe, type_name
 
 FILE = "vocabulary.json"
 FORMAT = 1
+LARGEST = 2**31 - 1  # ids are int32
 
 
 class Vocabulary:
@@ -160,11 +162,11 @@ def tally(texts: Iterable[str], split: Callable[[str], Iterable[str]], what: str
         what: Name of the vocabulary, for the error message.
 
     Raises:
-        DataError: The texts have no parts.
+        DataError: There is no part at all, or a text is no Unicode text.
     """
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(split(text))
+        counts.update(split(checked(text)))
     if not counts:
         raise DataError(f"{what} cannot be trained: the training texts are empty. Check the training files.")
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from kt2t.data.sources.lines import LONGEST, lines
+from kt2t.data.sources.lines import LONGEST, everything, lines, unzipped
 from kt2t.errors import DataError
 
 TEXT = "eins\nzwei drei\n\nvïer\u2028fünf"
@@ -27,6 +27,46 @@ def test_plain_and_gzip(tmp_path, name):
 
 def test_carriage_returns_and_byte_order_mark(tmp_path):
     assert list(lines(stored(tmp_path, b"\xef\xbb\xbfa\r\nb\r\n"))) == ["a", "b"]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("count", [2, 400, 200_000])
+def test_lines_that_end_with_carriage_returns_alone(tmp_path, count, zipped):
+    expected = [f"line {number}" for number in range(count)]
+    data = "\r".join([*expected, ""]).encode()
+    assert list(lines(stored(tmp_path, gzip.compress(data, 1) if zipped else data))) == expected
+
+
+@pytest.mark.parametrize("size", [LONGEST // 2, LONGEST * 3 // 2])
+def test_ends_of_two_systems_in_one_file(tmp_path, size):
+    """Never several lines as one: what begins with 1 MB of lines that end with returns goes on so, else it is refused."""
+    first, then = ["a" * 99] * (size // 100), ["b", "c", "d"]
+    path = stored(tmp_path, ("\r".join([*first, ""]) + "\r\n".join(then) + "\n").encode())
+    if size > LONGEST:
+        assert list(lines(path)) == [*first, *then]
+    else:
+        with pytest.raises(DataError, match="text:1: 5,000 carriage returns stand within the line.*tr"):
+            list(lines(path))
+
+
+@pytest.mark.parametrize("name", ["text", "text.gz"])
+def test_a_stream_is_decompressed_where_it_is_gzip(tmp_path, name):
+    data = gzip.compress(b"a\nb") if name.endswith("gz") else b"a\nb"
+    with open(stored(tmp_path, data, name), "rb") as file:
+        assert unzipped(file).readlines() == [b"a\n", b"b"]
+    with open(tmp_path / name, "rb") as file:
+        assert everything(file, name) == b"a\nb"
+
+
+def test_one_carriage_return_within_a_line_is_text(tmp_path):
+    assert list(lines(stored(tmp_path, b"a\rb\nc\r\r\nd\n"))) == ["a\rb", "c", "d"]
+
+
+def test_byte_order_marks_within_a_file_are_no_text(tmp_path):
+    """As `cat a b > c` leaves them."""
+    marked = b"\xef\xbb\xbfeins\nzwei\n"
+    assert list(lines(stored(tmp_path, marked * 2))) == ["eins", "zwei"] * 2
+    assert list(lines(stored(tmp_path, b"\xef\xbb\xbf" + marked))) == ["eins", "zwei"]
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -64,6 +64,11 @@ def test_different_numbers_of_lines(tmp_path, source, target):
             "x.jsonl:1: no text under 'targets'; there is only 'inputs', 'answer'",
         ),
         ("x.jsonl", "[1]", r"x.jsonl:1: no text under 'inputs'; there is \[1\]"),
+        (
+            "x.jsonl",
+            '{"inputs": "a", "targets": "b"}\n{"inputs": "a", "targets": "nice cat \\ud83d"}',
+            r"x.jsonl:2: targets: character 10 is U\+D83D, half of a surrogate pair",
+        ),
         ("x.txt", "a", "give two parallel text files, one .tsv or one .jsonl"),
     ],
 )

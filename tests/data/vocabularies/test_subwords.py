@@ -101,12 +101,23 @@ def test_too_little_and_nothing_are_told(algorithm):
             Subwords(300, algorithm=algorithm).train(nothing)
 
 
+@pytest.mark.filterwarnings("ignore:The training texts give")
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+@pytest.mark.parametrize("options", [{"character_coverage": 0.98}, {"size": 10_000_000}, {"max_training_lines": 1}])
+def test_every_option_at_the_end_of_its_range_can_be_trained(options, algorithm):
+    subwords = Subwords(**{"size": 300, "algorithm": algorithm, **options})
+    subwords.train(texts())
+    assert subwords.decode(subwords.encode("walked the cat")) == "walked the cat"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"size": 259}, "size: 259"),
         ({"size": 300, "algorithm": "word"}, "algorithm: 'word'"),
+        ({"size": 3_000_000_000}, "size: 3000000000 is more than sentencepiece can train"),
         ({"size": 300, "character_coverage": 0.5}, "character_coverage: 0.5"),
+        ({"size": 300, "character_coverage": 0.9799}, "character_coverage: 0.9799 is not between 0.98 and 1"),
         ({"size": 300, "max_training_lines": 0}, "max_training_lines: 0"),
     ],
 )
