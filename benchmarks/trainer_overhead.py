@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from turns import in_turns, told
 
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 STEPS, ROWS, LENGTH, WIDTH, IDS = 10, 16, 64, 256, 4000
@@ -90,7 +90,7 @@ def main(what: str = "", pairs: str = "15", clock: str = "wall") -> None:
         names, sides = ("kt2t", "Keras"), (measured(CLOCKS[clock], Ours, ids), measured(CLOCKS[clock], Plain, ids))
     else:
         names = ("two replicas", "one")
-        sides = (measured(CLOCKS[clock], Ours, ids, strategy("mirrored")), measured(CLOCKS[clock], Ours, ids))
+        sides = (measured(CLOCKS[clock], Ours, ids, strategy_scope("mirrored")), measured(CLOCKS[clock], Ours, ids))
     first, second, ratios = in_turns(*sides, int(pairs))
     print(f"{names[0]} {1000 * first:.1f} ms a step, {names[1]} {1000 * second:.1f} ms; ratio {told(ratios)}")
 

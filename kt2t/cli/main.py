@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     status = run(arguments)
     if "tensorflow" in sys.modules:
-        from kt2t.training.peers import have_met, leave
+        from kt2t.training.workers.peers import have_met, leave
 
         if status == PeerError.status or have_met():
             leave(status)
@@ -90,7 +90,7 @@ def run(arguments: list[str] | None = None) -> int:
             import traceback
 
             traceback.print_exception(error)
-        from kt2t.training.peers import has_last_word
+        from kt2t.training.workers.peers import has_last_word
 
         if has_last_word():
             click.echo(f"kt2t: {message}", err=True)

@@ -13,7 +13,7 @@ from kt2t.layers.dropout import Dropout
 from kt2t.ops import randomness
 from kt2t.training import checkpoints
 from kt2t.training.optimizers.adam import Adam
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 WORDS = 13
@@ -81,7 +81,7 @@ def trained(split, optimizer, data, model=None, loss=None, metrics=None, **optio
     """The logs of each step, the weights at the end and the evaluation, on so many replicas and micro-batches."""
     replicas, micro_batches = split
     keras.utils.set_random_seed(7)
-    with strategy("mirrored" if replicas > 1 else "none"):
+    with strategy_scope("mirrored" if replicas > 1 else "none"):
         made = (model or Small)()
         made.compile(
             optimizer() if callable(optimizer) else optimizer,
@@ -196,7 +196,7 @@ def test_an_output_without_weights_beside_one_that_has_them(split):
 
     def run(split):
         keras.utils.set_random_seed(5)
-        with strategy("mirrored" if split[0] > 1 else "none"):
+        with strategy_scope("mirrored" if split[0] > 1 else "none"):
             model = Two()
             model.compile("sgd", {"a": "mse", "b": "mse"}, metrics={"b": ["mae"]}, micro_batches=split[1])
 
@@ -233,7 +233,7 @@ def test_outputs_by_name_with_extra_losses_and_functions(split):
 
     def run(split):
         keras.utils.set_random_seed(5)
-        with strategy("mirrored" if split[0] > 1 else "none"):
+        with strategy_scope("mirrored" if split[0] > 1 else "none"):
             model = Two()
             losses = {
                 "a": lambda t, p: keras.ops.abs(t - p),
@@ -265,7 +265,7 @@ def test_arrays_without_weights_and_an_uneven_last_batch(split):
 
     def run(split):
         keras.utils.set_random_seed(5)
-        with strategy("mirrored" if split[0] > 1 else "none"):
+        with strategy_scope("mirrored" if split[0] > 1 else "none"):
             model = Small()
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"], micro_batches=split[1])
@@ -354,7 +354,7 @@ def test_a_step_that_is_not_finite_changes_nothing_anywhere(split):
 @pytest.mark.skipif(ON_JAX, reason="of the TensorFlow backend")
 def test_an_optimizer_of_other_devices_is_refused():
     optimizer = keras.optimizers.SGD(0.1)
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         model = Small()
     with pytest.raises(ValueError, match="same strategy"):
         model.compile(optimizer, "sparse_categorical_crossentropy")
@@ -368,7 +368,7 @@ def test_a_checkpoint_goes_on_with_any_split(into, tmp_path):
         keras.utils.set_random_seed(7)
         logs = []
         for begin, now in ((0, ONE if split is ONE else KINDS[0]), (4, split)):
-            with strategy("mirrored" if now[0] > 1 else "none"):
+            with strategy_scope("mirrored" if now[0] > 1 else "none"):
                 model = Small()
                 loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
                 model.compile(Adam(0.01), loss, micro_batches=now[1], seed=3)
@@ -413,7 +413,7 @@ def test_recomputed_activations_and_packed_rows_of_a_transformer(split):
 
     def run(split, recompute):
         keras.utils.set_random_seed(7)
-        with strategy("mirrored" if split[0] > 1 else "none"):
+        with strategy_scope("mirrored" if split[0] > 1 else "none"):
             texts = {name: Text(WORDS) for name in ("inputs", "targets")}
             sizes = {"num_layers": 1, "hidden_dim": 8, "intermediate_dim": 16, "num_heads": 2, "dropout": 0.0}
             model = Transformer(texts, recompute=recompute, **sizes)
@@ -430,7 +430,7 @@ def test_recomputed_activations_and_packed_rows_of_a_transformer(split):
 
 @pytest.mark.skipif(ON_JAX, reason="TensorFlow's replicas")
 def test_xla_for_several_replicas_is_refused_on_processors():
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         model = Small()
         with pytest.raises(ValueError, match="XLA cannot compile a step for 2 replicas"):
             model.compile("sgd", "mse", jit_compile=True)
