@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from measure import in_turns, record, spread
 
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 STEPS, ROWS, LENGTH, WIDTH, IDS = 10, 16, 64, 256, 4000
@@ -90,7 +90,7 @@ def main(what: str = "", pairs: str = "15", clock: str = "wall") -> None:
         names, sides = ("kt2t", "Keras"), (measured(CLOCKS[clock], Ours, ids), measured(CLOCKS[clock], Plain, ids))
     else:
         names = ("two replicas", "one")
-        sides = (measured(CLOCKS[clock], Ours, ids, strategy("mirrored")), measured(CLOCKS[clock], Ours, ids))
+        sides = (measured(CLOCKS[clock], Ours, ids, strategy_scope("mirrored")), measured(CLOCKS[clock], Ours, ids))
     first, second, ratios = in_turns(*sides, int(pairs))
     text = f"{spread(ratios)} times {names[1]}'s time"
     found = {

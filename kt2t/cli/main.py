@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"kt2t: {failed}", err=True)
         status = ResourceError.status
     if "tensorflow" in sys.modules:
-        from kt2t.training.peers import has_watched, leave
+        from kt2t.training.workers.peers import has_watched, leave
 
         if status == PeerError.status or has_watched():
             leave(status)
@@ -101,7 +101,7 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
             import traceback
 
             traceback.print_exception(error)
-        from kt2t.training.peers import has_last_word
+        from kt2t.training.workers.peers import has_last_word
 
         if has_last_word():
             click.echo(f"kt2t: {message}", err=True)

@@ -100,7 +100,7 @@ def _rescue(callbacks: list[Any], error: Exception) -> None:
 
 def _ended(model: Any, early: Any, team: Any) -> bool:
     model.agree_on_stop()
-    return model.stop_signal is not None or team.said(early is not None and early.is_over())
+    return model.stop_signal is not None or team.broadcast(early is not None and early.is_over())
 
 
 def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], validation: Any, step: int) -> None:

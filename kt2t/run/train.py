@@ -95,7 +95,7 @@ def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: 
     steps = assembly.recipe.train.steps
     early = early_stopping(folder, assembly.recipe) if team.first else None
     over = why(folder, assembly.recipe, early)
-    if team.said((step >= steps or over is not None) and folder.manifest().get("evaluated") == step):
+    if team.broadcast((step >= steps or over is not None) and folder.manifest().get("evaluated") == step):
         because, larger = (f", because {over}", "report.patience or train.steps") if over else ("", "train.steps")
         logger.info("this run is finished: %d of %d steps%s. Give a larger %s to go on.", step, steps, because, larger)
         return Outcome(folder.path, step)
@@ -156,7 +156,7 @@ def _save_start(folder: RunFolder, assembly: assembling.Assembly, source: Path) 
 
 
 def _team(recipe: Recipe) -> Any:
-    from kt2t.training.workers import Team
+    from kt2t.training.workers.team import Team
 
     if recipe.train.strategy == "multi_worker":
         end_with_launcher()

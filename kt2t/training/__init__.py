@@ -17,6 +17,6 @@ TABLE = {
     "Noam": "schedules",
     "Product": "schedules",
     "ReciprocalSquareRoot": "schedules",
-    "strategy": "strategies",
+    "strategy_scope": "strategies",
 }
 __getattr__, __dir__ = exports(__name__, TABLE)

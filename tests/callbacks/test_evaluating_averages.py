@@ -10,7 +10,7 @@ import pytest
 
 from kt2t.callbacks import EvaluatingAverages
 from kt2t.training.averages import fit_keeps_weights, weights_averaged
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -35,7 +35,7 @@ def values(model):
 
 
 def trained(name, *callbacks, **options):
-    with strategy(name):
+    with strategy_scope(name):
         model = Line()
         model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), "mse")
     with fit_keeps_weights(model), contextlib.suppress(Failure):

@@ -27,17 +27,17 @@ TESTS = Path(__file__).resolve().parent.parent / "training"
 def script(many: bool, count: int) -> None:
     """What each process does; prints its figures as a line of JSON."""
     sys.path.insert(0, str(TESTS))
-    from kt2t.training.strategies import strategy
+    from kt2t.training.strategies import strategy_scope
 
     name = "multi_worker" if many else "none"
-    strategy(name)  # the workers meet before anything else of TensorFlow is used
+    strategy_scope(name)  # the workers meet before anything else of TensorFlow is used
     import keras
     import test_law as law
 
     found: dict[str, Any] = {}
     for optimizer, make in law.OPTIMIZERS.items():
         keras.utils.set_random_seed(7)
-        with strategy(name):
+        with strategy_scope(name):
             model = law.Small()
             model.compile(make(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         data, steps = law.batches(count), law.Steps()

@@ -220,10 +220,10 @@ def test_w04_what_tells_of_no_workers_is_status_2(tiny, monkeypatch, capsys, con
 
 @pytest.mark.parametrize("busy", [True, False], ids=["its own address is in use", "the other one does not come"])
 def test_w04_a_worker_that_cannot_be_reached_is_status_7_with_its_address(tiny, monkeypatch, capsys, busy):
-    from kt2t.training import workers
+    from kt2t.training.workers import team
 
-    patient = functools.partial(workers.multi_worker_strategy, patience=0.5)
-    monkeypatch.setattr(workers, "multi_worker_strategy", patient)
+    patient = functools.partial(team.multi_worker_strategy, patience=0.5)
+    monkeypatch.setattr(team, "multi_worker_strategy", patient)
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()
@@ -238,7 +238,7 @@ def test_w04_a_worker_that_cannot_be_reached_is_status_7_with_its_address(tiny, 
 
 
 def test_w05_workers_with_other_recipes_are_status_2_before_the_first_step(story):
-    """Other data and versions are told apart in the same way: `tests/training/test_workers.py`."""
+    """Other data and versions are told apart in the same way: `tests/training/workers/test_team.py`."""
     assert story["others"]["ends"] == [2, 2]
     for said in story["others"]["said"]:
         assert "train.strategy: the workers do not have the same recipe. Start all of them" in sentence(said)

@@ -19,7 +19,7 @@ from kt2t.ops import randomness
 from kt2t.training import checkpoints
 from kt2t.training.optimizers.adam import Adam
 from kt2t.training.schedules import Noam
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def test_any_optimizer_continues_to_the_bit(tmp_path, kind):
 
 
 def test_a_model_on_replicas_is_restored_and_compiled_outside_of_their_scope(tmp_path):
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         trained, restored, configured = compiled(), compiled(), Small()
     trained.fit(X, Y, batch_size=12, verbose=0)
     checkpoints.save(tmp_path, trained, 2)

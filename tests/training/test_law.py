@@ -15,7 +15,7 @@ from kt2t.layers.dropout import Dropout
 from kt2t.ops import randomness
 from kt2t.training import checkpoints
 from kt2t.training.optimizers.adam import Adam
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 WORDS = 13
@@ -84,7 +84,7 @@ def trained(split, optimizer, data, model=None, loss=None, metrics=None, **optio
     """The logs of each step, the weights at the end and the evaluation, on so many replicas and micro-batches."""
     replicas, micro_batches = split
     keras.utils.set_random_seed(7)
-    with strategy("mirrored" if replicas > 1 else "none"):
+    with strategy_scope("mirrored" if replicas > 1 else "none"):
         made = (model or Small)()
         made.compile(
             optimizer() if callable(optimizer) else optimizer,
@@ -217,7 +217,7 @@ def partly_weighted(split=ONE):
     x = draw.random((5, 3)).astype("float32")  # an odd number: a part has rows of no weight
     y = {"a": draw.random((5, 2)), "b": draw.random((5, 3))}
     keras.utils.set_random_seed(5)
-    with strategy("mirrored" if split[0] > 1 else "none"):
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
         model = Two((2, 3))
         model.compile("sgd", {"a": "mse", "b": "mse"}, metrics={"b": ["mae"]}, micro_batches=split[1])
 
@@ -241,7 +241,7 @@ def named_outputs(split=ONE):
     x, y = draw.random((12, 3)).astype("float32"), {"a": draw.random((12, 2)), "b": draw.integers(0, 5, 12)}
     weights = {"a": draw.random(12), "b": draw.random(12)}
     keras.utils.set_random_seed(5)
-    with strategy("mirrored" if split[0] > 1 else "none"):
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
         model = Two((2, 5), keras.regularizers.L2(0.1))
         losses = {
             "a": lambda t, p: keras.ops.abs(t - p),
@@ -272,7 +272,7 @@ def of_arrays(split=ONE):
     draw = np.random.default_rng(4)
     x, y = draw.integers(0, WORDS, (11, 4)).astype("int32"), draw.integers(0, WORDS, (11, 4)).astype("int32")
     keras.utils.set_random_seed(5)
-    with strategy("mirrored" if split[0] > 1 else "none"):
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
         model = Small()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"], micro_batches=split[1])
@@ -373,7 +373,7 @@ def test_a_step_that_is_not_finite_changes_nothing_anywhere(split):
 @pytest.mark.skipif(ON_JAX, reason="of the TensorFlow backend")
 def test_an_optimizer_of_other_devices_is_refused():
     optimizer = keras.optimizers.SGD(0.1)
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         model = Small()
     with pytest.raises(ValueError, match="same strategy"):
         model.compile(optimizer, "sparse_categorical_crossentropy")
@@ -384,7 +384,7 @@ def halves(folder, *splits):
     data, logs = batches(4 * len(splits)), []
     keras.utils.set_random_seed(7)
     for number, (replicas, micro_batches) in enumerate(splits):
-        with strategy("mirrored" if replicas > 1 else "none"):
+        with strategy_scope("mirrored" if replicas > 1 else "none"):
             model = Small()
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             model.compile(Adam(0.01), loss, micro_batches=micro_batches, seed=3)
@@ -437,7 +437,7 @@ def of_a_transformer(split=ONE, recompute=False):
         data.append((features, targets, (targets_segments > 0).astype("float32")))
 
     keras.utils.set_random_seed(7)
-    with strategy("mirrored" if split[0] > 1 else "none"):
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
         texts = {name: Text(WORDS) for name in ("inputs", "targets")}
         sizes = {"num_layers": 1, "hidden_dim": 8, "intermediate_dim": 16, "num_heads": 2, "dropout": 0.0}
         model = Transformer(texts, recompute=recompute, **sizes)
@@ -457,7 +457,7 @@ def test_recomputed_activations_and_packed_rows_of_a_transformer(split):
 
 @pytest.mark.skipif(ON_JAX, reason="TensorFlow's replicas")
 def test_xla_for_several_replicas_is_refused_on_processors():
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         model = Small()
         with pytest.raises(ValueError, match="XLA cannot compile a step for 2 replicas"):
             model.compile("sgd", "mse", jit_compile=True)

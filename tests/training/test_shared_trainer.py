@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.training.compiling import epochs_of
+from kt2t.training.shared_trainer import epochs_of
 from kt2t.training.trainer import Trainer
 
 

@@ -62,10 +62,10 @@ class Objective:
         """The coefficient of each loss in the sum."""
         return self._coefficients
 
-    def given(self, y_true: Any, sample_weight: Any = None) -> list[Any]:
-        """The sum of the weights of each output as they were given, before any is spread over values; float32 scalars.
+    def total_weights(self, y_true: Any, sample_weight: Any = None) -> list[Any]:
+        """The summed sample weights of each output, before they are spread over values; float32 scalars.
 
-        These need no prediction, so that a part of a batch can know the weight of the whole.
+        They need no prediction, so a part of a batch can know the weight of the whole batch beforehand.
         """
         found = []
         for key in self._keys:

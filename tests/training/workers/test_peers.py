@@ -14,7 +14,7 @@ import pytest
 
 from kt2t.errors import PeerError
 from kt2t.run.launch import _free_addresses
-from kt2t.training.peers import BEAT, SILENCE, Peers, are_watched, gone, has_last_word, meet
+from kt2t.training.workers.peers import BEAT, SILENCE, Peers, are_watched, gone, has_last_word, meet
 
 MET: list[Peers] = []
 
@@ -22,7 +22,7 @@ MET: list[Peers] = []
 @pytest.fixture(autouse=True)
 def ended(monkeypatch):
     """After each test all its peers are gone, and their threads with them."""
-    monkeypatch.setattr("kt2t.training.peers._watched", [])
+    monkeypatch.setattr("kt2t.training.workers.peers._watched", [])
     MET.clear()
     yield
     for peers in MET:
@@ -153,7 +153,7 @@ def test_an_end_is_noticed_at_once_and_a_farewell_is_none():
 
 
 def test_one_that_falls_silent_is_lost_and_one_that_speaks_is_not(monkeypatch):
-    monkeypatch.setattr("kt2t.training.peers.SILENCE", 1.5)
+    monkeypatch.setattr("kt2t.training.workers.peers.SILENCE", 1.5)
     addresses, (first, second, third) = met(3)
     lost: queue.Queue[tuple[str, float]] = queue.Queue()
     first.watch(lambda *told: lost.put(told))
@@ -183,7 +183,7 @@ def test_a_farewell_right_behind_a_sign_of_life_is_one():
 
 DYING = """
 import sys, time, threading
-from kt2t.training.peers import meet, end_without
+from kt2t.training.workers.peers import meet, end_without
 peers = meet(sys.argv[1], sys.argv[1:3], 20)
 peers.watch(end_without)
 print("met", flush=True)
@@ -215,7 +215,7 @@ def test_the_others_of_a_process_that_ends(end, status):
 
 WATCHING = """
 import sys
-from kt2t.training import peers
+from kt2t.training.workers import peers
 peers.SILENCE = float(sys.argv[3])
 peers.meet(sys.argv[1], sys.argv[1:3], 20).watch(peers.end_without)
 print("met", flush=True)
@@ -267,7 +267,7 @@ def test_workers_that_stand_still_together_do_not_lose_each_other():
 
 
 def test_only_one_tells_how_the_process_ends(monkeypatch):
-    monkeypatch.setattr("kt2t.training.peers._last_word", threading.Lock())
+    monkeypatch.setattr("kt2t.training.workers.peers._last_word", threading.Lock())
     assert has_last_word() and has_last_word()  # nobody is watched, so each error of a process is told
-    monkeypatch.setattr("kt2t.training.peers.are_watched", lambda: True)
+    monkeypatch.setattr("kt2t.training.workers.peers.are_watched", lambda: True)
     assert [has_last_word() for _ in range(3)] == [True, False, False]

@@ -9,8 +9,8 @@ import keras
 import pytest
 
 from kt2t.errors import PeerError, RecipeError, ResourceError
-from kt2t.training import pods
-from kt2t.training.pods import addresses_of_pods
+from kt2t.training.workers import pods
+from kt2t.training.workers.pods import addresses_of_pods
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="several workers are TensorFlow's")
 INDEX = "batch.kubernetes.io/job-completion-index"

@@ -27,11 +27,11 @@ def resolver(patience: float) -> Any:
         _check_config(os.environ["TF_CONFIG"])
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if "SLURM_STEP_NODELIST" in os.environ:
-        from kt2t.training.slurm import tasks_of_step
+        from kt2t.training.workers.slurm import tasks_of_step
 
         return _simple(*tasks_of_step())
     if "KUBERNETES_SERVICE_HOST" in os.environ:
-        from kt2t.training.pods import addresses_of_pods
+        from kt2t.training.workers.pods import addresses_of_pods
 
         return _simple(*addresses_of_pods(patience))
     raise RecipeError(

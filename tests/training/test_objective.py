@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kt2t.training.normalisation import LossTracker, Objective, Sums, merged, share
+from kt2t.training.objective import LossTracker, Objective, Sums, merged, share
 
 DRAW = np.random.default_rng(0)
 SQUARE = keras.losses.MeanSquaredError()
@@ -170,7 +170,7 @@ def test_parts_know_the_weight_of_the_whole_from_the_weights_alone(shape):
     truth, prediction = draw.random((6, 5)).astype("float32"), draw.random((6, 5)).astype("float32")
     weights = None if shape is None else draw.random(shape).astype("float32")
     objective = Objective(lambda y, p: keras.ops.square(y - p))
-    whole = objective.given(truth, weights)
+    whole = objective.total_weights(truth, weights)
     parts = []
     for rows in (slice(0, 1), slice(1, 4), slice(4, 6)):
         given = None if weights is None else keras.ops.convert_to_tensor(weights[rows])

@@ -10,7 +10,7 @@ import keras
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.training.slurm import tasks_of_step
+from kt2t.training.workers.slurm import tasks_of_step
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="several workers are TensorFlow's")
 # srun -N 2 --ntasks-per-node 2 on n9 and n10: SLURM counts n9's tasks first, the order of names has n10 first.
@@ -95,7 +95,7 @@ def test_what_slurm_cannot_mean_is_told(step, changed, told):
 SCRIPT = """
 import tensorflow as tf
 from kt2t.training.replicas import Replicas
-from kt2t.training.strategies import the_multi_worker_strategy
+from kt2t.training.workers.team import the_multi_worker_strategy
 replicas = Replicas(the_multi_worker_strategy())
 print("FOUND", replicas.workers, replicas.worker, int(replicas.everywhere(tf.constant(10 ** replicas.worker))), flush=True)
 """

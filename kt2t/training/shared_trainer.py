@@ -17,7 +17,7 @@ from kt2t.options import positive
 from kt2t.training import rows
 from kt2t.training.clipping import Clipping, innermost
 from kt2t.training.flat_metric import flat
-from kt2t.training.normalisation import LossTracker, Objective, Sums, merged
+from kt2t.training.objective import LossTracker, Objective, Sums, merged
 from kt2t.training.parts import Part, open_part
 from kt2t.training.watching import EVERY, BadSteps, Watch, not_finite
 
@@ -26,7 +26,7 @@ _UNREAD = 1000
 _logger = logging.getLogger("kt2t")
 
 
-class Compiled(keras.Model):
+class SharedTrainer(keras.Model):
     """The part of the trainers that knows no backend.
 
     Attributes:

@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.training.clusters import resolver
+from kt2t.training.workers.clusters import resolver
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="several workers are TensorFlow's")
 TWO = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 0}}
@@ -64,7 +64,7 @@ def test_tf_config_is_read_first(monkeypatch):
 )
 def test_what_is_found_elsewhere_becomes_a_resolver_that_knows_its_place(monkeypatch, sign, module, function):
     monkeypatch.setenv(sign, "given")
-    monkeypatch.setattr(f"kt2t.training.{module}.{function}", lambda *patience: (["a:1", "b:2"], 1))
+    monkeypatch.setattr(f"kt2t.training.workers.{module}.{function}", lambda *patience: (["a:1", "b:2"], 1))
     told = resolver(0)
     assert told.cluster_spec().as_dict() == {"worker": ["a:1", "b:2"]}
     assert (told.task_type, told.task_id) == ("worker", 1)

@@ -1,9 +1,10 @@
-"""Several processes that train one model: how they find each other, agree and lose each other; TensorFlow."""
+"""The workers of a run: their strategy, how they agree on facts, and errors about workers that are gone; TensorFlow."""
 
 from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import hashlib
 import json
 import signal
@@ -13,34 +14,34 @@ from typing import Any, TypeVar
 import numpy as np
 
 from kt2t.errors import RecipeError
-from kt2t.training.clusters import resolver
-from kt2t.training.peers import PATIENCE, end_without, gone, meet, part
+from kt2t.training.workers.clusters import resolver
+from kt2t.training.workers.peers import PATIENCE, end_without, gone, meet, part
 
 Result = TypeVar("Result")
 GRACE = 60.0
 
 
 def multi_worker_strategy(patience: float = PATIENCE) -> Any:
-    """The strategy of all workers that `TF_CONFIG`, SLURM or Kubernetes tell of; returns when all have come.
+    """Makes the strategy of all workers that `TF_CONFIG`, SLURM or Kubernetes name; returns when all are connected.
 
     Args:
-        patience: Seconds to wait for the others.
+        patience: Seconds to wait for the other workers.
 
     Raises:
-        ValueError: What tells of the workers cannot be meant, or TensorFlow was used before they have met.
+        ValueError: `TF_CONFIG`, SLURM or Kubernetes describe no valid cluster, or TensorFlow was used before this call.
         OSError: Kubernetes does not answer.
-        ConnectionError: Another worker did not come in time, or this one's own address is in use.
+        ConnectionError: Another worker did not connect in time, or this worker's own address is in use.
     """
     import tensorflow as tf
 
-    told = resolver(patience)
-    cluster = told.cluster_spec()
+    found = resolver(patience)
+    cluster = found.cluster_spec()
     everyone = [address for job in ("chief", "worker") for address in cluster.as_dict().get(job, [])]
-    peers = meet(cluster.task_address(told.task_type, told.task_id), everyone, patience)
+    peers = meet(cluster.task_address(found.task_type, found.task_id), everyone, patience)
     # TensorFlow waits while it holds Python's lock: only the C side can end that, and only with status 1.
     faulthandler.dump_traceback_later(patience + GRACE, exit=True)
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=told)
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=found)
         peers.watch(end_without)
         _take_back(signal.SIGTERM)
         return strategy
@@ -52,8 +53,18 @@ def multi_worker_strategy(patience: float = PATIENCE) -> Any:
         faulthandler.cancel_dump_traceback_later()
 
 
+@functools.cache
+def the_multi_worker_strategy() -> Any:
+    """The one strategy of all workers in this process; the first call waits for the workers.
+
+    TensorFlow numbers the sums over replicas anew for every strategy, and would take a second strategy's first sum for
+    the first one's.
+    """
+    return multi_worker_strategy()
+
+
 class Team:
-    """The workers of a run, as one of them sees them; a run on one machine is a team of one.
+    """The workers of a run, as this worker sees them; a run in one process is a team of one.
 
     Args:
         name: `train.strategy`.
@@ -62,8 +73,8 @@ class Team:
         ValueError, OSError: As `multi_worker_strategy` says.
 
     Attributes:
-        count: Workers.
-        first: Whether this one writes and speaks for all.
+        count: Number of workers.
+        first: Whether this worker writes files and decides for all.
     """
 
     def __init__(self, name: str = "none") -> None:
@@ -71,19 +82,19 @@ class Team:
         self.count, self.first = 1, True
         if name == "multi_worker":
             from kt2t.training.replicas import Replicas
-            from kt2t.training.strategies import the_multi_worker_strategy
+            from kt2t.training.workers.team import the_multi_worker_strategy
 
             self._replicas = Replicas(the_multi_worker_strategy())
             self.count, self.first = self._replicas.workers, self._replicas.worker == 0
 
     def agree(self, facts: Mapping[str, Any]) -> None:
-        """Holds what this worker knows against what the others know; returns when all have said it.
+        """Compares facts of this worker with those of the others; returns when every worker has called it.
 
         Args:
-            facts: By what they are called in an error.
+            facts: JSON values by the name that an error gives them.
 
         Raises:
-            ValueError: The workers do not agree; what differs is named.
+            ValueError: The workers differ; the error names the facts that differ.
         """
         if differing := self.differing(facts):
             raise RecipeError(
@@ -93,33 +104,33 @@ class Team:
             )
 
     def differing(self, facts: Mapping[str, Any]) -> list[str]:
-        """The names of what the workers do not know alike; returns when all have said it."""
+        """The names of the facts that differ between workers; returns when every worker has called it."""
         mine = np.array([_digest(value) for value in facts.values()], np.int32)
-        everyone = self._told(mine)
+        everyone = self._gathered(mine)
         return [name for place, name in enumerate(facts) if (everyone[:, place] != everyone[0, place]).any()]
 
-    def said(self, word: bool) -> bool:
-        """The word of the first worker."""
-        return bool(self._told(np.array([word], np.int32))[0, 0])
+    def broadcast(self, flag: bool) -> bool:
+        """Sends the first worker's flag to all workers, and returns it; returns when every worker has called it."""
+        return bool(self._gathered(np.array([flag], np.int32))[0, 0])
 
     def in_turn(self, function: Callable[[], Result]) -> Result:
-        """What `function` gives to each worker; the first one is through before the others begin."""
+        """Calls `function` on every worker: the others start once the first worker's call has returned."""
         found = function() if self.first else None
-        self.said(True)
+        self.broadcast(True)
         return found if self.first else function()  # type: ignore[return-value]
 
     def part(self) -> None:
-        """Ends the work of all; returns when nobody needs this worker any more."""
+        """Ends the work of all workers; returns when no other worker needs this one any more."""
         if self.count > 1:
-            self.said(True)
+            self.broadcast(True)
             part(last=self.first)
 
     def together(self) -> contextlib.AbstractContextManager[None]:
-        """Within it TensorFlow's errors about the other workers are a `PeerError`."""
+        """Within this context TensorFlow's errors about other workers are raised as `PeerError`."""
         return losing_peers() if self.count > 1 else contextlib.nullcontext()
 
-    def _told(self, mine: np.ndarray) -> np.ndarray:
-        """(workers, …) int32, what each worker gives."""
+    def _gathered(self, mine: np.ndarray) -> np.ndarray:
+        """The arrays of all workers, stacked: (…) int32 → (workers, …) int32."""
         if self.count == 1:
             return mine[None]
         import tensorflow as tf
@@ -133,10 +144,10 @@ class Team:
 
 @contextlib.contextmanager
 def losing_peers() -> Iterator[None]:
-    """Takes TensorFlow's errors about the other workers for what they mean.
+    """Raises TensorFlow's errors about other workers as `PeerError`.
 
     Raises:
-        ConnectionError: Another worker is gone. TensorFlow cannot go on in this process.
+        ConnectionError: Another worker is gone. TensorFlow cannot continue in this process.
     """
     import tensorflow as tf
 
@@ -149,7 +160,7 @@ def losing_peers() -> Iterator[None]:
 
 
 def _take_back(number: int) -> None:
-    """Lets a signal go where Python sends it: TensorFlow's notifier of preemption takes SIGTERM and tells nobody."""
+    """Sets Python's handler of a signal again: TensorFlow's preemption notifier took SIGTERM for itself."""
     with contextlib.suppress(ValueError, TypeError):  # not the main thread; no handler that Python knows
         signal.signal(number, signal.getsignal(number))
 

@@ -14,7 +14,7 @@ import pytest
 
 from kt2t.errors import PeerError
 from kt2t.run.launch import _free_addresses
-from kt2t.training.workers import Team, losing_peers, multi_worker_strategy
+from kt2t.training.workers.team import Team, losing_peers, multi_worker_strategy
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="several workers are TensorFlow's")
 TWO = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 0}}
@@ -30,7 +30,7 @@ def test_who_does_not_come_is_named(monkeypatch):
 def test_a_team_of_one_agrees_with_itself():
     team = Team("none")
     team.agree({"recipe": {"a": 1}})
-    assert team.first and team.count == 1 and team.said(True) and not team.said(False)
+    assert team.first and team.count == 1 and team.broadcast(True) and not team.broadcast(False)
     assert team.in_turn(lambda: 3) == 3
     with team.together():
         pass
@@ -58,8 +58,8 @@ SCRIPT = """
 import json, sys
 import keras, numpy as np
 sys.path.insert(0, sys.argv[2])
-from kt2t.training.strategies import strategy
-from kt2t.training.workers import Team
+from kt2t.training.strategies import strategy_scope
+from kt2t.training.workers.team import Team
 many = sys.argv[1] == "two"
 team = Team("multi_worker" if many else "none")
 import test_law as law
@@ -70,7 +70,7 @@ kinds = {
 }
 for name, (optimizer, micro_batches) in kinds.items():
     keras.utils.set_random_seed(7)
-    with strategy("multi_worker" if many else "none"):
+    with strategy_scope("multi_worker" if many else "none"):
         model = law.Small()
         model.compile(
             optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), micro_batches=micro_batches,
@@ -87,7 +87,7 @@ for name, (optimizer, micro_batches) in kinds.items():
         "weights": np.concatenate([np.ravel(one) for one in model.get_weights()]).tolist(),
     }
 if many:
-    found["said"] = [team.said(team.first), team.said(not team.first)]
+    found["broadcast"] = [team.broadcast(team.first), team.broadcast(not team.first)]
     team.agree({"data": {"same": [1, 2]}, "versions": 3})
     try:
         team.agree({"recipe": {"steps": 10}, "data": {"worker": team.first}})
@@ -111,7 +111,7 @@ def _close(found, wanted, path=""):
 
 def test_a_plain_script_on_two_workers_is_that_on_one():
     def start(*words, **environment):
-        command = [sys.executable, "-c", SCRIPT, *words, str(Path(__file__).parent)]
+        command = [sys.executable, "-c", SCRIPT, *words, str(Path(__file__).parents[1])]
         told = {**os.environ, **environment}
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
 
@@ -122,7 +122,7 @@ def test_a_plain_script_on_two_workers_is_that_on_one():
     assert [process.returncode for process in running] == [0, 0, 0], [said[-2000:] for _, said in outputs]
     first, second, alone = (json.loads(out.rpartition("FOUND ")[2]) for out, _ in outputs)
     for worker in (first, second):
-        assert worker.pop("workers") == 2 and worker.pop("said") == [True, False]
+        assert worker.pop("workers") == 2 and worker.pop("broadcast") == [True, False]
         refused = worker.pop("refused")
         assert "the same data." in refused and "recipe," not in refused.split("Start")[0]
     assert alone.pop("workers") == 1
