@@ -81,7 +81,6 @@ def test_imports_point_one_way():
     assert not wrong, "\n".join(wrong)
 
 
-# Cycles that are still there. Each must go, and none may join them.
 def test_no_files_import_each_other_in_a_cycle():
     """Imports inside functions count as well; those for type checkers alone do not."""
     cycles = _cycles({str(path.relative_to(PACKAGE)): _imported_files(path) for path in MODULES})
