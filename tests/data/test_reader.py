@@ -14,10 +14,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kt2t.data.reader import collate
 from kt2t.data.translation.parallel_text import ParallelText
 from kt2t.errors import DataError
-from kt2t.features import Image, Label, Tags, Text
+from kt2t.features import Encoded, Image, Label, MultiLabel, Tags, Text
 from kt2t.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,39 +46,6 @@ def gone(until=60.0):
 def same(one, other):
     flat = lambda batch: [*batch[0].values(), *batch[1:]]  # noqa: E731
     return all(np.array_equal(a, b) for a, b in zip(flat(one), flat(other), strict=True))
-
-
-def test_collate_pads_segments_and_weighs():
-    rows = [{"inputs": np.array([5, 1]), "targets": np.array([7, 8, 1])}, None]
-    features, targets, weight = collate(rows, {"inputs": Text(9), "targets": Text(9)}, {"inputs": 3, "targets": 4})
-    assert features["inputs"].tolist() == [[5, 1, 0], [0, 0, 0]]
-    assert features["inputs_segments"].tolist() == [[1, 1, 0], [0, 0, 0]]
-    assert targets.tolist() == features["targets"].tolist() == [[7, 8, 1, 0], [0] * 4]
-    assert weight.tolist() == features["targets_segments"].tolist() == [[1, 1, 1, 0], [0] * 4]
-    assert weight.dtype == np.float32 and targets.dtype == np.int32
-
-
-def test_collate_of_packed_rows():
-    one, other = {"inputs": [5, 1], "targets": [7, 8, 1]}, {"inputs": [6, 6, 1], "targets": [9, 1], "given": 1}
-    one, other = ({field: np.array(ids) for field, ids in row.items()} for row in (one, other))
-    fields = {"inputs": Text(10), "targets": Text(10)}
-    features, targets, weight = collate([[one, other], [], [other]], fields, {"inputs": 6, "targets": 6})
-    assert features["inputs"].tolist() == [[5, 1, 6, 6, 1, 0], [0] * 6, [6, 6, 1, 0, 0, 0]]
-    assert features["inputs_segments"].tolist() == [[1, 1, 2, 2, 2, 0], [0] * 6, [1, 1, 1, 0, 0, 0]]
-    assert targets.tolist() == features["targets"].tolist() == [[7, 8, 1, 9, 1, 0], [0] * 6, [9, 1, 0, 0, 0, 0]]
-    assert features["targets_segments"].tolist() == [[1, 1, 1, 2, 2, 0], [0] * 6, [1, 1, 0, 0, 0, 0]]
-    assert weight.tolist() == [[1, 1, 1, 0, 1, 0], [0] * 6, [0, 1, 0, 0, 0, 0]]
-    assert collate([[one, other]], fields)[1].shape == (1, 5)
-
-
-def test_collate_of_labels_tags_and_pictures():
-    rows = [{"inputs": np.ones((2, 2, 3)), "targets": np.array(3)}, None]
-    features, targets, weight = collate(rows, {"inputs": Image(2, 2), "targets": Label(5)})
-    assert features["inputs"].shape == (2, 2, 2, 3) and list(features) == ["inputs"]
-    assert targets.tolist() == [3, 0] and weight.tolist() == [1, 0]
-    rows = [{"inputs": np.array([5, 6, 7]), "targets": np.array([1, 2, 1])}]
-    features, targets, weight = collate(rows, {"inputs": Text(9), "targets": Tags(2)}, max_length=2)
-    assert targets.tolist() == [[1, 2]] and weight.tolist() == [[1, 1]] and "targets" not in features
 
 
 def test_a_pass_has_every_example_once(problem):
@@ -217,28 +183,16 @@ def test_it_is_much_faster_than_a_model(problem):
     assert tokens / 0.5 > 50_000
 
 
-def test_given_targets_weigh_nothing_also_in_a_packed_row():
-    rows = [
-        {"targets": np.array([7, 8, 9]), "given": np.int32(2)},
-        [{"targets": np.array([5, 6]), "given": np.int32(1)}, {"targets": np.array([3, 4]), "given": np.int32(0)}],
-        None,
-    ]
-    features, targets, weight = collate(rows, {"targets": Text(10)}, {"targets": 5})
-    assert weight.tolist() == [[0, 0, 1, 0, 0], [0, 1, 1, 1, 0], [0] * 5]
-    assert targets.tolist() == [[7, 8, 9, 0, 0], [5, 6, 3, 4, 0], [0] * 5]
-    assert set(features) == {"targets", "targets_segments"}, "a model never sees it"
-
-
-def test_what_an_epoch_sees_is_a_function_of_the_epoch(problem):
+def test_the_transform_is_a_function_of_the_epoch(problem):
     asked = []
 
-    def seen(examples, epoch):
+    def transform(records, indices, epoch):
         asked.append(epoch)
-        return [{**example, "targets": example["targets"][::-1]} for example in examples]
+        return [{**example, "targets": example["targets"][::-1]} for example in records.read(indices)]
 
     plain = problem.batches("train", rows=8)
     made = problem.batches("train", rows=8)
-    made.seen = seen
+    made.transform = transform
     one, other = plain.batch(0), made.at(3).batch(0)
     for row, turned in zip(one[1], other[1], strict=True):
         assert row[row > 0].tolist()[::-1] == turned[turned > 0].tolist()
