@@ -84,7 +84,7 @@ def _are_ready(examples: Sequence[Arrays], fields: Mapping[str, Feature]) -> boo
     """Whether all examples are what the features say; looks at all of them together, which is fast."""
     for field, feature in fields.items():
         shape, dtype = feature.shape, np.dtype(feature.dtype)
-        column = [example.get(field) for example in examples]
+        column: list[Any] = [example.get(field) for example in examples]
         if segment_source(fields, field) != field or not all(
             isinstance(value, np.ndarray) and value.dtype == dtype and _fits(value.shape, shape) for value in column
         ):

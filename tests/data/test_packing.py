@@ -183,6 +183,6 @@ def test_options_that_cannot_be(options, message):
 
 @pytest.mark.parametrize("feature", [Label(3), Audio()])
 def test_what_cannot_share_a_row(feature):
-    with pytest.raises(RecipeError, match=r"train\.batch\.pack: targets is .*no examples can share a row"):
+    with pytest.raises(RecipeError, match=r"train\.batch\.pack: targets is .*examples cannot share a row"):
         check_packable({"inputs": Text(9), "targets": feature})
     check_packable({"inputs": Text(9), "targets": Tags(3)})

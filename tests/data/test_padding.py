@@ -45,7 +45,10 @@ def test_collate_of_labels_tags_and_pictures():
 def test_prompts_weigh_nothing_also_in_a_packed_row():
     rows = [
         {"targets": np.array([7, 8, 9]), "prompt_length": np.int32(2)},
-        [{"targets": np.array([5, 6]), "prompt_length": np.int32(1)}, {"targets": np.array([3, 4]), "prompt_length": np.int32(0)}],
+        [
+            {"targets": np.array([5, 6]), "prompt_length": np.int32(1)},
+            {"targets": np.array([3, 4]), "prompt_length": np.int32(0)},
+        ],
         None,
     ]
     features, targets, weight = collate(rows, {"targets": Text(10)}, {"targets": 5})

@@ -136,7 +136,7 @@ def test_a_full_disk_is_told_and_nothing_left_behind(tmp_path, monkeypatch, erro
 
 
 def test_an_error_or_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
-    def interrupted(self, example):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(RecordWriter, "write", interrupted)
