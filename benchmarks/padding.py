@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from measure import in_turns, record, seconds, spread
 
-from kt2t.data.reader import collate
+from kt2t.data.padding import collate
 from kt2t.recipe_file import load
 from kt2t.run.assemble import assemble, problem_of
 
