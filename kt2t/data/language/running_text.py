@@ -1,4 +1,4 @@
-"""The base class of problems for language models: text that is cut into windows."""
+"""Text to be continued: documents cut into windows, for language models."""
 
 from __future__ import annotations
 
@@ -29,35 +29,34 @@ class PromptLength(Feature):
 
 @register
 class RunningText(TextToText):
-    """Base class of problems for language models: cuts text into windows of `length` tokens. A subclass has `files`.
+    """Base of the problems of language models: text files, cut into windows of `length` tokens. A subclass has `files`.
 
-    Training: every epoch starts its windows at another offset, so that a token has a different context each time. The
-    offset depends on the epoch and the seed. Evaluation: windows overlap and start every `stride` tokens. Tokens that were
-    in the previous window are context of weight zero. So every token counts once, with at least `length` - `stride` tokens
-    of context; in a document's first window with all there are. Perplexities depend on this context, so their signatures
-    state it.
+    Training: every epoch cuts the text from another place on, so that a token has a different context each time; the epoch
+    and the seed decide which. Evaluation: windows overlap, each `stride` tokens on, and what stood in the window before is
+    context of weight zero. So every token counts once, with at least `length` - `stride` tokens before it (in a document's
+    first window, with all there are). A figure depends on this context, so the signature of each tells it.
 
-    Without validation files, the last part of the training text, counted in characters, is held out. A document is not
-    cut: it belongs to the part in which it begins. Only `one` continuous text is cut in two.
+    Without validation files, the last part of the training text is held out: characters are counted, not examples, and
+    the text is cut in two at one place (of documents, whole ones go to the side on which they begin).
 
     Shapes:
         targets: up to `length` tokens
 
     Args:
-        path: A file or folder; the subclass decides what it contains.
-        length: Length of a window, in tokens.
-        stride: Number of new tokens in each further window of an evaluation. Default: half of `length`.
-        documents: What a document is: each of the `files`, each of the `lines`, or all text together (`one`). A window never
-            contains parts of two documents. Files and lines end with an end id, `one` does not.
-        held_out: Share of the training text for validation if no validation files are named.
-        vocabulary: Vocabulary of the text. Default: bytes.
+        path: A file or folder of the subclass's own.
+        length: Of a window, in tokens.
+        stride: Tokens that each further window of evaluation adds; half of `length` unless given.
+        documents: What keeps its windows to itself and closes with an end: nothing (`one` text, without any end), each of the
+            `files`, or each of the `lines`.
+        held_out: Share of the training text that is for validation, where no validation files are named.
+        vocabulary: Bytes by default.
         loss: See `Problem`.
 
     Raises:
-        ValueError: An option is out of its range.
+        ValueError: An option out of its range.
     """
 
-    # No `max_length`: no record is longer than its window. `length` decides the records, so it is no training option.
+    # Longer than a window is nothing, and what a window is decides the records.
     training_options = frozenset({"loss"})
     derived_metric_names = ("word_perplexity", "bits_per_byte")
 
@@ -72,13 +71,13 @@ class RunningText(TextToText):
         loss: Any = None,
     ) -> None:
         if length < 2:
-            raise ValueError(f"length: {length} leaves no context to predict from. Use at least 2 tokens.")
+            raise ValueError(f"length: {length} leaves nothing to predict from. Take at least 2 tokens.")
         if stride is not None and not 1 <= stride <= length:
-            raise ValueError(f"stride: {stride} is not between 1 and the length {length}: tokens would be skipped.")
+            raise ValueError(f"stride: {stride} is not between 1 and the length {length}: tokens would be left out.")
         if documents not in ("one", "files", "lines"):
             raise ValueError(f"documents: {documents!r} is not known. Choose one, files or lines.")
         if not 0 < held_out < 1:
-            raise ValueError(f"held_out: {held_out} is not a share. Give a number between 0 and 1.")
+            raise ValueError(f"held_out: {held_out} is no share. Give a number between 0 and 1.")
         super().__init__(path=path, vocabulary=vocabulary, loss=loss)
         self.length = length
         self.stride = stride or max(1, length // 2)
@@ -86,7 +85,7 @@ class RunningText(TextToText):
         self.held_out = held_out
 
     def files(self) -> dict[str, list[Path]]:
-        """Returns the text files of each split, in order."""
+        """The text files of each split, in their order."""
         raise NotImplementedError(f"{type(self).__name__} must define files().")
 
     def fields(self) -> tuple[str, ...]:
@@ -115,7 +114,7 @@ class RunningText(TextToText):
             names = ", ".join(f"'{file}'" for file in files.get(split, files["train"])[:3])
             way_out = "Check the files." if split in files else "Name files for validation, or raise held_out."
             raise DataError(
-                f"there is no text for {split} in {names}: it is empty, or only white space. {way_out}", path="problem"
+                f"there is no text for {split} in {names}: nothing, or white space alone. {way_out}", path="problem"
             )
 
     def reject(self, example: Mapping[str, Any]) -> str | None:
@@ -174,13 +173,13 @@ class RunningText(TextToText):
             return {}
         nats = math.log(perplexity) * counts["tokens"]
         found = {"word_perplexity": (word_perplexity(nats, counts["words"]), self._signature("words", split))}
-        if self._vocabularies["targets"].lossless:  # otherwise part of the text is not predicted
+        if self._vocabularies["targets"].lossless:  # else part of the text is not predicted at all
             found["bits_per_byte"] = (bits_per_byte(nats, counts["bytes"]), self._signature("bytes", split))
         return found
 
     def decode(self, field: str, ids: Iterable[int]) -> str:
         text = super().decode(field, ids)
-        # With `one` text each line is encoded by itself, with a space in front that is not in the text.
+        # Of one text each line is encoded for itself, with a space in front that is not the text's own.
         joined = self.documents == "one" and self._vocabularies["targets"].begins_with_space
         return text.replace("\n ", "\n") if joined else text
 
@@ -196,7 +195,7 @@ class RunningText(TextToText):
         return texts if self.documents == "one" else (text[:-1] for text in texts)
 
     def _share(self, texts: Iterator[str], again: Iterable[str], split: str) -> Iterator[str]:
-        """Yields the part of the training text that belongs to a split. `again` yields the same texts, to measure them."""
+        """The part of the training text that belongs to a split; `again` are the same texts, to be measured."""
         left = int(sum(map(len, again)) * (1 - self.held_out))
         for text in texts:
             if self.documents != "one":

@@ -1,4 +1,4 @@
-"""Cuts a long stream of ids into windows."""
+"""A long row of ids cut into windows, while it streams."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 BLOCK = 65_536
 
 
-def slices(pieces: Iterable[np.ndarray], size: int, step: int, overlap: int = 0) -> Iterator[np.ndarray]:
-    """Cuts the joined pieces into slices that start every `step` ids. The last slices may be shorter.
+def slices(pieces: Iterable[np.ndarray], size: int, step: int, seen: int = 0) -> Iterator[np.ndarray]:
+    """Slices of the joined pieces, one beginning at every `step`-th id; those at the end may be shorter.
 
-    A slice that would only contain the last `overlap` ids of the slice before it is left out.
+    A slice is made if it has more than `seen` ids, or is the first.
 
     Args:
-        pieces: Arrays of consecutive ids.
-        size: Maximum number of ids in a slice.
-        step: Number of ids from the start of one slice to the start of the next.
-        overlap: Number of ids at the start of a slice that were in the slice before it.
+        pieces: Rows of ids, which follow each other.
+        size: Ids in a slice, at most.
+        step: Ids from the start of a slice to the start of the next.
+        seen: How many ids at the start of a slice stood in the one before it as well, as far as that matters.
     """
     waiting: list[np.ndarray] = []
     count, first = 0, True
@@ -34,32 +34,31 @@ def slices(pieces: Iterable[np.ndarray], size: int, step: int, overlap: int = 0)
         waiting, count = [joined[place:]], len(joined) - place
     joined = np.concatenate(waiting) if waiting else np.empty(0, np.int32)
     place = 0
-    while len(joined) - place > (0 if first else overlap):
+    while len(joined) - place > (0 if first else seen):
         yield joined[place : place + size]
         place, first = place + step, False
 
 
 def training_windows(pieces: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Cuts slices of 2 · length ids that start every `length` ids. Each has `length` places where a window can start."""
+    """Slices of 2 · length ids, one at every `length`-th: in each of them a window may begin at any of `length` places."""
     return slices(pieces, 2 * length, length)
 
 
 def window_at(record: np.ndarray, length: int, phase: int) -> np.ndarray:
-    """Cuts one window from a slice of `training_windows`, starting at `phase`, or earlier if the slice is too short.
+    """The window of a record of `training_windows` that begins at `phase`; earlier where the record ends too soon.
 
-    If all slices use the same phase, their windows are adjacent and do not overlap, except for the last. With phase 0
-    they are the whole text.
+    With one phase for all records the windows touch without overlap, but for the last. With phase 0 they are the text.
     """
     start = min(phase, max(0, len(record) - length))
     return record[start : start + length]
 
 
 def evaluation_windows(pieces: Iterable[np.ndarray], length: int, stride: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Cuts windows of `length` ids that start every `stride` ids. Yields each with the number of its context ids.
+    """Windows of `length` ids, one at every `stride`-th, each with how many ids at its start are context only.
 
-    Context ids come first in a window and are not counted. So every id is counted in exactly one window, with at least
-    `length` - `stride` ids before it; in the first window with all there are.
+    Every id is counted in one window, with at least `length` - `stride` ids before it in that window; in the first window
+    with all there are.
     """
     context = length - stride
-    for number, window in enumerate(slices(pieces, length, stride, overlap=context)):
+    for number, window in enumerate(slices(pieces, length, stride, seen=context)):
         yield window, context if number else 0

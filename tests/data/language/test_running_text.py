@@ -187,10 +187,10 @@ def test_subwords_of_lines_come_back_as_the_text(folder):
 
 def test_options_out_of_range_are_refused():
     for options, message in (
-        ({"length": 1}, "length: 1 leaves no context"),
+        ({"length": 1}, "length: 1 leaves nothing"),
         ({"length": 8, "stride": 9}, "stride: 9 is not between 1 and the length 8"),
         ({"documents": "pages"}, "documents: 'pages' is not known"),
-        ({"held_out": 1.0}, "held_out: 1.0 is not a share"),
+        ({"held_out": 1.0}, "held_out: 1.0 is no share"),
     ):
         with pytest.raises(ValueError, match=message):
             RunningText(**options)
@@ -203,7 +203,7 @@ def test_a_split_that_is_not_there_and_text_that_is_blank(folder):
         list(problem(folder).examples("test"))
     for file in folder.glob("part*.txt"):
         file.write_text(" \n\n")
-    with pytest.raises(DataError, match="there is no text for train in .*part1.txt', .*only white space"):
+    with pytest.raises(DataError, match="there is no text for train in .*part1.txt', .*white space alone"):
         problem(folder).prepare()
 
 
