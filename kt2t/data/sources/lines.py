@@ -47,32 +47,6 @@ def lines(path: str | Path) -> Iterator[str]:
         raise DataError(f"'{path}' is empty.")
 
 
-def unzipped(file: IO[bytes]) -> IO[bytes]:
-    """A binary stream, decompressed where its first bytes are those of gzip.
-
-    Args:
-        file: A buffered one, such as a file opened with "rb" or `sys.stdin.buffer`.
-    """
-    if file.peek(2)[:2] == _GZIP:  # type: ignore[attr-defined]
-        return gzip.open(file, "rb")  # type: ignore[return-value]
-    return file
-
-
-def everything(file: IO[bytes], name: str) -> bytes:
-    """All bytes of a stream, decompressed where it is gzip.
-
-    Raises:
-        DataError: It is a damaged gzip, or named .gz and none.
-    """
-    stream = unzipped(file)
-    if stream is file and name.endswith(".gz") and file.peek(1):  # type: ignore[attr-defined]
-        raise DataError(f"'{name}' is named .gz but is no gzip file. Rename it, or compress it.")
-    try:
-        return stream.read()
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"'{name}' is a damaged gzip file: {error}") from error
-
-
 def _opened(path: Path) -> IO[bytes]:
     require_regular(path)
     file = open(path, "rb")

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from kt2t.data.sources.lines import LONGEST, everything, lines, unzipped
+from kt2t.data.sources.lines import LONGEST, lines
 from kt2t.errors import DataError
 
 TEXT = "eins\nzwei drei\n\nvïer\u2028fünf"
@@ -47,15 +47,6 @@ def test_ends_of_two_systems_in_one_file(tmp_path, size):
     else:
         with pytest.raises(DataError, match="text:1: 5,000 carriage returns stand within the line.*tr"):
             list(lines(path))
-
-
-@pytest.mark.parametrize("name", ["text", "text.gz"])
-def test_a_stream_is_decompressed_where_it_is_gzip(tmp_path, name):
-    data = gzip.compress(b"a\nb") if name.endswith("gz") else b"a\nb"
-    with open(stored(tmp_path, data, name), "rb") as file:
-        assert unzipped(file).readlines() == [b"a\n", b"b"]
-    with open(tmp_path / name, "rb") as file:
-        assert everything(file, name) == b"a\nb"
 
 
 def test_one_carriage_return_within_a_line_is_text(tmp_path):
