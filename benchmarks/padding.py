@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from turns import in_turns, told
 
-from kt2t.data.reader import collate
+from kt2t.data.padding import collate
 from kt2t.recipe_file import load
 from kt2t.run.assemble import assemble, problem_of
 

@@ -1,83 +1,101 @@
-"""Where a prepared problem lives: a folder named by the problem and a hash of its options and source files."""
+"""Names the folder of a prepared problem by the problem and a hash of its options, code and source files."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
-import inspect
+import itertools
 import json
+import logging
 import os
 import re
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import FunctionType, NoneType
+from stat import S_ISREG
 from typing import Any
 
 from kt2t import disk
+from kt2t.data.own_code import own_code
 from kt2t.data.prepared import FORMAT
 from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError, RecipeError, ResourceError
 from kt2t.registry import describe
 
 CACHE = ".sha256.json"
-PLAIN = (str, bytes, int, float, complex, NoneType, list, tuple, dict, set, frozenset)
+logger = logging.getLogger("kt2t")
+MANY = 1000  # files; a folder of more is identified by their names, sizes and times
 
 
 def data_directory(data_dir: str | Path | None = None) -> Path:
-    """Where prepared problems live: what is given, `KT2T_DATA`, or `~/.cache/kt2t`."""
+    """The folder of all prepared problems: `data_dir`, else the environment's `KT2T_DATA`, else `~/.cache/kt2t`."""
     return Path(data_dir or os.environ.get("KT2T_DATA") or "~/.cache/kt2t").expanduser()
 
 
 def folder_for(problem: Any, data_dir: str | Path | None = None) -> Path:
-    """The folder of a prepared problem, whether it is there or not.
+    """The folder of a prepared problem, whether it exists or not.
 
     Raises:
         DataError: A source file does not exist.
     """
     root = data_directory(data_dir)
+    code, _ = own_code(type(problem))
+    notes = source_notes(problem, root)
     content = {
         "format": FORMAT,
-        "problem": _content_options(problem),
-        "code": own_code(type(problem)),
+        "problem": _content_options(problem, bool(notes)),
+        "code": code,
         "vocabularies": problem.given_vocabularies(),
-        "sources": _named_by_role(problem, source_notes(problem, root)),
+        "sources": _named_by_role(problem, notes),
     }
     digest = hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()
     return root / f"{_snake(type(problem).__name__)}-{digest[:12]}"
 
 
 def source_notes(problem: Any, root: Path) -> list[dict[str, Any]]:
-    """Path, size and sha256 of every source file of a problem; hashes are remembered while size and time stay the same.
+    """Identifies the sources of a problem: its files and folders, and the files that its code names.
+
+    A file: path, size and sha256. Hashes are remembered while size and time stay the same. A folder: see `folder_note`.
 
     Raises:
-        DataError: One is missing, is no file, or cannot be read.
+        DataError: A source is missing, is no file, or cannot be read.
     """
     cache = _read_cache(root / CACHE)
-    notes, changed = [], False
-    for path in problem.source_files():
-        require_regular(path, "problem")
-        try:
-            stat = path.stat()
-            key = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-            known = cache.get(str(path.resolve()))
-            if known is None or known[:3] != key:
-                known = [*key, disk.sha256(path)]
-                # A file written this very moment may change again without its time changing.
-                if abs(time.time_ns() - stat.st_mtime_ns) > 2e9:
-                    cache[str(path.resolve())] = known
-                    changed = True
-        except OSError as error:
-            raise DataError(f"'{path}' cannot be read: {error.strerror}.", path="problem") from error
-        notes.append({"path": str(path), "bytes": known[0], "sha256": known[3]})
-    if changed:
+    before = dict(cache)
+    sources = list(problem.source_files())
+    named = [path for path in own_code(type(problem))[1] if path not in sources]
+    notes = [folder_note(path) if path.is_dir() else _file_note(path, cache) for path in [*sources, *named]]
+    if cache != before:
         _write_cache(root / CACHE, cache)
     return notes
 
 
+def folder_note(folder: Path) -> dict[str, Any]:
+    """Identifies a folder of many files without reading them: by the name, size and time of each file below it.
+
+    Hidden files and folders are left out.
+
+    Raises:
+        DataError: A file cannot be looked at, or is no regular file.
+    """
+    digest, count, size = hashlib.sha256(), 0, 0
+    for name, path in _below(folder):
+        try:
+            stat = os.stat(path)
+        except OSError as error:
+            raise DataError(f"'{path}' cannot be read: {error.strerror}.", path="problem") from error
+        if not S_ISREG(stat.st_mode):
+            require_regular(Path(path), "problem")
+        digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        count, size = count + 1, size + stat.st_size
+    return {"path": str(folder), "files": count, "bytes": size, "listing": digest.hexdigest()}
+
+
 def option_files(problem: Any) -> list[Path]:
-    """The files named by a problem's options `path` and `…_files`; of a folder, all that are not hidden.
+    """The files named by a problem's options `path` and `…_files`.
+
+    For a folder, all files below it that are not hidden; the folder itself if they are more than 1,000.
 
     Raises:
         DataError: One does not exist.
@@ -88,28 +106,27 @@ def option_files(problem: Any) -> list[Path]:
             path = Path(name).expanduser()
             if not path.exists():
                 raise DataError(f"'{name}' does not exist.", path=f"problem.{option}")
-            files += sorted(_below(path)) if path.is_dir() else [path]
+            few = list(itertools.islice(_below(path), MANY + 1)) if path.is_dir() else []
+            if path.is_dir() and len(few) <= MANY:
+                files += sorted(Path(below) for _, below in few)
+            else:
+                files.append(path)
     return files
 
 
-def own_code(cls: type) -> list[str]:
-    """What a problem class and its parents outside kt2t are made of, so that a change of it prepares anew.
+def say_reused(problem: Any, folder: Path) -> None:
+    """Logs, once for each folder, that data which was prepared before is used."""
+    _say_reused(type(problem).__name__, folder)
 
-    It is the whole file of each class's module, for the sake of helpers beside the class, and its own functions. Without
-    a file, as in a notebook, it is the class's functions and plain values. What the module imports does not count.
-    """
-    found = []
-    for owner in cls.__mro__:
-        if owner is object or owner.__module__.partition(".")[0] == "kt2t":
-            continue
-        file = _module_digest(owner.__module__)
-        found += [file, *_functions(owner)] if file else [*_values(owner), *_functions(owner)]
-    return found
+
+@functools.cache
+def _say_reused(name: str, folder: Path) -> None:
+    logger.info("%s: using the data that was prepared before in '%s'", name, folder)
 
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Holds the right to prepare a folder; it is given up when the process ends, however it ends.
+    """Locks a folder for preparing it. The lock ends with the process, however it ends.
 
     Raises:
         ResourceError: Another process holds it.
@@ -128,9 +145,9 @@ def _file_options(problem: Any) -> dict[str, Any]:
     return {k: v for k, v in node.items() if (k == "path" or k.endswith("_files")) and v}
 
 
-def _content_options(problem: Any) -> dict[str, Any]:
-    """What decides the records: the options without those of training, and how many files each names, not where."""
-    named_by_content = _file_options(problem) if problem.source_files() else {}
+def _content_options(problem: Any, has_sources: bool) -> dict[str, Any]:
+    """The options that decide the records: without those of training; of files, their number and not their place."""
+    named_by_content = _file_options(problem) if has_sources else {}
     node = describe(problem, full=True)
     left_out = {*problem.training_options, *named_by_content}
     shapes = {k: len(v) if isinstance(v, list) else 1 for k, v in named_by_content.items()}
@@ -138,7 +155,7 @@ def _content_options(problem: Any) -> dict[str, Any]:
 
 
 def _named_by_role(problem: Any, notes: Sequence[Mapping[str, Any]]) -> list[tuple[Any, str]]:
-    """Of each source file: which options name it or a folder above it, its path from there, and its sha256."""
+    """For each source: the options that name it or a folder above it, its path from there, and its digest."""
     places = [
         (option, number, _absolute(name))
         for option, value in (_file_options(problem) if notes else {}).items()
@@ -147,13 +164,14 @@ def _named_by_role(problem: Any, notes: Sequence[Mapping[str, Any]]) -> list[tup
     found = []
     for note in notes:
         file = _absolute(note["path"])
+        itself = "" if "listing" in note else file.name  # a folder may have any name, as it may be anywhere
         roles = [
-            (option, number, file.name if file == place else file.relative_to(place).as_posix())
+            (option, number, itself if file == place else file.relative_to(place).as_posix())
             for option, number, place in places
             if file.is_relative_to(place)
         ]
-        # Without a role it is of a problem that says itself what its files are.
-        found.append((roles or file.name, note["sha256"]))
+        # A file without a role was chosen by the problem's own `source_files`, or named by its code.
+        found.append((roles or file.name, note.get("sha256") or note["listing"]))
     return found
 
 
@@ -161,59 +179,31 @@ def _absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(Path(path).expanduser()))
 
 
-def _module_digest(module: str) -> str:
-    """The sha256 of a module's file; empty where it has none, as in a notebook."""
-    file = getattr(sys.modules.get(module), "__file__", None)
+def _file_note(path: Path, cache: dict[str, Any]) -> dict[str, Any]:
+    require_regular(path, "problem")
     try:
-        return disk.sha256(Path(file)) if file else ""
-    except OSError:
-        return ""
+        stat = path.stat()
+        key = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
+        known = cache.get(str(path.resolve()))
+        if known is None or known[:3] != key:
+            known = [*key, disk.sha256(path)]
+            # A file written this very moment may change again without its time changing.
+            if abs(time.time_ns() - stat.st_mtime_ns) > 2e9:
+                cache[str(path.resolve())] = known
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}.", path="problem") from error
+    return {"path": str(path), "bytes": known[0], "sha256": known[3]}
 
 
-def _values(owner: type) -> list[str]:
-    names = sorted(name for name in vars(owner) if not name.startswith("__"))
-    return [f"{name} = {_plain(vars(owner)[name])!r}" for name in names if isinstance(vars(owner)[name], PLAIN)]
-
-
-def _functions(owner: type) -> list[str]:
-    """The source of a class's own methods, static and class methods and properties."""
-    found = []
-    for value in vars(owner).values():
-        if isinstance(value, property):
-            functions = [value.fget, value.fset, value.fdel]
-        else:
-            functions = [getattr(value, "__func__", getattr(value, "func", value))]  # of a static, class or cached one
-        plain = [inspect.unwrap(one) for one in functions if callable(one)]
-        found += [_source(one) for one in plain if isinstance(one, FunctionType) and one.__module__ == owner.__module__]
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """A value whose repr is the same in every process."""
-    if isinstance(value, Mapping):
-        return [(_plain(key), _plain(one)) for key, one in value.items()]
-    if isinstance(value, set | frozenset):
-        return sorted(repr(_plain(one)) for one in value)
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    return value if isinstance(value, PLAIN) else type(value).__qualname__  # a repr would hold its address
-
-
-def _source(function: FunctionType) -> str:
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        code = function.__code__
-        constants = [
-            one for one in code.co_consts if not hasattr(one, "co_code")
-        ]  # a nested function's repr is its address
-        return hashlib.sha256(code.co_code + repr((code.co_names, constants)).encode()).hexdigest()
-
-
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path) -> Iterator[tuple[str, str]]:
+    """The name below a folder, with `/`, and the path of every file that is not hidden, in a fixed order."""
     for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in names if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inside = os.path.relpath(place, folder).replace(os.sep, "/")
+        prefix = "" if inside == "." else f"{inside}/"
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield prefix + name, os.path.join(place, name)
 
 
 def _snake(name: str) -> str:

@@ -55,7 +55,7 @@ def collate(
     weights = {
         field: (segments[field] > 0).astype(np.float32) for field in fields if field.partition(".")[0] == "targets"
     }
-    if "targets" in weights:
+    if "targets" in weights and fields["targets"].has_segments:
         for place, row in enumerate(rows):
             _unweigh_prompts(weights["targets"][place], row)
     return _batch(features, values, segments, weights)
@@ -101,7 +101,7 @@ def _unweigh_prompts(weight: np.ndarray, row: Sequence[Mapping[str, Any]]) -> No
     for example in row:
         if "prompt_length" in example:
             weight[begin : begin + int(example["prompt_length"])] = 0
-        begin += np.size(example["targets"])
+        begin += len(example["targets"])
 
 
 def _longest(rows: Sequence[Sequence[Any]], feature: Feature, limit: int | None) -> int:

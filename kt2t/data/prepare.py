@@ -18,7 +18,7 @@ from typing import Any
 from kt2t.data.checks import checked_columns
 from kt2t.data.content_hash import content_hash
 from kt2t.data.in_order import bytes_of, cores, in_order
-from kt2t.data.location import exclusive, folder_for, source_notes
+from kt2t.data.location import exclusive, folder_for, say_reused, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST, seal
 from kt2t.data.records import RecordWriter, layout_of
 from kt2t.data.references import References
@@ -56,6 +56,7 @@ def prepare_folder(
     """
     folder = folder_for(problem, data_dir)
     if (folder / MANIFEST).is_file():
+        say_reused(problem, folder)
         return folder
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)

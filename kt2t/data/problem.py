@@ -181,8 +181,10 @@ class Problem(Answers):
             ResourceError: No space or no permission, or another process is preparing the same problem.
         """
         from kt2t.data.prepare import prepare_folder
+        from kt2t.data.raw_check import check_raw
 
         self.use(prepare_folder(self, data_dir, progress))
+        check_raw(self)
         if verify and self._prepared is not None:
             self._prepared.verify()
         return self.prepared.folder
@@ -211,12 +213,15 @@ class Problem(Answers):
 
     def find_prepared(self, data_dir: str | Path | None = None) -> bool:
         """Opens the prepared folder if it exists; returns whether one is open now."""
-        from kt2t.data.location import folder_for
+        from kt2t.data.location import folder_for, say_reused
+        from kt2t.data.raw_check import check_raw
 
         if self._prepared is None:
             folder = folder_for(self, data_dir)
             if (folder / "manifest.json").is_file():
+                say_reused(self, folder)
                 self.use(folder)
+                check_raw(self)
         return self._prepared is not None
 
     def batches(

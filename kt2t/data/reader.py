@@ -18,7 +18,7 @@ from kt2t.data.records import Arrays, Records
 from kt2t.features import flat
 
 PATIENCE = 600.0  # seconds to wait for the next batch
-PART = 16  # records that one thread transforms at a time
+PART_BYTES = 64 * 1024  # about the bytes of the records that one thread transforms at a time
 
 
 class Batches:
@@ -178,12 +178,13 @@ class Batches:
 
         Appends each batch to `planned` before its parts.
         """
+        size = max(1, int(PART_BYTES / max(1.0, self.records.mean_bytes)))
         for step in self._steps():
             plan = self._planned(step)
             planned.append(plan)
             indices = plan.indices[plan.indices >= 0]
-            for begin in range(0, max(1, len(indices)), PART):
-                yield indices[begin : begin + PART], self._epoch(step), begin + PART >= len(indices)
+            for begin in range(0, max(1, len(indices)), size):
+                yield indices[begin : begin + size], self._epoch(step), begin + size >= len(indices)
 
     def _planned(self, step: int) -> BatchPlan:
         """This worker's rows of a batch, as many as every worker has."""

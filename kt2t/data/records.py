@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import struct
 import threading
@@ -88,7 +89,7 @@ def unpack(record: bytes, layout: Layout) -> Arrays:
         shape = struct.unpack_from(f"<{kind['rank']}I", record, place)
         place += 4 * kind["rank"]
         dtype = _stored(kind["dtype"])
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shape)
         example[field] = np.frombuffer(record, dtype, count, place).reshape(shape)
         place += -(-count * dtype.itemsize // 4) * 4
     if place != len(record):
@@ -196,6 +197,11 @@ class Records:
 
     def __len__(self) -> int:
         return int(self._note["records"])
+
+    @property
+    def mean_bytes(self) -> float:
+        """The mean size of a record."""
+        return float(sum(shard["bytes"] for shard in self._note["shards"]) / max(1, len(self)))
 
     def read(self, indices: Sequence[int] | np.ndarray) -> list[Arrays]:
         """The examples at these indices, in this order.

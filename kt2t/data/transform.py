@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Transform:
         self.seed = seed
         self._stored: Mapping[str, Any] = problem.stored()
         self._fields: dict[str, Feature] = flat(problem.features())
+        self._is_nested = any(isinstance(of, Mapping) for of in (*self._stored.values(), *problem.features().values()))
 
     def __call__(self, records: Records, indices: np.ndarray, epoch: int | None) -> list[Arrays]:
         """The transformed examples of some records, each by flat field.
@@ -44,19 +45,27 @@ class Transform:
         Raises:
             DataError: A record is damaged, or `transform` raises an error or does not return what `features` says.
         """
+        found = records.read(indices)
         examples = []
-        for index, record in zip(indices.tolist(), records.read(indices), strict=True):
+        for index, record in zip(indices.tolist(), found, strict=True):
             draw = None if epoch is None else Draw(self.seed, epoch, index)
             try:
-                example = self.problem.transform(self.split, nested(record, self._stored), draw)
-                examples.append(_checked(flat(example), self._fields))
+                example = nested(record, self._stored) if self._is_nested else record
+                example = self.problem.transform(self.split, example, draw)
+                examples.append(flat(example) if self._is_nested else example)
             except Exception as error:
-                if is_clear(error) and not isinstance(error, DataError):
-                    raise
                 raise self._located(records, index, error) from error
+        if not _are_ready(examples, self._fields):
+            for place, index in enumerate(indices.tolist()):
+                try:
+                    examples[place] = _checked(examples[place], self._fields)
+                except (ValueError, TypeError) as error:
+                    raise self._located(records, index, error) from error
         return examples
 
-    def _located(self, records: Records, index: int, error: Exception) -> DataError:
+    def _located(self, records: Records, index: int, error: Exception) -> Exception:
+        if is_clear(error) and not isinstance(error, DataError):
+            return error
         ((file, number),) = records.places([index])
         name = type(self.problem).__name__
         reason = error if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
@@ -71,23 +80,44 @@ def is_clear(error: Exception) -> bool:
     return isinstance(error, Kt2tError | MemoryError) or isinstance(error, OSError) and error.errno in OF_MACHINE
 
 
-def _checked(example: Arrays, fields: Mapping[str, Feature]) -> Arrays:
-    """The example with every field as an array of its feature's dtype; what else it holds stays as it is.
+def _are_ready(examples: Sequence[Arrays], fields: Mapping[str, Feature]) -> bool:
+    """Whether all examples are what the features say; looks at all of them together, which is fast."""
+    for field, feature in fields.items():
+        shape, dtype = feature.shape, np.dtype(feature.dtype)
+        column: list[Any] = [example.get(field) for example in examples]
+        if segment_source(fields, field) != field or not all(
+            isinstance(value, np.ndarray) and value.dtype == dtype and _fits(value.shape, shape) for value in column
+        ):
+            return False
+        if feature.limits is not None and not (dtype == np.uint8 and feature.limits == (0, 255)):
+            values = np.concatenate([np.ravel(value) for value in column]) if column else np.empty(0)
+            if values.size and not (values.min() >= feature.limits[0] and values.max() <= feature.limits[1]):
+                return False
+    return True
+
+
+def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(found) == len(wanted) and all(size in (None, of) for size, of in zip(wanted, found, strict=True))
+
+
+def _checked(example: Mapping[str, Any], fields: Mapping[str, Feature]) -> Arrays:
+    """The example with every field as an array of its feature's dtype; other entries stay as they are.
 
     Raises:
         ValueError: A field is missing, or is not what its feature says.
     """
+    checked = dict(example)
     for field, feature in fields.items():
         if field not in example:
             raise ValueError(f"there is no {field}; it returns {', '.join(sorted(example)) or 'nothing'}")
-        example[field] = _array(field, example[field], feature)
+        checked[field] = _array(field, example[field], feature)
     for field in fields:
         source = segment_source(fields, field)
         if source != field:
-            positions = int(fields[source].positions(len(example[source])))
-            if len(example[field]) != positions:
-                raise ValueError(f"{field} has {len(example[field])} values for {positions} positions of {source}")
-    return example
+            positions = int(fields[source].positions(len(checked[source])))
+            if len(checked[field]) != positions:
+                raise ValueError(f"{field} has {len(checked[field])} values for {positions} positions of {source}")
+    return checked
 
 
 def _array(field: str, value: Any, feature: Feature) -> np.ndarray:
@@ -96,11 +126,8 @@ def _array(field: str, value: Any, feature: Feature) -> np.ndarray:
         if not np.can_cast(array.dtype, wanted, "same_kind") and not (wanted.kind in "iu" and array.dtype.kind in "iu"):
             raise ValueError(f"{field} has type {array.dtype} where {feature!r} takes {wanted}")
         array = _in_limits(field, array, feature, np.iinfo(wanted) if wanted.kind in "iu" else None).astype(wanted)
-    shape = feature.shape
-    if len(array.shape) != len(shape) or any(
-        size is not None and size != found for size, found in zip(shape, array.shape, strict=True)
-    ):
-        raise ValueError(f"{field} has shape {array.shape} where {feature!r} takes {shape}")
+    if not _fits(array.shape, feature.shape):
+        raise ValueError(f"{field} has shape {array.shape} where {feature!r} takes {feature.shape}")
     return _in_limits(field, array, feature, None)
 
 

@@ -42,7 +42,7 @@ def test_examples_are_divided_by_their_longest_field():
     assert [sorted(group.members.tolist()) for group in groups] == [[0, 5], [1, 2], [4], [3]]
     assert [group.shape for group in groups] == [(3, 3), (5, 5), (6, 2), (20, 1)]
     assert [group.rows for group in groups] == [2, 2, 1, 1]
-    assert [group.heir for group in groups] == [1, None, None, None]
+    assert [group.taker for group in groups] == [1, None, None, None]
 
 
 @pytest.mark.parametrize("multiple", [1, 3])

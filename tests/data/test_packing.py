@@ -79,14 +79,14 @@ def test_rows_without_examples_come_last():
         counts = np.concatenate([(batch.indices >= 0).sum(1) for batch in plan.epoch(epoch)])
         assert counts.tolist() == [2] * 5 + [0] * 3
     assert plan.fill == pytest.approx(80 / (8 * 16))
-    assert plan.packed() == "10 examples in 5 rows of 16 positions, 62.5% of them filled"
+    assert plan.packing_summary() == "10 examples in 5 rows of 16 positions, 62.5% of them filled"
     assert Plan({"targets": np.full(10, 8)}, tokens=1600, pack=16, multiple=3).batch(0).rows == 6
 
 
 def test_too_long_ones_are_left_out_and_counted():
     values = {"inputs": np.array([3, 9, 4, 20]), "targets": np.array([3, 9, 30, 4])}
     plan = Plan(values, tokens=64, pack=16)
-    assert plan.dropped == 2 and "2 of 4 examples are longer than 16 tokens" in plan.story()
+    assert plan.dropped == 2 and "2 of 4 examples are longer than 16 tokens" in plan.summary()
     assert Plan(values, tokens=64, pack=16, max_length=8).dropped == 3
     with pytest.raises(DataError, match="all 4 examples are longer than 2 tokens.*Raise max_length, pack"):
         Plan(values, tokens=64, pack=2)
@@ -183,7 +183,7 @@ def test_options_that_cannot_be(options, message):
 
 @pytest.mark.parametrize("feature", [Label(3), Audio()])
 def test_what_cannot_share_a_row(feature):
-    with pytest.raises(RecipeError, match=r"train\.batch\.pack: targets is .*no examples can share a row"):
+    with pytest.raises(RecipeError, match=r"train\.batch\.pack: targets is .*examples cannot share a row"):
         check_packable({"inputs": Text(9), "targets": feature})
     check_packable({"inputs": Text(9), "targets": Tags(3)})
     with pytest.raises(RecipeError, match=r"train\.batch\.pack: targets\.label is Label"):

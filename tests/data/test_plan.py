@@ -76,7 +76,7 @@ def test_without_shuffling_in_order_of_length_and_every_epoch_alike():
 def test_too_long_ones_are_dropped_in_training_and_cut_in_evaluation():
     values = {"targets": np.array([3, 9, 4, 20])}
     training = Plan(values, rows=2, max_length=8)
-    assert training.dropped == 2 and "2 of 4 examples are longer than 8 tokens" in training.story()
+    assert training.dropped == 2 and "2 of 4 examples are longer than 8 tokens" in training.summary()
     evaluation = Plan(values, rows=4, max_length=8, shuffle=False)
     assert evaluation.cut == 2 and evaluation.dropped == 0
     assert max(evaluation.batch(step).shape["targets"] for step in range(len(evaluation))) == 8

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kt2t.data.language.running_text import Given
+from kt2t.data.content_hash import content_hash
+from kt2t.data.language.running_text import PromptLength
 from kt2t.data.location import exclusive, folder_for
-from kt2t.data.prepare import choose_held_out, kept_examples, prepare_folder, text_hash
+from kt2t.data.prepare import choose_held_out, kept_examples, prepare_folder
 from kt2t.data.prepared import Prepared
 from kt2t.data.records import RecordWriter
 from kt2t.data.translation.parallel_text import ParallelText
@@ -72,7 +73,7 @@ def test_without_validation_files_one_percent_is_held_out_and_said(tmp_path, cap
     train, validation = (held.references(split) for split in ("train", "validation"))
     assert len(validation) == 5 and len(train) == 495
     assert sorted(line["inputs"] for line in train + validation) == sorted(f"line {n}" for n in range(500))
-    smallest = sorted(train + validation, key=text_hash)[:5]
+    smallest = sorted(train + validation, key=content_hash)[:5]
     assert sorted(map(str, smallest)) == sorted(map(str, validation))
 
 
@@ -103,9 +104,9 @@ def test_empty_lines_are_left_out_counted_and_said(tmp_path, caplog):
 
 def test_held_out_are_only_examples_that_are_kept(tmp_path):
     lines = [f"line {n}\tZeile {n}" for n in range(300)]
-    blank = sorted(({"inputs": " " * n, "targets": "x"} for n in range(1, 2000)), key=text_hash)[:3]
-    first = min(text_hash({"inputs": f"line {n}", "targets": f"Zeile {n}"}) for n in range(300))
-    assert text_hash(blank[0]) < first
+    blank = sorted(({"inputs": " " * n, "targets": "x"} for n in range(1, 2000)), key=content_hash)[:3]
+    first = min(content_hash({"inputs": f"line {n}", "targets": f"Zeile {n}"}) for n in range(300))
+    assert content_hash(blank[0]) < first
     (tmp_path / "train.tsv").write_text("\n".join([*lines, *(f"{one['inputs']}\tx" for one in blank)]) + "\n")
     made = ParallelText(train_files=str(tmp_path / "train.tsv"))
     made.prepare(tmp_path / "data")
@@ -135,7 +136,7 @@ def test_a_full_disk_is_told_and_nothing_left_behind(tmp_path, monkeypatch, erro
 
 
 def test_an_error_or_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
-    def interrupted(self, example):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(RecordWriter, "write", interrupted)
@@ -228,14 +229,14 @@ class Halved(ParallelText):
         for example in examples:
             half = len(example["targets"]) // 2
             for part in (slice(0, half), slice(half, None)):
-                yield {"inputs": example["inputs"], "targets": example["targets"][part], "given": np.int32(part.start)}
+                yield {"inputs": example["inputs"], "targets": example["targets"][part], "prompt_length": np.int32(part.start)}
 
     def counted(self, examples, encoded):
         assert len(examples) == len(encoded)
         return {"characters": sum(len(example["targets"]) for example in examples)}
 
     def stored(self):
-        return {**self.features(), "given": Given()}
+        return {**self.features(), "prompt_length": PromptLength()}
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -249,7 +250,7 @@ def test_a_problem_may_cut_its_examples_and_count_them(tmp_path, monkeypatch, wo
     assert note["counts"] == {"characters": sum(len(pair["targets"]) for pair in pairs)}
     first, second = made.prepared.records("train").read([4, 5])
     assert made.decode("targets", np.concatenate([first["targets"], second["targets"]])) == pairs[2]["targets"]
-    assert int(first["given"]) == 0 and int(second["given"]) == len(first["targets"])
+    assert int(first["prompt_length"]) == 0 and int(second["prompt_length"]) == len(first["targets"])
 
 
 class Clumsy(ParallelText):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import keras
@@ -14,10 +16,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kt2t.data.reader import collate
+from kt2t.data.problem import Problem
 from kt2t.data.translation.parallel_text import ParallelText
 from kt2t.errors import DataError
-from kt2t.features import Image, Label, Tags, Text
+from kt2t.features import Audio, Encoded, Image, Label, MultiLabel
+from kt2t.registry import register
 from kt2t.training.trainer import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,39 +50,6 @@ def gone(until=60.0):
 def same(one, other):
     flat = lambda batch: [*batch[0].values(), *batch[1:]]  # noqa: E731
     return all(np.array_equal(a, b) for a, b in zip(flat(one), flat(other), strict=True))
-
-
-def test_collate_pads_segments_and_weighs():
-    rows = [{"inputs": np.array([5, 1]), "targets": np.array([7, 8, 1])}, None]
-    features, targets, weight = collate(rows, {"inputs": Text(9), "targets": Text(9)}, {"inputs": 3, "targets": 4})
-    assert features["inputs"].tolist() == [[5, 1, 0], [0, 0, 0]]
-    assert features["inputs_segments"].tolist() == [[1, 1, 0], [0, 0, 0]]
-    assert targets.tolist() == features["targets"].tolist() == [[7, 8, 1, 0], [0] * 4]
-    assert weight.tolist() == features["targets_segments"].tolist() == [[1, 1, 1, 0], [0] * 4]
-    assert weight.dtype == np.float32 and targets.dtype == np.int32
-
-
-def test_collate_of_packed_rows():
-    one, other = {"inputs": [5, 1], "targets": [7, 8, 1]}, {"inputs": [6, 6, 1], "targets": [9, 1], "given": 1}
-    one, other = ({field: np.array(ids) for field, ids in row.items()} for row in (one, other))
-    fields = {"inputs": Text(10), "targets": Text(10)}
-    features, targets, weight = collate([[one, other], [], [other]], fields, {"inputs": 6, "targets": 6})
-    assert features["inputs"].tolist() == [[5, 1, 6, 6, 1, 0], [0] * 6, [6, 6, 1, 0, 0, 0]]
-    assert features["inputs_segments"].tolist() == [[1, 1, 2, 2, 2, 0], [0] * 6, [1, 1, 1, 0, 0, 0]]
-    assert targets.tolist() == features["targets"].tolist() == [[7, 8, 1, 9, 1, 0], [0] * 6, [9, 1, 0, 0, 0, 0]]
-    assert features["targets_segments"].tolist() == [[1, 1, 1, 2, 2, 0], [0] * 6, [1, 1, 0, 0, 0, 0]]
-    assert weight.tolist() == [[1, 1, 1, 0, 1, 0], [0] * 6, [0, 1, 0, 0, 0, 0]]
-    assert collate([[one, other]], fields)[1].shape == (1, 5)
-
-
-def test_collate_of_labels_tags_and_pictures():
-    rows = [{"inputs": np.ones((2, 2, 3)), "targets": np.array(3)}, None]
-    features, targets, weight = collate(rows, {"inputs": Image(2, 2), "targets": Label(5)})
-    assert features["inputs"].shape == (2, 2, 2, 3) and list(features) == ["inputs"]
-    assert targets.tolist() == [3, 0] and weight.tolist() == [1, 0]
-    rows = [{"inputs": np.array([5, 6, 7]), "targets": np.array([1, 2, 1])}]
-    features, targets, weight = collate(rows, {"inputs": Text(9), "targets": Tags(2)}, max_length=2)
-    assert targets.tolist() == [[1, 2]] and weight.tolist() == [[1, 1]] and "targets" not in features
 
 
 def test_a_pass_has_every_example_once(problem):
@@ -217,28 +187,16 @@ def test_it_is_much_faster_than_a_model(problem):
     assert tokens / 0.5 > 50_000
 
 
-def test_given_targets_weigh_nothing_also_in_a_packed_row():
-    rows = [
-        {"targets": np.array([7, 8, 9]), "given": np.int32(2)},
-        [{"targets": np.array([5, 6]), "given": np.int32(1)}, {"targets": np.array([3, 4]), "given": np.int32(0)}],
-        None,
-    ]
-    features, targets, weight = collate(rows, {"targets": Text(10)}, {"targets": 5})
-    assert weight.tolist() == [[0, 0, 1, 0, 0], [0, 1, 1, 1, 0], [0] * 5]
-    assert targets.tolist() == [[7, 8, 9, 0, 0], [5, 6, 3, 4, 0], [0] * 5]
-    assert set(features) == {"targets", "targets_segments"}, "a model never sees it"
-
-
-def test_what_an_epoch_sees_is_a_function_of_the_epoch(problem):
+def test_the_transform_is_a_function_of_the_epoch(problem):
     asked = []
 
-    def seen(examples, epoch):
+    def transform(records, indices, epoch):
         asked.append(epoch)
-        return [{**example, "targets": example["targets"][::-1]} for example in examples]
+        return [{**example, "targets": example["targets"][::-1]} for example in records.read(indices)]
 
     plain = problem.batches("train", rows=8)
     made = problem.batches("train", rows=8)
-    made.seen = seen
+    made.transform = transform
     one, other = plain.batch(0), made.at(3).batch(0)
     for row, turned in zip(one[1], other[1], strict=True):
         assert row[row > 0].tolist()[::-1] == turned[turned > 0].tolist()
@@ -262,3 +220,167 @@ def test_workers_share_each_batch(problem, options):
         missing = [[0] * len(wanted[0])] * (-len(wanted) % 3)
         assert sorted(sum(rows, [])) == sorted([*wanted, *missing])
         assert shares[1].at(step).worker == 1
+
+
+@register
+class Augmented(Problem):
+    """Deflated pictures of several sizes of record, drawn anew each epoch, with two targets."""
+
+    def examples(self, split):
+        for number in range(90):
+            yield {"inputs": zlib.compress(np.random.default_rng(number).bytes(5000 * (number % 4))), "targets": number % 3}
+
+    def encode(self, example):
+        label = np.array(example["targets"])
+        both = np.array([label == 1, label == 2], np.float32)
+        return {"inputs": np.frombuffer(example["inputs"], np.uint8), "targets": {"one": label, "several": both}}
+
+    def stored(self):
+        return {**self.features(), "inputs": Encoded()}
+
+    def features(self):
+        return {"inputs": Image(4, 4, 1), "targets": {"one": Label(3), "several": MultiLabel(2)}}
+
+    def transform(self, split, example, draw):
+        content = zlib.decompress(example["inputs"].tobytes())
+        noise = 0 if draw is None else draw.generator().integers(0, 255, (4, 4, 1))
+        time.sleep(0.0005 * (len(content) % 7))  # so that threads overtake each other
+        return {**example, "inputs": np.uint8(noise) + np.full((4, 4, 1), len(content) % 250, np.uint8)}
+
+
+@pytest.fixture
+def augmented(tmp_path, monkeypatch):
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("kt2t.data.reader.PART_BYTES", 20_000)
+    return Augmented()
+
+
+def test_batches_are_the_same_for_any_number_of_threads_from_any_step(augmented):
+    batches = augmented.batches("train", rows=16, seed=3)
+    assert batches.threads >= 1
+    wanted = [batches.batch(step) for step in range(2 * len(batches) + 2)]
+    for threads in (1, 2, 8):
+        for start in (0, len(batches) - 1):
+            some = batches.at(start)
+            some.threads = threads
+            found = itertools.islice(iter(some), len(wanted) - start)
+            assert all(same_tree(one, other) for one, other in zip(found, wanted[start:], strict=True))
+    assert gone()
+    first, second = (batches.plan.batch(step).indices.tolist() for step in (0, len(batches)))
+    (again,) = set(first) & set(second) & {next(iter(set(first) & set(second)))}
+    rows = [wanted[step][0]["inputs"][of.index(again)] for step, of in ((0, first), (len(batches), second))]
+    assert (rows[0] != rows[1]).any(), "another epoch draws anew"
+
+
+def same_tree(one, other):
+    keras.tree.assert_same_structure(one, other)
+    return all(np.array_equal(*pair) for pair in zip(*map(keras.tree.flatten, (one, other)), strict=True))
+
+
+def test_workers_draw_what_one_alone_would(augmented):
+    whole = augmented.batches("train", rows=15, seed=3)
+    for worker in range(3):
+        batch = whole.shared(3, worker).batch(2)
+        assert (batch[0]["inputs"] == whole.batch(2)[0]["inputs"][worker::3]).all()
+
+
+def test_nothing_is_drawn_in_evaluation_and_samples(augmented):
+    batches = augmented.batches("validation", rows=8)
+    for (features, targets, weights), number in zip(batches, range(len(batches)), strict=True):
+        indices = batches.plan.batch(number).indices
+        for row, index in enumerate(indices):
+            assert (features["inputs"][row] == (5000 * (index % 4) % 250 if index >= 0 else 0)).all()
+        assert weights["one"].tolist() == weights["several"].tolist() == [float(index >= 0) for index in indices]
+        assert targets["one"].tolist() == [index % 3 if index >= 0 else 0 for index in indices]
+    sample = augmented.sample(3)
+    assert sample["targets"]["one"].tolist() == [0, 1, 2] and sample["inputs"].shape == (3, 4, 4, 1)
+
+
+def test_the_signature_of_a_dict_of_targets(augmented):
+    batches = augmented.batches("train", rows=8)
+    kinds = batches.signature()
+    assert kinds[1] == {"one": ((None,), "int32"), "several": ((None, 2), "float32")}
+    assert kinds[2] == {"one": ((None,), "float32"), "several": ((None,), "float32")}
+    if keras.backend.backend() == "tensorflow":
+        found = list(batches.dataset().take(3).as_numpy_iterator())
+        assert all(same_tree(one, batches.batch(step)) for step, one in enumerate(found))
+        del found
+    assert gone()
+
+
+def test_a_transform_that_fails_reaches_whoever_iterates(augmented, monkeypatch):
+    def transform(self, split, example, draw):
+        raise KeyError("level")
+
+    batches = augmented.batches("train", rows=8)
+    monkeypatch.setattr(Augmented, "transform", transform)
+    with pytest.raises(DataError, match=r"train record \d+ of '.*': Augmented.transform fails with KeyError: 'level'"):
+        next(iter(batches))
+    assert gone()
+
+
+def test_one_pass_over_training_batches(problem):
+    batches = problem.batches("train", tokens=200, seed=4, start=7)
+    passed = list(batches.once())
+    assert len(passed) == len(batches) and same(passed[3], batches.batch(3))
+    assert sum(int((weight.sum(1) > 0).sum()) for *_, weight in passed) == 297
+    validation = problem.batches("validation", rows=2)
+    assert validation.once() is validation and not validation.repeat
+
+
+@register
+class Sounds(Problem):
+    """Recordings, stored as bytes of any length; a tone of as many samples as are told."""
+
+    def __init__(self, max_length: int | None = None) -> None:
+        super().__init__(max_length=max_length)
+
+    def examples(self, split):
+        return ({"inputs": str(1000 * (number + 1)).encode(), "targets": number % 2} for number in range(120))
+
+    def encode(self, example):
+        return {"inputs": np.frombuffer(example["inputs"], np.uint8), "targets": np.array(example["targets"])}
+
+    def stored(self):
+        return {"inputs": Encoded(), "targets": Label(2)}
+
+    def transformed_lengths(self, example):
+        return {"inputs": int(example["inputs"].tobytes())}
+
+    def features(self):
+        return {"inputs": Audio(rate=8000, milliseconds=40), "targets": Label(2)}
+
+    def transform(self, split, example, draw):
+        return {**example, "inputs": np.full(int(example["inputs"].tobytes()), 0.5, np.float32)}
+
+
+def test_recordings_are_planned_in_positions(tmp_path, monkeypatch):
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    problem = Sounds()
+    batches = problem.batches("train", tokens=4096, shuffle=False)
+    lengths = problem.prepared.records("train").lengths["inputs"]
+    assert lengths.max() == 120_000, "far more samples than tokens"
+    total = 0
+    for number, (features, _, weight) in enumerate(batches):
+        indices = batches.plan.batch(number).indices
+        rows, samples = features["inputs"].shape
+        assert samples % 320 == 0 and rows * samples // 320 <= 4096
+        for row, index in enumerate(indices):
+            wanted = int(lengths[index]) if index >= 0 else 0
+            assert (features["inputs_segments"][row].sum(), (features["inputs"][row] > 0).sum()) == (wanted, wanted)
+        total += int(weight.sum())
+    assert total == len(lengths)
+    limited = Sounds(max_length=100).batches("train", tokens=4096)
+    assert limited.plan.dropped == (lengths > 100 * 320).sum() > 0
+    cut = Sounds(max_length=100).sample(200, "train")
+    assert cut["inputs"].shape[1] == 32_000
+
+
+def test_a_length_that_nothing_tells_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(Sounds, "transformed_lengths", Problem.transformed_lengths)
+    with pytest.raises(DataError, match="nothing says how long inputs of Sounds is once it is transformed"):
+        Sounds().batches("train")
+    monkeypatch.setattr(Sounds, "transform", Problem.transform)
+    with pytest.raises(DataError, match=r"Sounds stores inputs as Encoded\(\), not as Audio.* Define Sounds.transform"):
+        Sounds().batches("train")

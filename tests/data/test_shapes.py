@@ -15,7 +15,7 @@ def groups_of(table, tokens=None, rows=None, multiple=1, shapes=24, share=0.5):
 def test_two_clusters_are_cut_where_they_part():
     groups = groups_of([[2, 3]] * 20 + [[9, 8]] * 10, rows=5)
     assert [(group.shape, len(group.members)) for group in groups] == [((2, 3), 20), ((9, 8), 10)]
-    assert groups[0].heir == 1 and groups[1].heir is None
+    assert groups[0].taker == 1 and groups[1].taker is None
 
 
 def test_the_best_single_cut_is_found():

@@ -8,8 +8,8 @@ import pytest
 from harness import gradients, numbers
 from keras import ops
 
+from kt2t.data.padding import collate
 from kt2t.data.plan import Plan
-from kt2t.data.reader import collate
 from kt2t.features import END, Tags, Text
 from kt2t.layers import LearnedPositions
 from kt2t.losses import CrossEntropy

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+from kt2t.data.draw import Draw
 from kt2t.data.language.running_text import RunningText
 from kt2t.data.vocabularies import Bytes, ClosedWords, Subwords
 from kt2t.decoding import Greedy
@@ -98,16 +99,16 @@ def test_an_epoch_of_training_has_every_place_and_the_next_one_begins_elsewhere(
 
 def test_phases_differ_by_epoch_and_seed_alone(folder):
     made = problem(folder)
-    record = {"targets": np.arange(32), "given": np.int32(0)}
+    record = {"targets": np.arange(32), "prompt_length": np.int32(0)}
     starts = {
-        (seed, epoch): int(made.seen("train", [record], seed=seed, epoch=epoch)[0]["targets"][0])
+        (seed, epoch): int(made.transform("train", record, Draw(seed, epoch, 7))["targets"][0])
         for seed in (1, 2)
         for epoch in range(8)
     }
     assert len({starts[1, epoch] for epoch in range(8)}) > 3
     assert [starts[1, epoch] for epoch in range(8)] != [starts[2, epoch] for epoch in range(8)]
-    assert made.seen("train", [record], seed=1, epoch=None)[0]["targets"].tolist() == list(range(16))
-    assert made.seen("validation", [record], seed=1, epoch=4) == [record]
+    assert made.transform("train", record, None)["targets"].tolist() == list(range(16))
+    assert made.transform("validation", record, Draw(1, 4, 7)) == record
 
 
 def test_the_training_text_can_be_measured_too(folder):
@@ -126,7 +127,7 @@ def test_documents_keep_to_themselves_and_end(folder, documents):
         assert "".join(counted) == "abc\n\nlonger than a window is\n" and ends.count(1) == 1
     else:
         assert counted[0] == "abc" and "".join(counted[1:]) == "longer than a window is"
-        assert ends.count(1) == 2 and [int(record["given"]) for record in records] == [0, 0, 8]
+        assert ends.count(1) == 2 and [int(record["prompt_length"]) for record in records] == [0, 0, 8]
         assert made.prepared.manifest["splits"]["test"]["dropped"] == {"empty targets": 1}
         counts = made.prepared.manifest["splits"]["test"]["counts"]
         assert counts == {"tokens": 4 + 24, "words": 2 + 6, "bytes": 4 + 24}
@@ -180,7 +181,7 @@ def test_subwords_of_lines_come_back_as_the_text(folder):
     made = problem(folder, vocabulary=Subwords(290))
     made.prepare()
     records = made.prepared.records("test")
-    counted = [record["targets"][int(record["given"]) :] for record in records.read(range(len(records)))]
+    counted = [record["targets"][int(record["prompt_length"]) :] for record in records.read(range(len(records)))]
     assert made.decode("targets", np.concatenate(counted)) == (folder / "test.txt").read_text() + "\n"
 
 

@@ -1,0 +1,63 @@
+"""Compares the first raw examples of a problem with its prepared records, which may be stale."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kt2t.errors import DataError
+from kt2t.features import flat
+
+COUNT = 3  # examples that are compared
+
+
+def check_raw(problem: Any) -> None:
+    """Refuses the open prepared folder of a problem if its first records are not what `examples` gives now.
+
+    A problem that cuts or joins its examples is not checked.
+
+    Raises:
+        DataError: They differ; says what differs.
+    """
+    from kt2t.data.prepare import kept_examples
+    from kt2t.data.problem import Problem
+
+    prepared = problem.prepared
+    if type(problem).cut is not Problem.cut:
+        return
+    split = "train" if "train" in prepared.splits else prepared.splits[0]
+    records = prepared.records(split)
+    raw = list(itertools.islice(kept_examples(problem, split, prepared.manifest["held_out"]), COUNT))
+    wanted = min(COUNT, len(records))
+    differs = f"there are {len(raw)} examples now and {len(records)} records" if len(raw) < wanted else ""
+    if not differs:
+        found = records.read(np.arange(wanted))
+        for number, (record, example) in enumerate(zip(found, problem.encode_all(raw), strict=False)):
+            differs = differs or _difference(problem, number, record, flat(example))
+    if differs:
+        name = type(problem).__name__
+        raise DataError(
+            f"'{prepared.folder}' was prepared from other data than {name}.examples({split!r}) gives now: {differs}. "
+            f"If {name} or its data has changed, delete that folder; the problem is then prepared again. If nothing has "
+            "changed, examples must give the same each time."
+        )
+
+
+def _difference(problem: Any, number: int, record: Mapping[str, np.ndarray], example: Mapping[str, Any]) -> str:
+    for field, stored in record.items():
+        if field not in example:
+            return f"example {number} has no {field}"
+        value = np.asarray(example[field])
+        if value.shape != stored.shape or not np.array_equal(value.astype(stored.dtype), stored):
+            now, then = (_shown(problem, field, one) for one in (value, stored))
+            return f"{field} of example {number} is {now}, in the record {then}"
+    return ""
+
+
+def _shown(problem: Any, field: str, value: np.ndarray) -> str:
+    if field in problem.vocabularies():
+        return repr(str(problem.decode(field, value))[:200])
+    return np.array2string(value, threshold=8, edgeitems=3, max_line_width=1000)
