@@ -37,12 +37,12 @@ class AudioEmbedding(keras.layers.Layer):
         rate: Samples per second.
         milliseconds: Length of sound per position: 10, 20, 40 or 80.
         bands: Mel bands of the spectrogram.
-        channels: Of each convolution.
+        channels: Of each convolution; half of `hidden_dim`, at most 128, unless given.
 
     Raises:
         ValueError: A size is not positive, or Audio does not take `rate` or `milliseconds`.
 
-    Source: Tensor2Tensor's speech bottom, with 128 channels there. Departs: padding is zeroed before each convolution.
+    Source: Tensor2Tensor's speech bottom, which has 128 channels. Departs: padding is zeroed before each convolution.
     """
 
     def __init__(
@@ -51,18 +51,18 @@ class AudioEmbedding(keras.layers.Layer):
         rate: int = 16_000,
         milliseconds: int = 40,
         bands: int = 80,
-        channels: int = 64,
+        channels: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)  # the spectrogram needs all digits of the samples
         self.hidden_dim = positive("hidden_dim", hidden_dim)
-        self.channels = positive("channels", channels)
+        self.channels = positive("channels", max(1, min(128, hidden_dim // 2)) if channels is None else channels)
         self._values_per_position = Audio(rate, milliseconds).values_per_position
         options = {"dtype": self.dtype_policy}
         self.spectrogram = LogMelSpectrogram(rate, bands, **options)
         halvings = self._values_per_position // self.spectrogram.hop
         self.convolutions = [
-            keras.layers.Conv2D(channels, KERNEL, STRIDE, use_bias=False, **options)
+            keras.layers.Conv2D(self.channels, KERNEL, STRIDE, use_bias=False, **options)
             for _ in range(halvings.bit_length() - 1)
         ]
         self.norms = [LayerNorm(**options) for _ in self.convolutions]

@@ -39,6 +39,12 @@ def test_bfloat16_logits_are_judged_in_float32():
     np.testing.assert_allclose(numbers(BinaryCrossEntropy().call(TRUTH, half)), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_class_may_have_a_weight_of_its_own():
+    weight = RNG.random((3, 5)).astype("float32")
+    found = float(BinaryCrossEntropy(reduction="sum")(TRUTH, LOGITS, weight))
+    np.testing.assert_allclose(found, (by_formula(TRUTH, LOGITS) * weight).sum(), rtol=1e-5)
+
+
 def test_a_column_and_a_vector_are_not_spread_over_each_other():
     assert numbers(BinaryCrossEntropy().call(TRUTH[:, 0], LOGITS[:, :1])).shape == (3, 1)
 

@@ -18,6 +18,11 @@ def test_each_value_is_the_square_of_the_difference():
     assert values.dtype == np.float32 and values.tolist() == [[1.0, 0.25], [0.0, 4.0]]
 
 
+def test_an_unknown_number_may_have_weight_zero():
+    weight = np.array([[1, 0], [1, 1]], "float32")
+    assert float(MeanSquaredError(reduction="sum")(TRUTH, GUESS, weight)) == 5.0
+
+
 def test_a_column_and_a_vector_are_not_spread_over_each_other():
     assert numbers(MeanSquaredError().call(TRUTH[:, 0], GUESS[:, :1])).tolist() == [[1.0], [0.0]]
 
