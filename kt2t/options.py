@@ -26,7 +26,10 @@ def options(cls: type) -> dict[str, inspect.Parameter]:
     filled: set[str] = set()
     for base in _constructing(cls):
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
-        found.update({p.name: p for p in parameters if p.kind not in variadic and p.name not in {*found, *filled}})
+        # What a class of keras passes on to its base and needs there, it supplies itself, such as a convolution its rank.
+        supplied = base is not cls and base.__module__.partition(".")[0] == "keras"
+        own = {p.name: p for p in parameters if not (supplied and p.default is p.empty) and p.kind not in variadic}
+        found.update({name: p for name, p in own.items() if name not in {*found, *filled}})
         filled.update(base.__dict__.get("fills_in", ()))
     return found
 

@@ -79,3 +79,25 @@ def test_a_probability_of_dropping_is_below_one():
     for value in (-0.1, 1, 1.5, float("nan")):
         with pytest.raises(ValueError, match=f"^dropout: {value} is not a probability below 1"):
             below_one("dropout", value)
+
+
+def test_a_class_of_keras_needs_nothing_that_it_supplies_to_its_base():
+    import keras
+
+    known = options(keras.layers.Conv2D)
+    assert "rank" not in known and known["filters"].default is known["filters"].empty
+    check(keras.layers.Conv2D, {"filters": 3, "kernel_size": 3}, "x")
+
+
+def test_what_a_constructor_fills_in_is_no_option():
+    class Whole:
+        def __init__(self, part, size=1, **further):
+            pass
+
+    class Filled(Whole):
+        fills_in = ("part",)
+
+        def __init__(self, width=2, **common):
+            super().__init__(part=width, **common)
+
+    assert list(options(Filled)) == ["width", "size"]

@@ -125,6 +125,7 @@ def _check_unpacked(features: Mapping[str, np.ndarray]) -> None:
 
 
 def _widths(sources: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """How wide each field of some length is, in raw values."""
     return {name: array.shape[1] for name, array in sources.items() if f"{name}_segments" in sources}
 
 

@@ -1,4 +1,4 @@
-"""One layer per file. `embed` and `head` choose the layers that read and predict a feature."""
+"""One layer a file; `embed` and `head` join them to features."""
 
 from kt2t.registry import exports
 

@@ -24,8 +24,8 @@ class LSTMStack(Sequence):
     """LSTMs on top of one another, with dropout on the input of each.
 
     As an encoder it may read every example from its end to its beginning, and may return the whole state of all layers,
-    from which a decoder starts. As a decoder it starts from that state at every example (`memory="start"`), or reads a memory as
-    the beginning of its own sequence (`memory="front"`).
+    from which a decoder starts. As a decoder it starts from that state at every example (`memory="start"`), or reads a
+    memory as the beginning of its own sequence (`memory="front"`).
 
     Shapes:
         x (batch, time, dim), segments (batch, time) int32 or None, memory or None → (batch, time, units), or

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -20,9 +23,8 @@ def made(part: Any, option: str, dtype: str) -> Any:
     Raises:
         ValueError: It is no layer.
     """
-    if callable(part) and not isinstance(part, keras.layers.Layer | type):
+    if isinstance(part, partial | FunctionType):
         return part()
-    found = build(describe(part), option, dtype=dtype)
-    if not isinstance(found, keras.layers.Layer):
+    if not isinstance(part, keras.layers.Layer | Mapping):
         raise ValueError(f"{option}: {part!r} is no layer. `kt2t list layers` shows which there are.")
-    return found
+    return build(describe(part), option, dtype=dtype)

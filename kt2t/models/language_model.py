@@ -75,8 +75,9 @@ class LanguageModel(Writer):
         """
         if "inputs" not in self.features:
             return None
-        states = ops.pad(self.inputs_embedding(features["inputs"]), [[0, 0], [1, 0], [0, 0]])
-        segments = self.inputs_embedding.segments(features["inputs"], segments_of(features, "inputs"))
+        own = segments_of(features, "inputs")
+        states = ops.pad(self.inputs_embedding(features["inputs"], own), [[0, 0], [1, 0], [0, 0]])
+        segments = self.inputs_embedding.segments(features["inputs"], own)
         return Memory(states, ops.pad(segments, [[0, 0], [1, 0]], constant_values=1))
 
     def start(self, memory: Memory | None, features: Mapping[str, Tensor], length: int, beams: int) -> Cache:

@@ -105,11 +105,12 @@ class Model(Trainer):
 
     def embedded_inputs(self, features: Mapping[str, Tensor]) -> Memory:
         """The inputs as vectors, with the vector of every label that conditions them added at each position."""
-        x = self.inputs_embedding(features["inputs"])
+        own = segments_of(features, "inputs") if self.features["inputs"].has_segments else None
+        x = self.inputs_embedding(features["inputs"], own)
         for name in self._conditions():
             label = getattr(self, f"{name}_embedding")(features[name])
             x = x + ops.expand_dims(label, tuple(range(1, len(x.shape) - 1)))
-        return Memory(x, self.inputs_embedding.segments(features["inputs"], segments_of(features, "inputs")))
+        return Memory(x, self.inputs_embedding.segments(features["inputs"], own))
 
     def _conditions(self) -> list[str]:
         return sorted(self.reads & self.features.keys())

@@ -57,13 +57,12 @@ class Reader(Model):
         self.head: Any = heads if isinstance(targets, Mapping) else heads[""]
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory:
-        """What the encoder makes of the inputs; the positions of a map one after the other."""
+        """What the encoder makes of the inputs: a sequence, or a map (batch, height, width, channels)."""
         x, segments = self.embedded_inputs(features)
         if isinstance(self.encoder, Sequence):
             return Memory(self.encoder(x, segments, training=training), segments)
         states = self.encoder(x, training=training)
-        states = ops.reshape(states, (-1, states.shape[1] * states.shape[2], states.shape[3]))
-        return Memory(states, ops.ones(ops.shape(states)[:2], dtype="int32"))
+        return Memory(states, ops.ones(ops.shape(states)[:3], dtype="int32"))
 
     def call(self, features: Mapping[str, Tensor], training: bool | None = None) -> Any:
         states, segments = self.encode(features, training=training)
@@ -72,7 +71,7 @@ class Reader(Model):
         return self.head(states, segments=segments)
 
     def answers(self, logits: Any, features: Mapping[str, Tensor]) -> Any:
-        segments = self.embedded_inputs(features).segments
+        segments = features.get("inputs_segments")
         if isinstance(self.features["targets"], Mapping):
             return {key: one.answer(logits[key], segments) for key, one in self.head.items()}
         return self.head.answer(logits, segments)

@@ -43,7 +43,7 @@ class Writer(Decodes, Model):
         if not getattr(targets, "is_fed_back", False):
             raise ValueError(
                 f"features: {type(self).__name__} writes Text, and the targets are {targets!r}. "
-                "Use a Reader, such as TransformerEncoder."
+                "Use TransformerEncoder, or another Reader."
             )
         one_of("tie", tie, ("all", "output", "none"))
         dtype = self.dtype_policy.name

@@ -9,6 +9,7 @@ from model_harness import text_batch
 
 from kt2t.features import Label, Text
 from kt2t.models import Transformer, TransformerEncoder
+from kt2t.registry import build
 
 SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2, "dropout": 0.0}
 
@@ -51,3 +52,20 @@ def test_the_target_space_is_added():
 def test_without_inputs():
     with pytest.raises(ValueError, match="Transformer reads 'inputs', and there are none. TransformerLM does without."):
         Transformer({"targets": Text(12)}, **SIZES)
+
+
+def test_any_two_sequences_make_a_model():
+    """Built from nodes; every label that conditions the inputs has its say."""
+    node = {
+        "type": "EncoderDecoder",
+        "encoder": {"type": "LSTMStack", "num_layers": 1, "units": 16, "returns_state": True},
+        "decoder": {"type": "LSTMStack", "num_layers": 1, "units": 16, "memory": "start"},
+        "hidden_dim": 16,
+    }
+    features = {"inputs": Text(12), "targets": Text(12), "language": Label(2), "speaker": Label(3)}
+    model = build(node, "model", features=features)
+    batch = text_batch() | {"language": np.zeros(8, "int32"), "speaker": np.arange(8, dtype="int32") % 3}
+    logits = numbers(model(batch))
+    assert logits.shape == (8, 5, 12)
+    assert np.abs(numbers(model(batch | {"language": np.ones(8, "int32")})) - logits).max() > 1e-4
+    assert np.abs(numbers(model(batch | {"speaker": np.zeros(8, "int32")})) - logits)[[0, 3]].max() < 1e-6
