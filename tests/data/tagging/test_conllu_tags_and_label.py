@@ -28,7 +28,7 @@ def test_end_to_end(files, tmp_path):
     problem = ConlluTagsAndLabel(**files)
     problem.prepare(tmp_path / "data")
     assert problem.features()["targets"] == {"tags": Tags(2), "label": Label(2)}
-    features, targets, weights = next(iter(problem.batches("validation", rows=2)))
+    features, targets, weights = next(iter(problem.batches("validation", rows=2, shapes=1)))
     assert features["inputs"].shape == (2, 2)
     assert targets["tags"].tolist() == [[1, 0], [2, 1]] and targets["label"].tolist() == [0, 1]
     assert weights["tags"].tolist() == [[1, 0], [1, 1]] and weights["label"].tolist() == [1, 1]
@@ -43,7 +43,7 @@ def test_labels_that_are_missing_or_unknown_are_named_by_line(files, tmp_path):
     dev = tmp_path / "dev.conllu"
     with pytest.raises(DataError, match="dev.conllu:2: the comment 'genre' of this sentence is missing"):
         next(iter(ConlluTagsAndLabel(label_comment="genre", **files).examples("validation")))
-    with pytest.raises(DataError, match="is 'email-a.com-1', where '\\[0-9\\]{9}' finds nothing"):
+    with pytest.raises(DataError, match="is 'email-a.com-1', where '\\[0-9\\]\\{9\\}' finds nothing"):
         next(iter(ConlluTagsAndLabel(label_pattern="[0-9]{9}", **files).examples("validation")))
     dev.write_text(dev.read_text() + sentence("poem", "sleep/VERB"))
     with pytest.raises(DataError, match="dev.conllu:9: the sentence has the label 'poem', which no training"):
