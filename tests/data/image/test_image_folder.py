@@ -89,13 +89,14 @@ def test_batches_are_the_same_for_any_number_of_threads(tmp_path, threads, monke
     problem.prepare(tmp_path / "data")
     records = problem.prepared.records("train")
     batches = problem.batches("train", rows=4, seed=3)
-    if hasattr(batches, "threads"):
-        batches.threads = threads
+    batches.threads = threads
     stream = iter(batches)
     for step in range(5):
         features, targets, _ = next(stream)
         plan = batches.plan.batch(step)
         for row, index in enumerate(plan.indices.reshape(-1).tolist()):
+            if index < 0:  # a row of weight zero, which fills up the last batch
+                continue
             record = records.read([index])[0]
             draw = Draw(3, step // len(batches.plan), index)
             wanted = problem.transform("train", record, draw)
