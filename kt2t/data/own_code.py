@@ -107,8 +107,8 @@ class _References:
             self._add_path(value)
         if not has_file:
             content = repr(_plain(value))
-            is_long = len(content) > MOST_PARTS
-            self._found.add((name, hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest() if is_long else content))
+            digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+            self._found.add((name, digest if len(content) > MOST_PARTS else content))
         if isinstance(value, Mapping):
             value = list(value.values())
         if isinstance(value, list | tuple | set | frozenset):
