@@ -18,6 +18,7 @@ TABLE = {
     "Words": "vocabularies.words",
     "Addition": "algorithmic.addition",
     "ConlluTags": "tagging.conllu_tags",
+    "ConlluTagsAndLabel": "tagging.conllu_tags_and_label",
     "HalfCopyHalfRepeatEven": "algorithmic.half_copy_half_repeat_even",
     "Identity": "algorithmic.identity",
     "Multiplication": "algorithmic.multiplication",

@@ -7,6 +7,7 @@ import dis
 import functools
 import hashlib
 import inspect
+import itertools
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ from kt2t import disk
 
 PLAIN = (str, bytes, int, float, complex, NoneType, list, tuple, dict, set, frozenset)
 LONGEST_PATH = 4096
+MOST_PARTS = 1000  # of a list or mapping, in which objects and names of files are looked for
 
 
 def own_code(cls: type) -> tuple[list[str], list[Path]]:
@@ -60,18 +62,20 @@ class _References:
     def __init__(self) -> None:
         self.known: set[str] = set()  # what is described already
         self.files: set[Path] = set()
-        self._found: dict[str, str] = {}
+        self._found: set[tuple[str, str]] = set()  # name and description; several closures may have one name
         self._visited: dict[int, Any] = {}  # by id; holds the objects, so that no id is used twice
 
     def lines(self) -> list[str]:
         """One line for each thing found, in a fixed order."""
-        return [f"{name}: {content}" for name, content in sorted(self._found.items()) if name not in self.known]
+        return [f"{name}: {content}" for name, content in sorted(self._found) if name not in self.known]
 
     def add_class(self, cls: type) -> None:
+        """Adds what the functions and attributes of a class refer to."""
+        has_file = bool(_module_digest(cls.__module__))
         for name, value in vars(cls).items():
             if not name.startswith("__") or isinstance(value, FunctionType):
                 for one in _unbound(value):
-                    self._add(f"{cls.__module__}.{cls.__qualname__}.{name}", one, has_file=True)
+                    self._add(f"{cls.__module__}.{cls.__qualname__}.{name}", one, has_file)
 
     def _add(self, name: str, value: Any, has_file: bool) -> None:
         """Adds a value; `has_file` tells that a value without code is described by the file that it is in."""
@@ -92,7 +96,8 @@ class _References:
         elif isinstance(value, type):
             if is_users(value.__module__):
                 if not self._add_module(value.__module__):
-                    self._found[f"{value.__module__}.{value.__qualname__}"] = repr([*_values(value), *_sources(value)])
+                    content = repr([*_values(value), *_sources(value)])
+                    self._found.add((f"{value.__module__}.{value.__qualname__}", content))
                 self.add_class(value)
         else:
             self._add_value(name, value, has_file)
@@ -101,11 +106,13 @@ class _References:
         if isinstance(value, str | os.PathLike):
             self._add_path(value)
         if not has_file:
-            self._found[name] = repr(_plain(value))
+            content = repr(_plain(value))
+            digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+            self._found.add((name, digest if len(content) > MOST_PARTS else content))
         if isinstance(value, Mapping):
             value = list(value.values())
         if isinstance(value, list | tuple | set | frozenset):
-            for part in value:
+            for part in itertools.islice(value, MOST_PARTS):
                 if not isinstance(part, PLAIN) or isinstance(part, str):
                     self._add(name, part, has_file=True)
         elif is_users(type(value).__module__):
@@ -118,7 +125,7 @@ class _References:
             return
         has_file = self._add_module(function.__module__)
         if not has_file:
-            self._found[f"{function.__module__}.{function.__qualname__}"] = _source(function)
+            self._found.add((f"{function.__module__}.{function.__qualname__}", _source(function)))
         for code in _codes(function.__code__):
             for constant in code.co_consts:
                 if isinstance(constant, str):
@@ -132,15 +139,15 @@ class _References:
             except ValueError:  # not assigned yet
                 continue
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
-            self._add(f"{function.__qualname__} default", value, has_file=True)
+            self._add(f"{function.__qualname__}'s default", value, has_file)
 
     def _add_module(self, module: str) -> bool:
         """Adds the file of a user's module and those that it imports; whether there is a file."""
         if not is_users(module):
             return True
         digest = _module_digest(module)
-        if digest and module not in self._found:
-            self._found[module] = digest
+        if digest and (module, digest) not in self._found:
+            self._found.add((module, digest))
             for name in _imports(module):
                 if name in sys.modules and is_users(name):
                     self._add_module(name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kt2t.data.lengths import MaxLength, limits_of, segment_source
+from kt2t.data.records import is_nested
 from kt2t.features import Feature, flat
 
 Batch = tuple[dict[str, np.ndarray], Any, Any]
@@ -38,7 +39,7 @@ def collate(
     """
     fields = flat(features)
     limits = limits_of(max_length, features) if max_length is not None else {}
-    rows = [_row(example, len(fields) > len(features)) for example in examples]
+    rows = [_row(example, is_nested(features)) for example in examples]
     values: dict[str, np.ndarray] = {}
     segments: dict[str, np.ndarray] = {}
     for field in sorted(fields, key=lambda field: segment_source(fields, field) != field):  # sources before their sharers

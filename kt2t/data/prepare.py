@@ -20,7 +20,7 @@ from kt2t.data.content_hash import content_hash
 from kt2t.data.in_order import bytes_of, cores, in_order
 from kt2t.data.location import exclusive, folder_for, say_reused, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST, seal
-from kt2t.data.records import RecordWriter, layout_of
+from kt2t.data.records import RecordWriter, is_nested, layout_of
 from kt2t.data.references import References
 from kt2t.data.skipping import Skipped, encoded_or_skipped
 from kt2t.data.transform import is_clear
@@ -227,7 +227,7 @@ def _write(problem: Any, writer: RecordWriter, chunk: Sequence[Mapping[str, Any]
     from kt2t.data.problem import Problem
 
     fields: Mapping[str, Feature] = flat(stored)
-    arrays = chunk if len(fields) == len(stored) else [flat(example) for example in chunk]
+    arrays = [flat(example) for example in chunk] if is_nested(stored) else chunk
     columns = checked_columns(arrays, fields, f"{writer.split} example", writer.count)
     lengths: dict[str, list[int]] = {}
     if type(problem).transformed_lengths is not Problem.transformed_lengths:

@@ -38,9 +38,14 @@ def layout_of(features: Mapping[str, Any]) -> Layout:
     }
 
 
+def is_nested(features: Mapping[str, Any]) -> bool:
+    """Whether there is a dict of features among the features."""
+    return any(isinstance(feature, Mapping) for feature in features.values())
+
+
 def nested(values: Arrays, features: Mapping[str, Any]) -> dict[str, Any]:
     """The inverse of `flat`: puts the values of a dict of features (`targets.KEY`) into a dict again."""
-    if not any(isinstance(feature, Mapping) for feature in features.values()):
+    if not is_nested(features):
         return values
     spread = {f"{name}.{key}": (name, key) for name, of in features.items() if isinstance(of, Mapping) for key in of}
     found: dict[str, Any] = {}

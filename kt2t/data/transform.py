@@ -10,7 +10,7 @@ import numpy as np
 
 from kt2t.data.draw import Draw
 from kt2t.data.lengths import segment_source
-from kt2t.data.records import Arrays, Records, nested
+from kt2t.data.records import Arrays, Records, is_nested, nested
 from kt2t.errors import DataError, Kt2tError
 from kt2t.features import Feature, flat
 
@@ -32,7 +32,7 @@ class Transform:
         self.seed = seed
         self._stored: Mapping[str, Any] = problem.stored()
         self._fields: dict[str, Feature] = flat(problem.features())
-        self._is_nested = any(isinstance(of, Mapping) for of in (*self._stored.values(), *problem.features().values()))
+        self._is_nested = is_nested(self._stored) or is_nested(problem.features())
 
     def __call__(self, records: Records, indices: np.ndarray, epoch: int | None) -> list[Arrays]:
         """The transformed examples of some records, each by flat field.

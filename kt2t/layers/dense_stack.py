@@ -29,7 +29,7 @@ class DenseStack(keras.layers.Layer):
         dropout: Probability of zeroing an output of a layer.
 
     Raises:
-        ValueError: A width is not positive, there are none, or `dropout` is no probability.
+        ValueError: A width is not positive, there are none, the size of the map is not known, or `dropout` is no probability.
 
     Source: LeCun et al. 1998, section III.C.4, with rectifiers and dropout (Srivastava et al. 2014, section 6.1.1).
     """
@@ -44,6 +44,8 @@ class DenseStack(keras.layers.Layer):
         self.dropouts = [Dropout(dropout, dtype=self.dtype_policy) for _ in self.widths]
 
     def build(self, x_shape: Any) -> None:
+        if None in x_shape[1:]:
+            raise ValueError(f"encoder: DenseStack reads maps of one size, not {tuple(x_shape[1:])}. Use a Sequence.")
         self._flat = math.prod(x_shape[1:])
         for width, layer in zip([self._flat, *self.widths], self.layers, strict=False):
             layer.build((x_shape[0], 1, 1, width))

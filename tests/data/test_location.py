@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import shutil
 import sys
 import time
 import types
+from pathlib import Path
 
 import pytest
 
+from kt2t.data.algorithmic.reverse import Reverse
 from kt2t.data.language.text_files import TextFiles
-from kt2t.data.location import data_directory, exclusive, folder_for, source_notes
+from kt2t.data.location import data_directory, exclusive, folder_for, folder_note, source_notes
 from kt2t.data.problem import Problem
 from kt2t.data.translation.parallel_text import ParallelText
 from kt2t.errors import DataError, RecipeError, ResourceError
+from kt2t.registry import register
 
 
 @pytest.fixture
@@ -161,3 +166,107 @@ def test_only_one_may_prepare_a_folder(tmp_path):
     with exclusive(folder):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+@register
+class Folder(Problem):
+    """The files below a folder."""
+
+    def __init__(self, path: str, whole: bool = False) -> None:
+        super().__init__()
+        self.path, self.whole = path, whole
+
+    def source_files(self):
+        return [Path(self.path)] if self.whole else super().source_files()
+
+
+def pictures(folder, count):
+    for number in range(count):
+        place = folder / f"class {number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number:06d}.jpg").touch()
+
+
+def test_many_files_of_a_folder_are_identified_by_their_listing(tmp_path, monkeypatch):
+    pictures(tmp_path / "many", 12)
+    (tmp_path / "many" / ".hidden").write_text("x")
+    few = source_notes(Folder(str(tmp_path / "many")), tmp_path)
+    assert len(few) == 12 and few[0]["sha256"] == hashlib.sha256(b"").hexdigest()
+    monkeypatch.setattr("kt2t.data.location.MANY", 11)
+    (note,) = source_notes(Folder(str(tmp_path / "many")), tmp_path)
+    listing = hashlib.sha256()
+    for path in sorted((tmp_path / "many").rglob("*.jpg")):
+        name = path.relative_to(tmp_path / "many").as_posix()
+        listing.update(f"{name}\0{0}\0{path.stat().st_mtime_ns}\n".encode())
+    assert note == {"path": str(tmp_path / "many"), "files": 12, "bytes": 0, "listing": listing.hexdigest()}
+
+
+def test_a_folder_counts_by_names_sizes_and_times_not_by_its_place(tmp_path):
+    pictures(tmp_path / "many", 6)
+    made = lambda folder: folder_for(Folder(str(tmp_path / folder), whole=True), tmp_path / "data")  # noqa: E731
+    first = made("many")
+    shutil.copytree(tmp_path / "many", tmp_path / "copied")
+    assert made("copied") == first
+    one = tmp_path / "copied" / "class 0" / "000000.jpg"
+    (tmp_path / "copied" / ".hidden").write_text("x")
+    assert made("copied") == first
+    os.utime(one, ns=(1, 1))
+    assert made("copied") != first
+    shutil.copystat(tmp_path / "many" / "class 0" / "000000.jpg", one)
+    assert made("copied") == first
+    one.rename(one.with_name("000009.jpg"))
+    assert made("copied") != first
+
+
+def test_nothing_of_a_folder_is_read(tmp_path, monkeypatch):
+    pictures(tmp_path / "many", 4)
+    monkeypatch.setattr("kt2t.disk.sha256", lambda path: pytest.fail(f"{path} is read"))
+    assert folder_note(tmp_path / "many")["files"] == 4
+
+
+def test_a_pipe_or_a_broken_link_in_a_folder_is_named(tmp_path):
+    pictures(tmp_path / "many", 4)
+    broken = tmp_path / "many" / "broken.jpg"
+    broken.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"broken\.jpg' cannot be read: No such file"):
+        folder_note(tmp_path / "many")
+    broken.unlink()
+    os.mkfifo(broken)
+    with pytest.raises(DataError, match=r"broken\.jpg' is a pipe, not a file"):
+        folder_note(tmp_path / "many")
+
+
+# As they were before folders and helpers counted, so that prepared data is found again.
+KNOWN = {"tsv": "parallel_text-2578b43f4c04", "texts": "text_files-f498a4433781", "reverse": "reverse-0c69ab9bba60"}
+
+
+def test_prepared_text_problems_keep_their_names(tmp_path):
+    (tmp_path / "pairs.tsv").write_text("a\tb\n" * 5)
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("some words\n")
+    found = {
+        "tsv": ParallelText(train_files=str(tmp_path / "pairs.tsv")),
+        "texts": TextFiles(path=str(tmp_path / "texts"), length=8),
+        "reverse": Reverse(symbols=5, max_length=4),
+    }
+    assert {name: folder_for(problem, tmp_path / "data").name for name, problem in found.items()} == KNOWN
+
+
+def test_files_that_an_own_problem_names_in_its_code_count(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.tsv").write_text("a\tb\n")
+    scope = {"Problem": Problem, "__name__": "riddles"}
+    exec("class Riddles(Problem):\n def examples(self, split):\n  return open('words.tsv')", scope)
+    before = folder_for(scope["Riddles"](), tmp_path / "data")
+    assert source_notes(scope["Riddles"](), tmp_path)[0]["path"] == "words.tsv"
+    (tmp_path / "words.tsv").write_text("a\tc\n")
+    assert folder_for(scope["Riddles"](), tmp_path / "data") != before
+
+
+def test_the_reuse_of_prepared_data_is_said_once(tmp_path, pair, caplog):
+    caplog.set_level(logging.INFO, "kt2t")
+    folder = ParallelText(train_files=str(pair), validation_files=str(pair)).prepare(tmp_path / "data")
+    assert "prepared before" not in caplog.text
+    for _ in range(3):
+        ParallelText(train_files=str(pair), validation_files=str(pair)).prepare(tmp_path / "data")
+    assert caplog.text.count(f"ParallelText: using the data that was prepared before in '{folder}'") == 1

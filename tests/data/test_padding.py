@@ -111,6 +111,11 @@ def test_each_field_has_its_own_limit(max_length):
     assert features["inputs"].shape[1] == 3 and targets.shape[1] == limits.get("targets", 5)
 
 
+def test_a_dict_of_one_target():
+    features, targets, weights = collate([{"targets": {"topic": np.array(2)}}], {"targets": {"topic": Label(3)}})
+    assert (features, targets["topic"].tolist(), weights["topic"].tolist()) == ({}, [2], [1])
+
+
 def test_several_labels():
     rows = [{"inputs": np.array([5]), "targets": np.array([0, 1, 1])}, None]
     _, targets, weight = collate(rows, {"inputs": Text(9), "targets": MultiLabel(3)})

@@ -85,6 +85,21 @@ def test_too_long_ones_are_dropped_in_training_and_cut_in_evaluation():
         Plan(values, rows=2, max_length=2)
 
 
+def test_each_field_may_have_its_own_limit():
+    values = {"inputs": np.array([3, 9, 4, 5]), "targets": np.array([3, 9, 7, 5])}
+    training = Plan(values, rows=2, max_length={"inputs": 8, "targets": 6})
+    assert training.dropped == 2 and sorted(np.concatenate([b.indices for b in training.epoch(0)])) == [0, 3]
+    assert training.summary() == "2 of 4 examples are longer than 8 tokens of inputs or 6 of targets and are left out"
+    evaluation = Plan(values, rows=4, max_length={"targets": 6}, shuffle=False, shapes=1)
+    assert evaluation.cut == 2 and evaluation.batch(0).shape == {"inputs": 9, "targets": 6}
+    both = Plan(values, tokens=8, max_length={"targets": 6})
+    assert both.dropped == 2 and both.limit == "8 tokens of inputs or 6 of targets"
+    buckets = Plan(values, tokens=64, max_length={"inputs": 8, "targets": 6}, bucket_step=1.1)
+    assert buckets.dropped == 2
+    with pytest.raises(DataError, match="all 4 examples are longer than 2 tokens of inputs; the shortest has 3"):
+        Plan(values, rows=2, max_length={"inputs": 2})
+
+
 def test_rows_without_lengths():
     plan = Plan({}, count=10, rows=4)
     assert len(plan) == 3 and sum((batch.indices >= 0).sum() for batch in plan.epoch(0)) == 10

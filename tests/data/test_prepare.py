@@ -19,13 +19,15 @@ import pytest
 from kt2t.data.content_hash import content_hash
 from kt2t.data.language.running_text import PromptLength
 from kt2t.data.location import exclusive, folder_for
-from kt2t.data.prepare import choose_held_out, kept_examples, prepare_folder
+from kt2t.data.prepare import FIRST_CHUNK, _Chunks, choose_held_out, kept_examples, prepare_folder
 from kt2t.data.prepared import Prepared
+from kt2t.data.problem import Problem
 from kt2t.data.records import RecordWriter
 from kt2t.data.translation.parallel_text import ParallelText
 from kt2t.data.vocabularies.characters import Characters
 from kt2t.data.vocabularies.words import Words
 from kt2t.errors import DataError, ResourceError
+from kt2t.features import Audio, Label, Tags, Text
 from kt2t.registry import register
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -290,3 +292,122 @@ def test_what_tells_of_the_machine_is_not_of_the_data(tmp_path, error):
     with pytest.raises(type(error)) as raised:
         list(kept_examples(clumsy, "train", None))
     assert raised.value is error
+
+
+@register
+class Recordings(Problem):
+    """Names of recordings, each far larger once it is read."""
+
+    def __init__(self, samples: int = 10_000, count: int = 400) -> None:
+        super().__init__()
+        self.samples, self.count, self.asked = samples, count, []
+
+    def examples(self, split):
+        return ({"inputs": f"{number:05d}.wav", "targets": number % 2} for number in range(self.count))
+
+    def encode_all(self, examples):
+        self.asked.append(len(examples))
+        return super().encode_all(examples)
+
+    def encode(self, example):
+        number = int(example["inputs"][:5])
+        return {"inputs": np.full(self.samples, number / 500, np.float32), "targets": np.array(example["targets"])}
+
+    def features(self):
+        return {"inputs": Audio(rate=8000), "targets": Label(2)}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_chunks_are_bounded_by_the_bytes_of_what_is_encoded(tmp_path, monkeypatch, workers):
+    monkeypatch.setattr("kt2t.data.prepare.CHUNK_BYTES", 200_000)
+    made = Recordings()
+    folder = prepare_folder(made, tmp_path / "data", workers=workers)
+    assert max(made.asked) == FIRST_CHUNK
+    assert made.asked.count(4) > 2 * made.count // 4 - 20, "4 recordings of 40,004 bytes, in both splits"
+    monkeypatch.setattr("kt2t.data.prepare.CHUNK_BYTES", 2**22)
+    other = Recordings()
+    assert digests(prepare_folder(other, tmp_path / "other", workers=workers)) == digests(folder)
+    assert max(other.asked) > 50
+
+
+def test_short_texts_are_encoded_many_at_a_time():
+    chunks = _Chunks(({"inputs": "a b c", "targets": str(number)} for number in range(10_000)), learns=True)
+    found = []
+    for first, chunk in chunks:
+        assert first == sum(found)
+        found.append(len(chunk))
+        chunks.learn([{"inputs": np.zeros(5, np.int32)}] * len(chunk))
+    assert found[0] == FIRST_CHUNK and found[1:5] == [2048] * 4 and sum(found) == 10_000
+
+
+@register
+class Tagged(Problem):
+    """Words with tags and a topic."""
+
+    def examples(self, split):
+        for number in range(50):
+            yield {"inputs": [2 + (number + place) % 6 for place in range(1 + number % 4)], "topic": number % 3}
+
+    def encode(self, example):
+        words = np.array(example["inputs"])
+        return {"inputs": words, "targets": {"tags": 1 + words % 2, "topic": np.array(example["topic"])}}
+
+    def features(self):
+        return {"inputs": Text(8), "targets": {"tags": Tags(2), "topic": Label(3)}}
+
+
+def test_a_dict_of_targets_is_stored_field_by_field(tmp_path):
+    made = Tagged()
+    made.prepare(tmp_path / "data")
+    assert sorted(made.prepared.manifest["fields"]) == ["inputs", "targets.tags", "targets.topic"]
+    records = made.prepared.records("train")
+    assert sorted(records.lengths) == ["inputs", "targets.tags"]
+    raw = list(kept_examples(made, "train", None))
+    for record, example in zip(records.read(range(len(raw))), raw, strict=True):
+        assert record["targets.tags"].tolist() == [1 + word % 2 for word in example["inputs"]]
+        assert int(record["targets.topic"]) == example["topic"]
+
+
+def test_a_dict_of_targets_through_batches_packed_or_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("KT2T_DATA", str(tmp_path / "data"))
+    made = Tagged()
+    for features, targets, weights in made.batches("validation", tokens=32):
+        real = features["inputs_segments"] > 0
+        assert (targets["tags"] == np.where(real, 1 + features["inputs"] % 2, 0)).all()
+        assert (weights["tags"] == real).all() and (weights["topic"] == real.any(1)).all()
+    with pytest.raises(ValueError, match=r"targets\.topic is Label.*Leave pack out"):
+        made.batches("train", tokens=32, pack=8)
+    only_tags = type("OnlyTags", (Tagged,), {})
+    monkeypatch.setattr(only_tags, "features", lambda self: {"inputs": Text(8), "targets": {"tags": Tags(2)}})
+    plain = Tagged.encode
+    monkeypatch.setattr(
+        only_tags, "encode", lambda self, one: {**plain(self, one), "targets": {"tags": plain(self, one)["targets"]["tags"]}}
+    )
+    batches = only_tags().batches("train", tokens=32, pack=8)
+    assert batches.plan.fields == ("inputs",)
+    total = 0
+    for step in range(len(batches)):
+        features, targets, weights = batches.batch(step)
+        real = features["inputs_segments"] > 0
+        assert (targets["tags"] == np.where(real, 1 + features["inputs"] % 2, 0)).all()
+        assert (weights["tags"] == real).all()
+        total += int(real.sum())
+    assert total == sum(1 + number % 4 for number in range(50)) and features["inputs_segments"].max() > 1
+
+
+def test_bytes_of_raw_examples_are_held_out_by_their_content(tmp_path):
+    class Encoded(Recordings):
+        def splits(self):
+            return ("train",)
+
+        def examples(self, split):
+            return ({**example, "inputs": example["inputs"].encode()} for example in super().examples(split))
+
+    monkey = Encoded(samples=4)
+    monkey.use(prepare_folder(monkey, tmp_path / "data"))
+    held_out = monkey.prepared.manifest["held_out"]
+    assert held_out["buffers"] is True and held_out["records"] == 4
+    hashes = sorted(content_hash(example)[0] for example in monkey.examples("train"))
+    assert held_out["limit"] == hashes[3]
+    kept = [content_hash(example)[0] for example in kept_examples(monkey, "validation", held_out)]
+    assert sorted(kept) == hashes[:4]

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from kt2t.data.language.text_files import TextFiles
 from kt2t.data.prepared import Prepared, seal
 from kt2t.data.translation.parallel_text import ParallelText
 from kt2t.data.vocabularies.characters import Characters
@@ -114,3 +115,17 @@ def test_a_changed_vocabulary_file_is_named(made):
     path.write_text("abc")
     with pytest.raises(DataError, match="characters.txt' is damaged"):
         made[0].use(made[1])
+
+
+def test_a_folder_from_before_a_field_was_renamed(tmp_path):
+    (tmp_path / "text.txt").write_text("some words\n" * 200)
+    problem = TextFiles(path=str(tmp_path / "text.txt"), length=16)
+    folder = problem.prepare(tmp_path / "data")
+    wanted = problem.prepared.records("validation").read([0, 1, 2])
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["fields"] = {"given": manifest["fields"]["prompt_length"], "targets": manifest["fields"]["targets"]}
+    del manifest["seal"]
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "seal": seal(manifest)}))
+    found = Prepared(folder).records("validation").read([0, 1, 2])
+    assert int(found[1]["prompt_length"]) == 8
+    assert all(one[field].tolist() == other[field].tolist() for one, other in zip(found, wanted, strict=True) for field in one)

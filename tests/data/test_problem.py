@@ -10,7 +10,7 @@ import pytest
 from kt2t.data.problem import Problem
 from kt2t.errors import DataError
 from kt2t.features import END, Label, Tags, Text
-from kt2t.registry import register
+from kt2t.registry import build, describe, register
 
 
 @register
@@ -102,6 +102,35 @@ def test_too_long_ones_are_said(caplog):
     with pytest.raises(DataError, match="all 40 examples are longer than 1 tokens"):
         Parity().batches("train", rows=8, max_length=1)
     assert Parity(max_length=5).sample(40)["inputs"].shape[1] == 5
+
+
+def test_each_field_may_have_its_own_limit(caplog):
+    caplog.set_level(logging.WARNING, "kt2t")
+    problem = Parity(max_length={"inputs": 5})
+    assert problem.batches("train", rows=8).plan.dropped == Parity(max_length=5).batches("train", rows=8).plan.dropped > 0
+    assert "are longer than 5 tokens and are left out" in caplog.text
+    assert problem.sample(40)["inputs"].shape[1] == 5
+    with pytest.raises(ValueError, match=r"problem\.max_length: 'input' is not a field with a length. Did you mean 'inputs'"):
+        Parity(max_length={"input": 5}).batches("train")
+    with pytest.raises(ValueError, match=r"problem\.max_length: 'targets' .* Label\(num_classes=2\) has no length"):
+        Parity().batches("train", max_length={"targets": 5})
+    with pytest.raises(ValueError, match=r"max_length\.inputs: 0 is not positive"):
+        Parity(max_length={"inputs": 0})
+    node = {"type": "ParallelText", "train_files": "x.tsv", "max_length": {"inputs": 9, "targets": 7}}
+    assert describe(build(node, "problem")) == node
+
+
+def test_tags_are_limited_with_their_inputs():
+    batches = Doubled(max_length={"targets": 5}).batches("validation", rows=8)
+    for features, targets, _ in batches:
+        assert targets.shape == features["inputs"].shape and targets.shape[1] <= 5
+
+
+def test_unknown_options_and_splits_of_batches():
+    with pytest.raises(TypeError, match="token"):
+        Parity().batches("train", token=100)
+    with pytest.raises(DataError, match="'test' is not a split of .* There are: train, validation"):
+        Parity().batches("test")
 
 
 def test_loss_metrics_and_a_missing_split():

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kt2t.data import records as module
-from kt2t.data.records import Records, RecordWriter, layout_of, pack, unpack
+from kt2t.data.records import Records, RecordWriter, layout_of, nested, pack, unpack
 from kt2t.errors import DataError
-from kt2t.features import Audio, Image, Label, Text
+from kt2t.features import Audio, Encoded, Image, Label, Tags, Text
 
 FEATURES = {"inputs": Text(100), "targets": Text(100)}
 LAYOUT = layout_of(FEATURES)
@@ -137,3 +137,28 @@ def test_damaged_lengths_are_named(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match="train.lengths.npz"):
         Records(tmp_path, note, LAYOUT)
+
+
+def test_bytes_of_files_and_dicts_of_targets(tmp_path):
+    features = {"inputs": Encoded(), "targets": {"topic": Label(4), "tags": Tags(2)}}
+    layout = layout_of(features)
+    assert list(layout) == ["inputs", "targets.tags", "targets.topic"]
+    contents = [b"\x89PNG", b"", b"12345"]
+    writer = RecordWriter(tmp_path, "train", layout)
+    arrays = {
+        "inputs": [np.frombuffer(one, np.uint8) for one in contents],
+        "targets.tags": [np.arange(n, dtype=np.int32) for n in (1, 0, 2)],
+        "targets.topic": [np.array(n, np.int32) for n in (3, 1, 2)],
+    }
+    writer.write(arrays, {"inputs": [100, 0, 70]})
+    records = Records(tmp_path, writer.close(), layout)
+    assert {field: values.tolist() for field, values in records.lengths.items()} == {
+        "inputs": [100, 0, 70],
+        "targets.tags": [1, 0, 2],
+    }
+    found = records.read([2, 0, 1])
+    assert [one["inputs"].tobytes() for one in found] == [contents[2], contents[0], contents[1]]
+    assert nested(found[0], features)["targets"]["tags"].tolist() == [0, 1]
+    assert nested(found[0], features)["targets"]["topic"] == 2 and set(nested(found[0], features)) == {"inputs", "targets"}
+    assert nested(found[0], {"inputs": Encoded()}) is found[0]
+    assert records.mean_bytes > 0

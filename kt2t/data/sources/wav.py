@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
-import logging
 import math
 import struct
 from dataclasses import dataclass
@@ -21,7 +21,6 @@ LONGEST = 3600.0  # seconds
 HALF_WIDTH = 16  # zero crossings of the resampling filter on each side
 _UNKNOWN_SIZE = (0, 0xFFFFFFFF)  # what programs write into a header before they know the length
 
-logger = logging.getLogger("kt2t")
 
 
 @dataclass(frozen=True)
@@ -142,6 +141,8 @@ def _samples(data: bytes, facts: SoundFacts, where: str) -> np.ndarray:
         raise DataError(f"'{where}' ends after {len(read):,} of the {facts.frames:,} samples that its header promises.")
     if not np.isfinite(read).all():
         raise DataError(f"'{where}' holds numbers that are not finite.")
+    if facts.format == "FLAC" and not _has_its_md5(data):
+        raise DataError(f"'{where}' is a damaged flac file: its samples do not have the checksum that it holds.")
     return read[:, 0] if facts.channels == 1 else read.mean(axis=1, dtype=np.float32)
 
 
@@ -172,6 +173,21 @@ def _wav_damage(data: bytes) -> str | None:
             )
         place += 8 + length + length % 2
     return "it has no samples: there is no part 'data'"
+
+
+def _has_its_md5(data: bytes) -> bool:
+    """Whether the samples of a flac file have the MD5 that stands in its header; libsndfile does not compare them."""
+    wanted = data[26:42]
+    if data[:4] != b"fLaC" or not any(wanted):  # zeros where the encoder did not compute it
+        return True
+    soundfile = _soundfile()
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        bits = {"PCM_S8": 8, "PCM_16": 16, "PCM_24": 24}.get(file.subtype)
+        samples = file.read(dtype="int32", always_2d=True)
+    if bits is None:
+        return True
+    whole = np.ascontiguousarray(samples >> (32 - bits)).astype("<i4").view(np.uint8).reshape(-1, 4)
+    return hashlib.md5(np.ascontiguousarray(whole[:, : bits // 8]).tobytes(), usedforsecurity=False).digest() == wanted
 
 
 def _reason(error: Any) -> str:

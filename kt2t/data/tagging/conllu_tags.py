@@ -15,7 +15,7 @@ from kt2t.data.sources.conllu import COLUMNS, Sentence, sentences
 from kt2t.data.vocabularies.classes import Classes
 from kt2t.data.vocabularies.shaped_words import ShapedWords
 from kt2t.errors import DataError
-from kt2t.features import Feature, Tags, Text
+from kt2t.features import Tags, Text
 from kt2t.options import below_one
 from kt2t.registry import build, register
 
@@ -108,18 +108,20 @@ class ConlluTags(Problem):
         return {"inputs": self._words, "targets": self._tags}
 
     def train_vocabularies(self, examples: Iterable[Example]) -> None:
-        tags: set[str] = set()
+        names: dict[Classes, set[str]] = {}
 
         def words() -> Iterator[str]:
             for example in examples:
-                tags.update(self._tags_of(example))
+                for classes, found in self._classes_of(example).items():
+                    names.setdefault(classes, set()).update(found)
                 yield example["inputs"]
 
         if self._words.trained:
             deque(words(), maxlen=0)
         else:
             self._words.train(words())
-        self._tags.train(tags)
+        for classes, found in names.items():
+            classes.train(found)
 
     def examples(self, split: str) -> Iterator[Example]:
         skipped = 0
@@ -138,40 +140,41 @@ class ConlluTags(Problem):
         return {"inputs": words, "targets": sentence.column(self.column)}
 
     def reject(self, example: Mapping[str, Any]) -> str | None:
-        known = self._tags
-        if known.trained and any(tag not in known.names for tag in self._tags_of(example)):
-            return "a tag that training does not have"
+        for classes, names in self._classes_of(example).items():
+            if classes.trained and not classes.has_all(names):
+                return "a class that training does not have"
         return super().reject(example)
 
-    def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def encode(self, example: Mapping[str, Any]) -> dict[str, Any]:
         encoded = {"inputs": np.array(self._words.encode(example["inputs"]), np.int32)}
         if "targets" in example:
             encoded["targets"] = self._tags.tag_ids(example["targets"])
         return encoded
 
-    def features(self) -> dict[str, Feature]:
-        if not (self._words.trained and self._tags.trained) and not self.find_prepared():
+    def features(self) -> dict[str, Any]:
+        if not all(one.trained for one in self.vocabularies().values()) and not self.find_prepared():
             raise DataError(
                 f"{type(self).__name__}: its vocabularies are not trained yet. "
                 "Call its prepare() first, or run: kt2t prepare RECIPE."
             )
         return self._features_with(self._words.size, self._tags.size)
 
-    def expected_features(self) -> dict[str, Feature]:
+    def expected_features(self) -> dict[str, Any]:
         return self._features_with(self._words.expected_size, self._tags.size if self._tags.trained else 17)
 
-    def transform(self, split: str, example: dict[str, np.ndarray], draw: Any) -> dict[str, np.ndarray]:
+    def transform(self, split: str, example: dict[str, Any], draw: Any) -> dict[str, Any]:
         if draw is None or not self.word_dropout:
             return example
         ids = example["inputs"]
         hidden = draw.generator().random(len(ids)) < self.word_dropout
         return {**example, "inputs": np.where(hidden, self._words.looks_of_ids[ids], ids)}
 
-    def _features_with(self, words: int, tags: int) -> dict[str, Feature]:
+    def _features_with(self, words: int, tags: int) -> dict[str, Any]:
         return {"inputs": Text(words), "targets": Tags(tags)}
 
-    def _tags_of(self, example: Mapping[str, Any]) -> list[str]:
-        return list(example.get("targets", ()))
+    def _classes_of(self, example: Mapping[str, Any]) -> dict[Classes, list[str]]:
+        """The names of classes in an example, by what they are classes of."""
+        return {self._tags: example["targets"]} if "targets" in example else {}
 
     def _unknown(self, sentence: Sentence) -> DataError | None:
         """The error for the first word without a tag, or with one that training does not have."""

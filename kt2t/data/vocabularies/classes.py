@@ -74,6 +74,10 @@ class Classes(Vocabulary):
             raise DataError(f"{name!r} is none of the classes of the training data. {known}")
         return self._numbers[name]
 
+    def has_all(self, names: Iterable[str]) -> bool:
+        """Whether every one of these names is a class."""
+        return all(name in self._numbers for name in names)
+
     def tag_ids(self, names: Sequence[str]) -> np.ndarray:
         """The ids of Tags with these names.
 

@@ -105,7 +105,7 @@ def test_the_check_takes_what_lies_behind_a_jpeg():
     check_picture(encoded(PIXELS, "JPEG") + b"\0 more of the camera")
 
 
-def test_the_check_names_the_file(test_data):
+def test_the_check_names_the_file():
     data = bytearray(encoded(PIXELS))
     data[-20] ^= 1
     with pytest.raises(DataError, match="'a.png' is a damaged PNG: the checksum of the chunk at byte"):

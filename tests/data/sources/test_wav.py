@@ -55,6 +55,17 @@ def test_a_flac_cut_short_is_refused(cut):
         decode_recording(Contents.at("a.flac", data[:-cut]), 8000)
 
 
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+def test_flipped_bits_of_a_flac_are_seen(subtype):
+    data = bytearray(written(format="FLAC", subtype=subtype))
+    decode_recording(bytes(data), 8000)
+    for place in range(len(data) - 1200, len(data), 97):
+        data[place] ^= 16
+        with pytest.raises(DataError, match="'a.flac' "):
+            decode_recording(Contents.at("a.flac", bytes(data)), 8000)
+        data[place] ^= 16
+
+
 @pytest.mark.parametrize(
     "data, told",
     [
