@@ -91,7 +91,7 @@ def test_a_wrong_run_is_told_before_anything_is_read(tmp_path):
     """Nothing is ever written to the pipe, and it stays open."""
     command = [sys.executable, "-m", "kt2t", "predict", str(tmp_path / "none")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
-        assert running.wait(120) == 4
+        assert running.wait(600) == 4
         assert b"none" in running.stderr.read()
 
 
@@ -107,7 +107,7 @@ def test_a_person_is_answered_line_by_line(tiny_run):
             shown = until(screen, b"> ")
             assert re.search(answered, shown, re.S), shown
         os.write(screen, b"\x04")
-        assert running.wait(60) == 0
+        assert running.wait(600) == 0
     os.close(screen)
 
 

@@ -43,7 +43,7 @@ class Tagged(Texts):
 
 def assembly(problem, model):
     model.compile(keras.optimizers.SGD(0.01), loss=problem.loss(), metrics=problem.metrics())
-    recipe = SimpleNamespace(train=SimpleNamespace(unpacked={"rows": 8}))
+    recipe = SimpleNamespace(train=SimpleNamespace(unpacked={"rows": 8}, shapes={}))
     return SimpleNamespace(problem=problem, model=model, search=Greedy(extra_length=2), recipe=recipe)
 
 
