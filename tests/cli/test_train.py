@@ -39,8 +39,8 @@ def test_overrides_name_the_run_and_json_is_pure(tiny, capsys):
     assert folder.name.startswith("tiny-") and len(folder.name) == len("tiny-") + 6
 
 
-def test_xla_for_mirrored_replicas_on_processors_is_status_2(tiny, capsys):
-    assert run(["train", str(tiny), "train.strategy=mirrored", "train.jit_compile=true", "--run-dir", "r"]) == 2
+def test_xla_for_mirrored_replicas_on_processors_is_status_2(tiny_transformer, capsys):
+    assert run(["train", str(tiny_transformer), "train.strategy=mirrored", "train.jit_compile=true", "--run-dir", "r"]) == 2
     told = capsys.readouterr().err
     assert "train.jit_compile: XLA cannot compile a step for 2 replicas on processors. Leave it out" in told
     assert not Path("r").exists()

@@ -235,8 +235,9 @@ def test_a_changed_report_and_more_steps_are_kept_with_the_run(tiny, tmp_path):
     assert kept.nodes["train"]["dtype"] == "float32"
 
 
-@pytest.mark.parametrize("override", ["problem.max_length=0", "model.hidden_dim=0"])
-def test_what_is_refused_before_anything_was_said_leaves_no_folder(tiny, tmp_path, override):
+@pytest.mark.parametrize("override", ["problem.max_length=0", "model.num_heads=3"])
+def test_what_is_refused_before_anything_was_said_leaves_no_folder(tiny_transformer, tmp_path, override):
+    """With the toy model something is said: which file it is in."""
     with pytest.raises(ValueError, match=override.partition("=")[0].partition(".")[2]):
-        train(load(str(tiny), [override]), tmp_path / "refused")
+        train(load(str(tiny_transformer), [override]), tmp_path / "refused")
     assert not (tmp_path / "refused").exists()
