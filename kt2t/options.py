@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import functools
 import inspect
+import textwrap
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -18,14 +21,37 @@ _PLAIN = (int, float, str, bool, type(None), ...)
 def options(cls: type) -> dict[str, inspect.Parameter]:
     """The constructor's options by name, those that it hands on to its base classes included.
 
-    Keras's own `name`, `dtype` and `trainable` are left out.
+    Keras's own `name`, `dtype` and `trainable` are left out, and options of a base for which the constructor passes a
+    value of its own (`super().__init__(num_layers=1, **common)`).
     """
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     found: dict[str, inspect.Parameter] = {}
+    fixed: set[str] = set()
+    count = 0
     for constructor in constructors(cls):
         parameters = list(inspect.signature(constructor).parameters.values())[1:]
-        found.update({p.name: p for p in parameters if p.kind not in variadic and p.name not in found})
+        fixed.update(parameter.name for parameter in parameters[:count])
+        own = [p for p in parameters if p.kind not in variadic and p.name not in {*found, *fixed}]
+        found.update({parameter.name: parameter for parameter in own})
+        count, passed = _passed_on(constructor)
+        fixed.update(passed)
     return found
+
+
+@functools.cache
+def _passed_on(constructor: Callable[..., None]) -> tuple[int, frozenset[str]]:
+    """How many values by position, and which by name, a constructor gives to its base's beside its further keywords."""
+    if not hands_on(constructor):
+        return 0, frozenset()
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(constructor)))
+    except (OSError, TypeError, SyntaxError):  # no source, as of code that was typed in
+        return 0, frozenset()
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
+            plain = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
+            return len(plain), frozenset(keyword.arg for keyword in call.keywords if keyword.arg)
+    return 0, frozenset()
 
 
 def constructors(cls: type) -> list[Callable[..., None]]:

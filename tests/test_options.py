@@ -79,3 +79,18 @@ def test_a_probability_of_dropping_is_below_one():
     for value in (-0.1, 1, 1.5, float("nan")):
         with pytest.raises(ValueError, match=f"^dropout: {value} is not a probability below 1"):
             below_one("dropout", value)
+
+
+class Base:
+    def __init__(self, first: int = 1, second: int = 2, third: int = 3, fourth: int = 4):
+        pass
+
+
+class Fixing(Base):
+    def __init__(self, own: int = 0, fourth: int = 9, **common):
+        super().__init__(own, second=5, fourth=fourth, **common)
+
+
+def test_an_option_for_which_a_subclass_passes_its_own_value_is_none_of_its_options():
+    assert list(options(Fixing)) == ["own", "fourth", "third"]
+    assert options(Fixing)["fourth"].default == 9

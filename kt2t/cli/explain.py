@@ -19,9 +19,9 @@ from kt2t.recipe import Place, Recipe
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
     """Show RECIPE with the source of each value, the parameters of each part, and what memory and time it will take."""
-    from kt2t.recipe_file import load
+    from kt2t.run.folder import recipe_and_run
 
-    loaded = load(recipe, overrides)
+    loaded, _ = recipe_and_run(recipe, overrides)
     loaded.check()
     from kt2t.run.estimate import estimate  # not before: it takes numpy, and a wrong key is to be told of at once
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kt2t.errors import RecipeError
+from kt2t.errors import RecipeError, listed
 from kt2t.options import nearest
 from kt2t.tensor2tensor.hparams import ADAFACTOR, ADAM, ATTENTIONS, NORM_TYPES, NORMS, POSITIONS, PRECISIONS, norms
 from kt2t.tensor2tensor.learning_rates import READ as RATES
@@ -15,6 +15,7 @@ from kt2t.tensor2tensor.learning_rates import schedule
 
 Hparams = Mapping[str, Any]
 
+LONGEST_PHRASE = 200  # characters told of one option
 REQUIRED = ("hidden_size", "filter_size", "num_heads", "num_hidden_layers")
 # Taken over by `hparams`.
 READ = RATES | {
@@ -115,7 +116,7 @@ def read(file: str | Path) -> dict[str, Any]:
     """The hparams that Tensor2Tensor wrote beside its checkpoints, checked.
 
     Raises:
-        RecipeError: The file cannot be read, or options in it have no counterpart here: all of them are named, with what
+        RecipeError: The file cannot be read, or options in it have no counterpart here: the first of them are named, with what
             would be needed.
     """
     try:
@@ -128,11 +129,15 @@ def read(file: str | Path) -> dict[str, Any]:
         raise RecipeError("holds no options by name, so it is no hparams.json.", file=str(file))
     if wrong := faults(found):
         raise RecipeError(
-            f"{len(wrong)} of the options cannot be imported: {'; '.join(wrong)}. "
+            f"{len(wrong)} of the options cannot be imported: {listed(_shortened(one) for one in wrong)}. "
             "What is for training alone may be set to its neutral value in a copy of the file.",
             file=str(file),
         )
     return found
+
+
+def _shortened(phrase: str) -> str:
+    return phrase if len(phrase) <= LONGEST_PHRASE else f"{phrase[:LONGEST_PHRASE]}…"
 
 
 def faults(hparams: Hparams) -> list[str]:
