@@ -40,7 +40,7 @@ ROOMS = (
 )
 
 
-__all__ = sorted([*TABLE, *ROOMS])  # noqa: PLE0605
+__all__ = sorted([*TABLE, *ROOMS])
 
 
 def __getattr__(name: str) -> Any:

@@ -19,8 +19,8 @@ from kt2t.cli.quiet import import_keras
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, verify: bool, as_json: bool) -> None:
     """Turn the raw data of RECIPE into records. Done once; `train` does it when needed."""
-    from kt2t.run.folder import recipe_and_run
     from kt2t.run.assemble import problem_of
+    from kt2t.run.folder import recipe_and_run
 
     loaded, _ = recipe_and_run(recipe, overrides)
     loaded.check()

@@ -31,8 +31,8 @@ def command(recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_
     RECIPE a run folder continues that run, also where it or its data (problem.path=DIR) has been moved.
     """
     from kt2t.cli.evaluate import show
-    from kt2t.run.folder import recipe_and_run
     from kt2t.run.evaluate import read
+    from kt2t.run.folder import recipe_and_run
     from kt2t.run.train import train
 
     loaded, run = recipe_and_run(recipe, overrides)

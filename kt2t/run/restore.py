@@ -17,8 +17,10 @@ from kt2t.recipe_file import COMMAND
 from kt2t.run import assemble as assembling
 from kt2t.run.average import averaged, listed
 from kt2t.run.folder import RunFolder, is_location
+from kt2t.signatures import static_options
 
 logger = logging.getLogger("kt2t")
+BEAMS = 4  # where only the number of hypotheses is asked for
 
 
 @dataclass
@@ -148,8 +150,8 @@ def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
         key, equals, text = override.partition("=")
         if not equals or key != "report.decode" and not key.startswith("report.decode."):
             raise RecipeError(
-                f"{override!r}: only report.decode=… and report.decode.KEY=…, problem.path and problem.…_files can be changed for a "
-                "trained run."
+                f"{override!r}: only report.decode=… and report.decode.KEY=…, problem.path and problem.…_files can be changed "
+                "for a trained run."
             )
         option = key.removeprefix("report.decode").lstrip(".")
         if text == "~":
@@ -164,11 +166,26 @@ def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
             decode[option] = value
         if not isinstance(decode, dict):
             break
+    decode = _with_beams(decode)
     try:
         check_node(decode, "decode", "report.decode")
     except RecipeError as error:
-        raise type(error)(error.message, path=error.path, file=COMMAND if overrides else None) from None
+        hint = " Several hypotheses come of beam search: add report.decode.type=Beam." if "'n_best'" in error.message else ""
+        raise type(error)(error.message + hint, path=error.path, file=COMMAND if overrides else None) from None
     recipe.nodes["report"] = {**recipe.nodes["report"], "decode": decode}
+
+
+def _with_beams(decode: Any) -> Any:
+    """A search with beam search in the place of `Greedy`, where an option was given that only beam search has."""
+    if not isinstance(decode, dict) or decode.get("type") != "Greedy":
+        return decode
+    asked = set(decode) & set(static_options("Beam", "decode") or ()) - set(static_options("Greedy", "decode") or ())
+    if not asked:
+        return decode
+    logger.info("%s: beam search, in place of Greedy", ", ".join(f"report.decode.{name}" for name in sorted(asked)))
+    count = decode.get("n_best")
+    beams = {"beams": max(BEAMS, count)} if isinstance(count, int) and "beams" not in decode else {}
+    return {**decode, "type": "Beam", **beams}
 
 
 def _without(decode: dict[str, Any], option: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-
 REPEATED_WITHIN = 10.0  # seconds: schedulers and impatient fingers send the same signal several times
 ENDS_AT_ONCE = 3  # the how manieth signal ends the process without saving
 
@@ -40,7 +39,8 @@ class Repeats:
             return False
         if self._times[-1] - self._times[0] > REPEATED_WITHIN:
             if len(self._times) >= ENDS_AT_ONCE:
-                _tell(f"kt2t: ended at once by {signal.Signals(number).name}; what was trained since the last checkpoint is lost.")
+                name = signal.Signals(number).name
+                _tell(f"kt2t: ended at once by {name}; what was trained since the last checkpoint is lost.")
                 os._exit(128 + number)
             _tell("kt2t: saving already; one more signal ends this at once, without saving.")
         return True

@@ -71,6 +71,18 @@ def test_where_the_data_lies_can_be_changed():
             override(recipe, [wrong])
 
 
+def test_an_option_of_beam_search_implies_it():
+    recipe = Recipe({}, {}, {}, report={"decode": {"type": "Greedy", "extra_length": 7}})
+    override(recipe, ["report.decode.n_best=6"])
+    assert recipe.nodes["report"]["decode"] == {"type": "Beam", "extra_length": 7, "n_best": 6, "beams": 6}
+    recipe = Recipe({}, {}, {}, report={})
+    override(recipe, ["report.decode.n_best=2"])
+    assert recipe.nodes["report"]["decode"] == {"type": "Beam", "n_best": 2, "beams": 4}
+    recipe = Recipe({}, {}, {}, report={"decode": {"type": "Sample"}})
+    with pytest.raises(RecipeError, match="Sample has no option 'n_best'.* report.decode.type=Beam"):
+        override(recipe, ["report.decode.n_best=2"])
+
+
 def _searched(*overrides):
     recipe = Recipe({}, {}, {}, report={"decode": {"type": "Beam", "beams": 4, "length_penalty": 0.6}})
     _override_search(recipe, overrides)
