@@ -33,11 +33,13 @@ def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, veri
     splits: dict[str, Any] = manifest["splits"]
     counts = {split: content["records"] for split, content in splits.items()}
     sizes = {field: vocabulary.size for field, vocabulary in problem.vocabularies().items()}
-    found = {"folder": str(folder), "examples": counts, "vocabulary_sizes": sizes}
+    files = {str(file): file.stat().st_size for file in problem.source_files()}
+    found = {"folder": str(folder), "examples": counts, "vocabulary_sizes": sizes, "files": files}
     result(found, as_json, _show)
 
 
 def _show(found: dict[str, Any]) -> None:
     table([{"split": split, "examples": count} for split, count in found["examples"].items()])
     table([{"field": field, "vocabulary": size} for field, size in found["vocabulary_sizes"].items()])
+    table([{"file": file, "bytes": size} for file, size in found["files"].items()])
     click.echo(found["folder"])
