@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import functools
 import inspect
+import textwrap
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -18,20 +21,40 @@ _PLAIN = (int, float, str, bool, type(None), ...)
 def options(cls: type) -> dict[str, inspect.Parameter]:
     """Returns the options of a class by name, including those that its constructor passes on to its base classes.
 
-    Keras's own `name`, `dtype` and `trainable` are left out, and so is what a class names in `fills_in`: options of further
-    bases that its constructor supplies itself.
+    Left out are Keras's own `name`, `dtype` and `trainable`, and options of a base for which a constructor supplies a value
+    itself: those that it names in the call (`super().__init__(num_layers=1, **common)`), and those that its class lists
+    in `fills_in`.
     """
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     found: dict[str, inspect.Parameter] = {}
     filled: set[str] = set()
+    count = 0
     for base in _constructing(cls):
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        filled.update(parameter.name for parameter in parameters[:count])
         # What a class of keras passes on to its base and needs there, it supplies itself, such as a convolution its rank.
         supplied = base is not cls and base.__module__.partition(".")[0] == "keras"
         own = {p.name: p for p in parameters if not (supplied and p.default is p.empty) and p.kind not in variadic}
         found.update({name: p for name, p in own.items() if name not in {*found, *filled}})
-        filled.update(base.__dict__.get("fills_in", ()))
+        count, passed = _passed_on(base.__init__)  # type: ignore[misc]
+        filled.update(passed, base.__dict__.get("fills_in", ()))
     return found
+
+
+@functools.cache
+def _passed_on(constructor: Callable[..., None]) -> tuple[int, frozenset[str]]:
+    """How many values by position, and which by name, a constructor gives to its base's beside its further keywords."""
+    if not hands_on(constructor):
+        return 0, frozenset()
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(constructor)))
+    except (OSError, TypeError, SyntaxError):  # no source, as of code that was typed in
+        return 0, frozenset()
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
+            plain = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
+            return len(plain), frozenset(keyword.arg for keyword in call.keywords if keyword.arg)
+    return 0, frozenset()
 
 
 def constructors(cls: type) -> list[Callable[..., None]]:

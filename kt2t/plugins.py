@@ -38,10 +38,19 @@ def changed(kept: Plugins, now: Plugins) -> list[str]:
     for module, note in kept.items():
         here = now.get(module)
         if here is None:
-            warnings.append(f"the module {module!r} of this run cannot be found; it was {note['file']}")
+            warnings.append(
+                f"the module {module!r} of this run is not found; it was {note['file']}. Put it there, beside the run "
+                "folder or into the working folder, or name its folder in PYTHONPATH."
+            )
         elif here["sha256"] != note["sha256"]:
             warnings.append(f"the module {module!r} ({here['file']}) has changed since this run began")
     return warnings
+
+
+def folder_of(module: str, file: Path) -> Path:
+    """The folder from which a module is imported, given the module's file."""
+    below = module.count(".") + (file.name == "__init__.py")
+    return file.parents[min(below, len(file.parents) - 1)]
 
 
 def _file(module: str, folder: Path) -> Path | None:
@@ -56,7 +65,8 @@ def _file(module: str, folder: Path) -> Path | None:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         return None
-    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+    file = Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+    return file if file is not None and file.is_file() else None  # a module that was imported may be gone by now
 
 
 def _types(value: Any) -> Iterator[str]:

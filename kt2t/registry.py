@@ -48,6 +48,9 @@ SLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 # Where a bare `type` of keras is looked up if its option is no slot, for example a layer passed to a layer.
 ANYWHERE = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.losses", "keras.optimizers.schedules")
 
+# Their classes describe themselves.
+LIBRARIES = ("keras", "keras_hub", "keras_nlp")
+
 _ABSTRACT = {"Optimizer", "Loss", "LearningRateSchedule", "Layer", "Initializer", "Regularizer"}
 _claimed: dict[str, type] = {}
 Class = TypeVar("Class", bound=type)
@@ -164,7 +167,7 @@ def describe(thing: Any, full: bool = False) -> Any:
         return {key: describe(value, full) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
         return [describe(value, full) for value in thing]
-    if hasattr(thing, "_kt2t_arguments"):
+    if hasattr(type(thing), "_kt2t_new"):
         return {"type": type_name(type(thing)), **_described_arguments(thing, full)}
     if is_keras(type(thing)) and hasattr(thing, "get_config"):
         return _describe_keras(thing, full)
@@ -177,11 +180,15 @@ def fresh(thing: Any) -> Any:
 
 
 def type_name(cls: type) -> str:
-    """Returns the `type` of a class in a node: its bare name if `lookup` finds the class by it, else the dotted name."""
+    """The text behind `type:` that finds a class again, in another process too.
+
+    A class of kt2t or keras has its bare name, any other the dotted one; a class within a function or class, which has no
+    place in a module, the bare name that it is registered under.
+    """
     bare = cls.__name__
-    if cls.__module__.partition(".")[0] == "kt2t" or _claimed.get(bare) is cls and is_keras(cls):
+    if cls.__module__.partition(".")[0] in ("kt2t", "keras"):
         return bare
-    if cls.__module__.partition(".")[0] == "keras":
+    if "." in cls.__qualname__ and _claimed.get(bare) is cls:
         return bare
     return f"{cls.__module__}.{cls.__qualname__}"
 
@@ -238,6 +245,12 @@ def _bound(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str
 
 
 def _described_arguments(thing: Any, full: bool) -> dict[str, Any]:
+    if not hasattr(thing, "_kt2t_arguments"):
+        kind = type(thing)
+        raise RecipeError(
+            f"{kind.__module__}.{kind.__qualname__} has a constructor of its own and is not registered, so its options are "
+            "not known. Put @kt2t.register above it."
+        )
     arguments = dict(thing._kt2t_arguments)
     if full:
         defaults = {n: p.default for n, p in options(type(thing)).items() if p.default is not p.empty}
@@ -300,7 +313,16 @@ def _imported(name: str) -> type:
     # Otherwise a recipe could call any class of any library, for example subprocess.Popen.
     if not inspect.isclass(found) or not (hasattr(found, "_kt2t_new") or is_keras(found)):
         raise UnknownNameError(f"{name!r} is no class that a recipe may build. Put @kt2t.register above it.")
-    return found
+    return register(found) if _lacks_arguments(found) else found
+
+
+def _lacks_arguments(cls: type) -> bool:
+    """Whether nothing remembers the constructor's arguments: not `register`, and not Keras, which does so for layers only."""
+    if "_kt2t_new" in cls.__dict__ or cls.__module__.partition(".")[0] in ("kt2t", *LIBRARIES):
+        return False
+    if hasattr(cls, "_kt2t_new"):
+        return True
+    return any(base.__name__ == "Model" and base.__module__.startswith("keras.") for base in cls.__mro__)
 
 
 @functools.cache

@@ -138,7 +138,7 @@ def test_an_optimizer_of_keras_is_described_by_what_differs():
     assert describe(build(node, "optimizer")) == node
 
 
-PACKAGES = ["kt2t", *(f"kt2t.{room}" for room in kt2t.ROOMS if room != "errors"), "kt2t.data.vocabularies"]
+PACKAGES = ["kt2t", "kt2t.data.vocabularies", *(f"kt2t.{room}" for room in kt2t.ROOMS if room != "errors")]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

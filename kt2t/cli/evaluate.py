@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--samples", type=click.IntRange(min=0), default=5, show_default=True, help="Number of decoded examples to show.")
 @data_dir_option
 @json_option
-@click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE | problem.path=DIR]...")
 def command(
     run: Path,
     split: str,

@@ -18,10 +18,10 @@ from kt2t.recipe import Place, Recipe
 @data_dir_option
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
-    """Show RECIPE with the source of each value, the parameters of each part, and the memory and time of a step."""
-    from kt2t.recipe_file import load
+    """Show RECIPE with the source of each value, the parameters of each part, and what memory and time it will take."""
+    from kt2t.run.folder import recipe_and_run
 
-    loaded = load(recipe, overrides)
+    loaded, _ = recipe_and_run(recipe, overrides)
     loaded.check()
     # Not earlier: `estimate` imports numpy, and a wrong key should be reported at once.
     from kt2t.run.estimate import estimate

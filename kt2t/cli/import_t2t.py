@@ -9,6 +9,7 @@ import click
 from kt2t.cli.console import json_option, overrides_argument, progress, result, say
 from kt2t.cli.quiet import import_keras
 
+TEXTS = " problem.train_files=pairs.tsv problem.validation_files=more.tsv"  # which Tensor2Tensor's files do not hold
 _PATH = click.Path(path_type=Path)
 
 
@@ -47,4 +48,6 @@ def command(
         step = import_run(checkpoint, hparams, vocabularies, problem, run_dir, overrides)
     result({"folder": str(run_dir), "step": step}, as_json, lambda _: click.echo(run_dir))
     say(f"use:      kt2t predict {run_dir} < lines")
-    say(f"train on: kt2t train {run_dir / 'recipe.yaml'} --run-dir {run_dir}")
+    texts = "" if any(one.startswith("problem.train_files=") for one in overrides) else TEXTS
+    say(f"train on: kt2t train {run_dir}{texts}")
+    say(f"measure:  kt2t evaluate {run_dir}{texts}")

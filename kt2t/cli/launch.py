@@ -29,12 +29,13 @@ def command(
 
     When a worker dies, all workers restart from the last checkpoint. The same command continues a run that was stopped.
     """
-    from kt2t.recipe_file import load, run_name
+    from kt2t.recipe_file import run_name
+    from kt2t.run.folder import recipe_and_run
     from kt2t.run.launch import launch
 
-    loaded = load(recipe, overrides)
+    loaded, run = recipe_and_run(recipe, overrides)
     loaded.check()
-    folder = run_dir or Path("runs") / run_name(loaded)
+    folder = run_dir or run or Path("runs") / run_name(loaded)
     words = ["train", recipe, *overrides, "train.strategy=multi_worker", "--run-dir", str(folder)]
     words += [] if data_dir is None else ["--data-dir", str(data_dir)]
     with logged():

@@ -59,7 +59,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="kt2t")
+@click.version_option(__version__, "-V", "--version", prog_name="kt2t")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Tensor2Tensor, reborn on Keras 3: any problem, any model, one recipe.
@@ -95,6 +95,8 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments  # anywhere on the line
     arguments = [word for word in arguments if word != "--debug"]
+    if arguments == ["version"]:
+        arguments = ["--version"]
 
     def say(error: BaseException | None, message: str, status: int) -> int:
         if debug and error is not None:
@@ -113,6 +115,8 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.NoSuchOption as error:
+        return say(error, f"{error.format_message()} {_as_override(error.option_name)}".rstrip(), 2)
     except click.ClickException as error:
         return say(error, error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
@@ -140,6 +144,20 @@ def _called(arguments: list[str]) -> Any:
         return cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
     with cli.make_context("kt2t", list(arguments)) as context:
         return cli.invoke(context)
+
+
+def _as_override(option: str) -> str:
+    """How an option of a recipe is written, where somebody wrote it as an option of the command."""
+    from kt2t.options import options
+    from kt2t.recipe import Report, Train
+
+    name = option.lstrip("-").replace("-", "_")
+    if name == "hparams_set":
+        return "Options stand in a recipe: see `kt2t list recipes`, and `kt2t train RECIPE KEY=VALUE`."
+    for section, cls in {"train": Train, "report": Report}.items():
+        if name in options(cls):
+            return f"Options of a recipe are words of their own: {section}.{name}=VALUE."
+    return ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 from kt2t import plugins
 from kt2t.disk import exclusive, name_aside, whole_file, writing
 from kt2t.errors import RunError
-from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, Place, Recipe
+from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, Origin, Place, Recipe
+from kt2t.recipe_file import load, recipe_of
 from kt2t.versions import versions
 
 if TYPE_CHECKING:
@@ -76,19 +77,20 @@ class RunFolder:
         """Whether the folder holds checkpoints, intact or damaged."""
         return any(self.checkpoints.glob("step-*"))
 
-    def begin(self, recipe: Recipe, full: Recipe) -> None:
-        """Creates the run's folder, or checks that the existing run has the same recipe.
+    def begin(self, recipe: Recipe, full: Recipe, moved: bool = False) -> None:
+        """Creates the folder for a recipe, or checks that the run in it is of this recipe.
 
         Args:
-            recipe: The recipe as the user wrote it.
-            full: The recipe with every default written out.
+            recipe: As given.
+            full: With every default written out.
+            moved: Whether the recipe may name its data at other places than the run does, which is told.
 
         Raises:
             RuntimeError: The folder holds a run of another recipe. The message lists the differences.
             OSError: The folder cannot be written.
         """
         if self.exists:
-            self._check_same(recipe)
+            self._check_same(recipe, moved)
             return
         if not self.writes:
             return
@@ -116,7 +118,7 @@ class RunFolder:
         if not isinstance(checkpoint.recipe, Mapping):
             return
         there, here = checkpoint.recipe, json.loads(json.dumps(full.nodes))
-        different = sorted(one for one in _lasting_differences(there, here) if _UNSET not in one)
+        different = sorted(one for one in _lasting_differences(there, here, moved=True) if _UNSET not in one)
         if different:
             raise RunError(
                 f"{str(checkpoint.path)!r} is of another run. Different: {'; '.join(different)}. Move it back to its own "
@@ -137,9 +139,7 @@ class RunFolder:
         try:
             found: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunError(
-                f"{str(self.path)!r} holds no run (there is no run.json). See `kt2t train --help`."
-            ) from None
+            raise RunError(f"{str(self.path)!r} holds no run (there is no run.json). {self._elsewhere()}") from None
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{str(self.manifest_file)!r} cannot be read: {error}.") from None
         if not isinstance(found, dict) or found.get("format") != FORMAT:
@@ -170,9 +170,41 @@ class RunFolder:
             recipe = Recipe(**{section: value[section] for section in SECTIONS if section in value})
         except (OSError, TypeError, KeyError) as error:
             raise RunError(f"{str(self.recipe_file)!r} cannot be read: {error}.") from None
+        self._complete(recipe, manifest)
+        return recipe
+
+    def given(self, overrides: Sequence[str] = ()) -> Recipe:
+        """The recipe as it was given when the run was trained last, with overrides applied; not yet checked."""
+        manifest = self.manifest()
+        try:
+            recipe = recipe_of(manifest["given"], overrides)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{str(self.manifest_file)!r} does not tell the recipe: {error!r}.") from None
+        before = _steps(manifest["given"])
+        if _steps(recipe.nodes) != before and (same := sorted(_with_value(_lasting(manifest["given"]), before))):
+            names = ", ".join(".".join(map(str, place)) for place in same)
+            logger.warning("%s: stays %s. Give it as well if it is to follow train.steps.", names, f"{before:,}")
+        origin = Origin(str(self.manifest_file))
+        recipe.origins = {**{(section,): origin for section in recipe.nodes}, **recipe.origins}
+        self._complete(recipe, manifest)
+        return recipe
+
+    def _complete(self, recipe: Recipe, manifest: Mapping[str, Any]) -> None:
+        """Gives a recipe what stands beside it: its name, its modules, and the vocabularies that the run itself holds."""
         recipe.name = manifest.get("name", self.path.name)
         recipe.plugins = self._plugins(recipe, manifest.get("plugins", {}))
-        return recipe
+        for node in recipe.nodes["problem"].values():
+            path = Path(node["path"]) if isinstance(node, dict) and isinstance(node.get("path"), str) else None
+            if path is not None and not path.exists() and path.parent.parent.name == self.vocabularies.name:
+                own = self.vocabularies.absolute() / path.parent.name / path.name
+                node["path"] = str(own) if own.is_file() else node["path"]  # the run was moved
+
+    def _elsewhere(self) -> str:
+        """Where the run may be that somebody looks for here."""
+        beside = Path("runs") / self.path
+        if not self.path.is_absolute() and (beside / self.manifest_file.name).is_file():
+            return f"Did you mean {str(beside)!r}?"
+        return "See `kt2t train --help`."
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -202,12 +234,13 @@ class RunFolder:
                     f"{str(self.manifest_file)!r} has the module {module!r} in {str(file)!r}. kt2t stores no code in a run "
                     "and names a recipe's modules by absolute paths, so it did not write this file. Remove the entry."
                 )
-        folders = {str(Path(note["file"]).parent) for note in kept.values()} or {"."}
+        # The run may have been moved, and its code with it.
+        folders = [plugins.folder_of(module, Path(note["file"])) for module, note in sorted(kept.items())]
         found: plugins.Plugins = {}
-        for folder in sorted(folders):
-            found.update(plugins.find(recipe.nodes, Path(folder)))
-        for warning in plugins.changed(kept, found):
-            logger.warning("%s", warning)
+        for folder in dict.fromkeys([*folders, self.path.resolve().parent, Path()]):
+            found.update(plugins.find(recipe.nodes, folder))
+        for told in plugins.changed(kept, found):
+            logger.warning("%s", told)
         return found
 
     def _refused(self, holder: str) -> RunError:
@@ -230,14 +263,18 @@ class RunFolder:
                     f"{str(self.path)!r} holds {foreign[0]!r} and no run of kt2t. Choose another folder with --run-dir."
                 )
 
-    def _check_same(self, recipe: Recipe) -> None:
-        earlier = self.manifest().get("given", {})
-        different = sorted(_lasting_differences(earlier, recipe.nodes))
-        if different:
+    def _check_same(self, recipe: Recipe, moved: bool) -> None:
+        given = self.manifest().get("given", {})
+        different = sorted(_lasting_differences(given, recipe.nodes))
+        other = sorted(_lasting_differences(given, recipe.nodes, moved=True))
+        if other or different and not moved:
+            hint = "" if other else f"If the same data lies elsewhere now: kt2t train {self.path} KEY=VALUE. "
             raise RunError(
                 f"{str(self.path)!r} holds a run of another recipe. Different: {'; '.join(different)}. "
-                "Choose another folder with --run-dir, or remove it."
+                f"{hint}Choose another folder with --run-dir, or remove it."
             )
+        for one in different:
+            logger.warning("%s: taken to be the same data", one)
 
 
 def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,11 +283,37 @@ def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """Yields the differences that make two recipes different runs. Values that follow train.steps may differ."""
+def recipe_and_run(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, Path | None]:
+    """A recipe, and the folder of the run if it is a run that is named in its place; not yet checked.
+
+    Args:
+        name: A recipe's file or short name, or a run folder.
+        overrides: `key=value`.
+
+    Raises:
+        Kt2tError: There is neither, or it cannot be read.
+    """
+    run = RunFolder(name)
+    return (run.given(overrides), run.path) if run.exists else (load(name, overrides), None)
+
+
+def is_location(place: Place) -> bool:
+    """Whether an option says where the problem's data lies, which may move."""
+    return place[0] == "problem" and (place[-1] == "path" or str(place[-1]).endswith("_files"))
+
+
+def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any], moved: bool = False) -> Iterator[str]:
+    """What makes another run of two recipes.
+
+    A value that was train.steps there and is train.steps here is no difference, nor a file where none was named before.
+
+    Args:
+        moved: Whether the places of data are no difference either.
+    """
     steps = _steps(before), _steps(after)
     for place, *values in _differences(_lasting(before), _lasting(after)):
-        if not _is_followed(values, steps):
+        located = is_location(place) and (moved or values[0] in (None, _UNSET))
+        if not located and not _is_followed(values, steps):
             yield f"{'.'.join(map(str, place))}: {values[0]!r} there, {values[1]!r} here"
 
 
@@ -259,6 +322,15 @@ def following(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Place
     steps = _steps(before), _steps(after)
     found = _differences(_lasting(before), _lasting(after))
     return sorted((place for place, *values in found if _is_followed(values, steps)), key=str)
+
+
+def _with_value(value: Any, wanted: Any, place: Place = ()) -> Iterator[Place]:
+    """The places of whole numbers of this value."""
+    if isinstance(value, Mapping | list):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _with_value(item, wanted, (*place, key))
+    elif type(value) is int and value == wanted:
+        yield place
 
 
 def _steps(nodes: Mapping[str, Any]) -> Any:

@@ -67,7 +67,9 @@ def import_run(
 
 def _require_new(run_dir: Path) -> None:
     if run_dir.exists() and not (run_dir.is_dir() and not any(run_dir.iterdir())):
-        raise RunError(f"{str(run_dir)!r} exists and is not empty. Choose another folder with --run-dir.")
+        further = f"To give the run there its texts: kt2t train {run_dir} problem.train_files=FILES. "
+        hint = further if RunFolder(run_dir).exists else ""
+        raise RunError(f"{str(run_dir)!r} exists and is not empty. {hint}Choose another folder with --run-dir.")
 
 
 def _recipe(options: Mapping[str, Any], problem: dict[str, Any], overrides: Sequence[str]) -> Recipe:

@@ -17,7 +17,7 @@ from kt2t.recipe_file import run_name
 from kt2t.run import assemble as assembling
 from kt2t.run.evaluate import Evaluation, evaluate_model
 from kt2t.run.fit import fit
-from kt2t.run.folder import RunFolder, following
+from kt2t.run.folder import RunFolder, following, is_location
 from kt2t.run.launch import end_with_launcher
 from kt2t.run.log import LogFormatter
 from kt2t.run.patience import early_stopping, note_end, why
@@ -38,7 +38,13 @@ class Outcome:
     generates: bool = True
 
 
-def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = None, progress: Any = None) -> Outcome:
+def train(
+    recipe: Recipe,
+    run_dir: Path | None = None,
+    data_dir: Path | None = None,
+    progress: Any = None,
+    moved: bool = False,
+) -> Outcome:
     """Trains until `train.steps`; run again, it goes on where it stopped.
 
     Args:
@@ -46,6 +52,7 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
         run_dir: In place of `runs/<recipe>`.
         data_dir: Where prepared problems live.
         progress: Told of the preparation and of the evaluation at the end, as `Problem.prepare` says.
+        moved: Whether the recipe of a run may name its data at other places than before.
 
     Raises:
         Kt2tError: Whatever stands in the way, with its exit status.
@@ -56,7 +63,7 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
         source = None if folder.has_checkpoints else start_checkpoint(recipe)
         begun, given = folder.exists, recipe
         if begun:
-            folder.begin(given, given)  # the same recipe, or an error before any work
+            folder.begin(given, given, moved)  # the same recipe, or an error before any work
             recipe = _continued(folder, given)
         if recipe.train.deterministic:
             _make_deterministic()
@@ -125,6 +132,9 @@ def _continued(folder: RunFolder, given: Recipe) -> Recipe:
         logger.warning("%s %s train.steps: %s from here on", names, verb, f"{given.train.steps:,}")
     recipe.nodes["train"] = {**recipe.nodes["train"], **{name: getattr(given.train, name) for name in CHANGEABLE}}
     recipe.nodes["report"] = given.nodes["report"]
+    for option, value in given.nodes["problem"].items():
+        if is_location(("problem", option)):
+            recipe.nodes["problem"][option] = value
     recipe.overrides = given.overrides
     return recipe
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kt2t.errors import RecipeError
+from kt2t.errors import RecipeError, listed
 from kt2t.options import nearest
 from kt2t.tensor2tensor.hparams import ADAFACTOR, ADAM, ATTENTIONS, NORM_TYPES, NORMS, POSITIONS, PRECISIONS, norms
 from kt2t.tensor2tensor.learning_rates import READ as RATES
@@ -15,6 +15,7 @@ from kt2t.tensor2tensor.learning_rates import schedule
 
 Hparams = Mapping[str, Any]
 
+LONGEST_PHRASE = 200  # characters told of one option
 REQUIRED = ("hidden_size", "filter_size", "num_heads", "num_hidden_layers")
 # Options that `hparams` converts.
 READ = RATES | {
@@ -116,8 +117,8 @@ def read(file: str | Path) -> dict[str, Any]:
     """Reads and checks the `hparams.json` beside Tensor2Tensor's checkpoints.
 
     Raises:
-        RecipeError: The file cannot be read, or some options cannot be imported. The message names all of them, with what
-            importing them would need.
+        RecipeError: The file cannot be read, or options in it have no counterpart here: the first of them are named, with what
+            would be needed.
     """
     try:
         found = json.loads(Path(file).read_text(encoding="utf-8"))
@@ -129,11 +130,15 @@ def read(file: str | Path) -> dict[str, Any]:
         raise RecipeError("is not a JSON mapping of options, so it is no hparams.json.", file=str(file))
     if wrong := faults(found):
         raise RecipeError(
-            f"{len(wrong)} of the options cannot be imported: {'; '.join(wrong)}. "
-            "Options that only affect training may be set to a neutral value in a copy of the file.",
+            f"{len(wrong)} of the options cannot be imported: {listed(_shortened(one) for one in wrong)}. "
+            "What is for training alone may be set to its neutral value in a copy of the file.",
             file=str(file),
         )
     return found
+
+
+def _shortened(phrase: str) -> str:
+    return phrase if len(phrase) <= LONGEST_PHRASE else f"{phrase[:LONGEST_PHRASE]}…"
 
 
 def faults(hparams: Hparams) -> list[str]:

@@ -81,11 +81,11 @@ def test_it_can_be_evaluated_and_trained_on(words, tmp_path, capsys):
     ]
     assert run([*words, "problem.train_files=pairs.tsv", *further]) == 0
     told = capsys.readouterr()
-    assert told.out == "run\n" and "kt2t train run/recipe.yaml --run-dir run" in told.err
+    assert told.out == "run\n" and "kt2t train run\n" in told.err
     assert run(["evaluate", "run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["step"] == 7
     for said in ("continuing from run/checkpoints/step-7", "this run is finished: 9 of 9 steps"):
-        assert run(["train", "run/recipe.yaml", "--run-dir", "run"]) == 0
+        assert run(["train", "run"]) == 0
         told = capsys.readouterr().err
         assert said in told and "(step 9)" in told
 
@@ -98,7 +98,28 @@ def test_without_texts_it_predicts_and_says_what_evaluation_needs(words, tmp_pat
     capsys.readouterr()
     assert run(["evaluate", "run"]) == 3
     assert "problem.train_files: there are none. Give two parallel text files" in capsys.readouterr().err
+    assert run(words) == 4
+    assert "kt2t train run problem.train_files=FILES" in capsys.readouterr().err
 
+
+def test_a_run_without_texts_is_given_them_later_also_after_it_was_moved(words, tmp_path, capsys):
+    """Each command that `import-t2t` prints works."""
+    assert run(words) == 0
+    told = capsys.readouterr().err
+    texts = ["problem.train_files=pairs.tsv", "problem.validation_files=more.tsv"]
+    assert f"kt2t train run {' '.join(texts)}\n" in told and f"kt2t evaluate run {' '.join(texts)}\n" in told
+    for name in ("pairs.tsv", "more.tsv"):
+        lines = "".join(f"the cat sat {n}\ta {name[0]} dog sat {n}\n" for n in range(40))
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    assert run(["evaluate", "moved", *texts, "report.decode={type: Greedy, extra_length: 2}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == 7
+    quick = ["train.steps=8", "report.score=false", "report.attention_maps=false", "report.samples=1", "report.every=1"]
+    assert run(["train", "moved", *texts, "train.batch={rows: 8}"]) == 4  # another training
+    assert "train.batch" in capsys.readouterr().err
+    assert run(["train", "moved", *texts, *quick]) == 0
+    assert "continuing from moved/checkpoints/step-7" in capsys.readouterr().err
+    assert run(["train", "moved"]) == 0 and "this run is finished: 8 of 8 steps" in capsys.readouterr().err
 
 def test_what_the_checkpoint_does_not_tell_is_said(words, tmp_path, caplog):
     write(tmp_path / "t2t" / "model.ckpt-9", variables(vocabulary().size))

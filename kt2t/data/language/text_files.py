@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from kt2t.data.language.running_text import RunningText
+from kt2t.data.problem import Example
 from kt2t.data.sources.texts import text_files
 from kt2t.registry import register
+
+logger = logging.getLogger("kt2t")
 
 
 @register
@@ -17,11 +22,12 @@ class TextFiles(RunningText):
     Give either `path` or `train_files`; they mean the same. The other options are those of `RunningText`.
 
     Args:
-        path: A text file, or a folder of text files.
-        train_files: Text files and folders, in reading order.
-        validation_files: Likewise. Default: the last part of the training text (`held_out`) is used for validation.
-        test_files: Likewise; adds a split `test`.
-        pattern: Pattern for the names of files in folders, without `.gz`.
+        path: A text file, or a folder of them.
+        train_files: Text files and folders, in the order in which they are read.
+        validation_files: Likewise; without them the last part of the training text (`held_out`) is for validation.
+        test_files: Likewise; makes a split `test`.
+        pattern: Which files of a folder are taken, by name without `.gz`.
+        exclude: Patterns of files in folders that are left out, such as `README*` or `drafts/*`.
 
     Raises:
         ValueError: Both or neither of `path` and `train_files` are given.
@@ -34,6 +40,7 @@ class TextFiles(RunningText):
         validation_files: list[str] | str | None = None,
         test_files: list[str] | str | None = None,
         pattern: str = "*.txt",
+        exclude: list[str] | str | None = None,
         **common: Any,
     ) -> None:
         if (path is None) == (train_files is None):
@@ -43,10 +50,18 @@ class TextFiles(RunningText):
         self._files = {split: [one] if isinstance(one, str) else one for split, one in by_split.items() if one}
         self._path_option = "path" if path else "train_files"
         self.pattern = pattern
+        self._exclude = [exclude] if isinstance(exclude, str) else list(exclude or [])
 
     def files(self) -> dict[str, list[Path]]:
         options = {split: self._path_option if split == "train" else f"{split}_files" for split in self._files}
         return {
-            split: text_files(places, self.pattern, f"problem.{options[split]}")
+            split: text_files(places, self.pattern, f"problem.{options[split]}", self._exclude)
             for split, places in self._files.items()
         }
+
+    def train_vocabularies(self, examples: Iterable[Example]) -> None:
+        for split, files in self.files().items():  # here, because each preparation comes by once
+            logger.info("%s: reading %d files", split, len(files))
+            for file in files:
+                logger.info("    %s (%s bytes)", file, f"{file.stat().st_size:,}")
+        super().train_vocabularies(examples)

@@ -11,13 +11,17 @@ from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError
 
 
-def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str | None = None) -> list[Path]:
-    """Lists text files: the named files, and from each folder, recursively, those that match a pattern, sorted by path.
+def text_files(
+    places: Sequence[str | Path], pattern: str = "*.txt", option: str | None = None, exclude: Sequence[str] = ()
+) -> list[Path]:
+    """The files among these places, and of each folder those below it whose name fits; folders in order of their paths.
 
     Args:
         places: Files, of any name, and folders.
-        pattern: Pattern for the names of files in folders, without `.gz`. Hidden files are skipped.
-        option: The recipe's option that names the places, for error messages.
+        pattern: What a file of a folder is called, `*` for anything; a `.gz` behind it does not matter. Hidden ones are
+            left out.
+        option: Of the recipe, for errors.
+        exclude: Patterns of files in folders that are left out, by name or by path below the folder.
 
     Raises:
         DataError: A place does not exist or is no regular file, or a folder has no matching file.
@@ -29,7 +33,8 @@ def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str
             require_regular(path, option)
             found.append(path)
             continue
-        below = sorted(file for file in path.rglob("*") if _fits(file, path, pattern))
+        fitting = [file for file in path.rglob("*") if _fits(file, path, pattern)]
+        below = sorted(file for file in fitting if not _is_excluded(file, path, exclude))
         if not below:
             raise DataError(
                 f"'{place}' has no text files: no name in it matches {pattern!r}. Name the files, or another pattern.",
@@ -59,6 +64,11 @@ def all_lines(paths: Sequence[Path]) -> Iterator[str]:
     for path in paths:
         for line in lines(path):
             yield line + "\n"
+
+
+def _is_excluded(file: Path, root: Path, exclude: Sequence[str]) -> bool:
+    names = (file.name, file.name.removesuffix(".gz"), file.relative_to(root).as_posix())
+    return any(fnmatch(name, pattern) for name in names for pattern in exclude)
 
 
 def _fits(file: Path, root: Path, pattern: str) -> bool:

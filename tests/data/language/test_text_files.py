@@ -48,6 +48,16 @@ def test_it_is_described_with_the_options_of_its_base(folder):
     assert describe(build(short, "problem")) == short
 
 
+def test_files_of_a_folder_can_be_left_out_and_the_log_names_those_that_are_read(folder, tmp_path, caplog):
+    (folder / "README.txt").write_text("not for training\n")
+    taken = TextFiles(path=str(folder), exclude="README*")
+    assert taken.source_files() == [folder / "a/z.txt", folder / "b.txt"]
+    assert TextFiles(path=str(folder), exclude=["a/*", "b.txt"]).source_files() == [folder / "README.txt"]
+    with caplog.at_level("INFO", "kt2t"):
+        taken.train_vocabularies([])
+    assert f"{folder / 'b.txt'} (14 bytes)" in caplog.text and "README" not in caplog.text
+
+
 def test_faults(folder):
     for options in ({}, {"path": "a", "train_files": "b"}):
         with pytest.raises(ValueError, match="train_files: .* Give exactly one of the two"):
