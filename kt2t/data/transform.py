@@ -52,8 +52,12 @@ class Transform:
             try:
                 example = nested(record, self._stored) if self._is_nested else record
                 example = self.problem.transform(self.split, example, draw)
+                if not isinstance(example, Mapping):
+                    raise TypeError(f"it returns {example!r:.80}, not a dict of arrays")
                 examples.append(flat(example) if self._is_nested else example)
             except Exception as error:
+                if is_clear(error) and not isinstance(error, DataError):
+                    raise
                 raise self._located(records, index, error) from error
         if not _are_ready(examples, self._fields):
             for place, index in enumerate(indices.tolist()):
@@ -63,9 +67,7 @@ class Transform:
                     raise self._located(records, index, error) from error
         return examples
 
-    def _located(self, records: Records, index: int, error: Exception) -> Exception:
-        if is_clear(error) and not isinstance(error, DataError):
-            return error
+    def _located(self, records: Records, index: int, error: Exception) -> DataError:
         ((file, number),) = records.places([index])
         name = type(self.problem).__name__
         reason = error if isinstance(error, DataError) else f"{type(error).__name__}: {error}"

@@ -53,6 +53,7 @@ class Pictures(Problem):
         if self.fault == "disk":
             raise ResourceError("no room")
         return {
+            "no dict": None,
             "a field is missing": {"inputs": picture},
             "another shape": {**example, "inputs": picture[0]},
             "another type": {**example, "inputs": picture + 0.5},
@@ -85,6 +86,7 @@ def test_it_decodes_and_draws_by_seed_epoch_and_record():
     [
         ("raises", "KeyError: 'level'"),
         ("refuses", "this JPEG is cut short"),
+        ("no dict", "TypeError: it returns None, not a dict of arrays"),
         ("a field is missing", "ValueError: there is no targets; it returns inputs"),
         ("another shape", r"inputs has shape \(3, 1\) where Image.* takes \(2, 3, 1\)"),
         ("another type", "inputs has type float64 where Image.* takes uint8"),
