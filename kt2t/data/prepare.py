@@ -182,22 +182,17 @@ def _write_split(
 
 def _keeps_references(problem: Any, split: str) -> bool:
     """Only evaluation compares with references, and only where each example makes one record."""
-    from kt2t.data.problem import Problem
-
-    return split != "train" and type(problem).cut is Problem.cut
+    return split != "train" and problem.makes_one_record_each
 
 
 def _write(problem: Any, writer: RecordWriter, chunk: Sequence[Mapping[str, Any]], stored: Mapping[str, Any]) -> None:
-    from kt2t.data.problem import Problem
-
     fields: Mapping[str, Feature] = flat(stored)
     arrays = [flat(example) for example in chunk] if is_nested(stored) else chunk
     columns = checked_columns(arrays, fields, f"{writer.split} example", writer.count)
     lengths: dict[str, list[int]] = {}
-    if type(problem).transformed_lengths is not Problem.transformed_lengths:
-        for example in chunk:
-            for field, length in problem.transformed_lengths(example).items():
-                lengths.setdefault(field, []).append(int(length))
+    for example in chunk:
+        for field, length in problem.transformed_lengths(example).items():
+            lengths.setdefault(field, []).append(int(length))
     writer.write(columns, lengths)
 
 

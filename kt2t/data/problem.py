@@ -108,6 +108,11 @@ class Problem(Answers):
         """Counts something over some raw and encoded examples; the sums over a split are in its manifest."""
         return {}
 
+    @property
+    def makes_one_record_each(self) -> bool:
+        """Whether every example makes one record, because the class does not override `cut`."""
+        return type(self).cut is Problem.cut
+
     def transformed_lengths(self, example: Mapping[str, Any]) -> dict[str, int]:
         """The lengths, in raw values, of fields that an encoded example stores in another form than `features` says.
 

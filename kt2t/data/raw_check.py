@@ -23,10 +23,9 @@ def check_raw(problem: Any) -> None:
         DataError: They differ; says what differs.
     """
     from kt2t.data.prepare import kept_examples
-    from kt2t.data.problem import Problem
 
     prepared = problem.prepared
-    if type(problem).cut is not Problem.cut:
+    if not problem.makes_one_record_each:
         return
     split = "train" if "train" in prepared.splits else prepared.splits[0]
     records = prepared.records(split)
