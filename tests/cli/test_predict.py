@@ -23,7 +23,8 @@ def test_lines_to_lines_through_a_pipe(tiny_run):
         rest, errors = running.communicate(b"3\n4")
     assert running.returncode == 0, errors.decode()
     assert answers[0].strip() and answers[1] == b"\n" and rest.count(b"\n") == 2
-    assert errors.decode() == ""
+    slow = re.sub(r"predict: lines: \d+\n", "", errors.decode())  # said every five seconds
+    assert slow == ""
 
 
 def test_files_and_json(tiny_run, tmp_path, capsys):
@@ -112,7 +113,8 @@ def test_a_person_is_answered_line_by_line(tiny_run):
 
 
 def until(screen, end):
+    """What a terminal shows, up to these bytes; without what readline says of pasted text."""
     shown = b""
-    while not shown.rstrip(b"\x1b[?2004hl").endswith(end) and not shown.endswith(end):
-        shown += os.read(screen, 1000)
-    return re.sub(rb"\x1b\[\?2004[hl]", b"", shown)
+    while not shown.endswith(end):
+        shown = re.sub(rb"\x1b\[\?2004[hl]", b"", shown + os.read(screen, 1000))
+    return shown
