@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kt2t.features import Feature
+from kt2t.features import Feature, MultiLabel, Numbers, Tags
 from kt2t.ops.randomness import name_layers
 from kt2t.registry import build
 from kt2t.training.trainer import Trainer
@@ -57,6 +58,38 @@ class Model(Trainer):
             self.call(self._one_row(), training=False)
         name_layers(self)
 
+    def answer(self, features: Mapping[str, Any], search: Any = None, draw: int = 0) -> dict[str, Any]:
+        """What the model answers to a batch: by search if it writes text, otherwise what its heads make of the logits.
+
+        Args:
+            features: As in training, without packed rows.
+            search: For models that decode step by step.
+            draw: Number of the batch, where answers are sampled.
+
+        Returns:
+            `values`: an array (batch, n_best, …), best first, such as ids (batch, n_best, time), a class (batch, 1) or a tag
+            for each position (batch, 1, time); a dict of such arrays if the targets are a dict. `scores` (batch, n_best)
+            float32, where the search gives log-probabilities.
+        """
+        if callable(generate := getattr(self, "generate", None)):
+            found = generate(features, search=search, draw=draw)
+            return {"values": found["ids"], "scores": found["scores"]}
+        if not self.built:
+            self.build()
+        given = {name: ops.convert_to_tensor(np.asarray(value)) for name, value in features.items()}
+        if "_answering" not in vars(self):
+            answering = self._compiled(lambda given: self.answers(self(given, training=False), given))
+            object.__setattr__(self, "_answering", answering)  # past Keras, which would track it
+        values = vars(self)["_answering"](given)
+        return {"values": keras.tree.map_structure(lambda one: np.asarray(ops.convert_to_numpy(one))[:, None], values)}
+
+    def answers(self, logits: Any, features: Mapping[str, Tensor]) -> Any:
+        """The answers (batch, …) that follow from the logits."""
+        targets = self.features["targets"]
+        if isinstance(targets, Mapping):
+            return {key: _answer(one, logits[key], features) for key, one in targets.items()}
+        return _answer(targets, logits, features)
+
     def _one_row(self) -> dict[str, Tensor]:
         row = {}
         for name, feature in self.features.items():
@@ -77,6 +110,27 @@ def _plain_errors() -> Iterator[None]:
     finally:
         if filtering:
             keras.config.enable_traceback_filtering()
+
+
+@functools.singledispatch
+def _answer(feature: Feature, logits: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+    return ops.cast(ops.argmax(logits, axis=-1), "int32")
+
+
+@_answer.register
+def _(feature: Tags, logits: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+    ids = ops.cast(ops.argmax(logits, axis=-1), "int32")
+    return ops.where(ops.greater(segments_of(features, "inputs"), 0), ids, 0)
+
+
+@_answer.register
+def _(feature: MultiLabel, logits: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+    return ops.cast(ops.greater(logits, 0), "float32")
+
+
+@_answer.register
+def _(feature: Numbers, logits: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+    return ops.cast(logits, "float32")
 
 
 def segments_of(features: Mapping[str, Tensor], name: str) -> Tensor:

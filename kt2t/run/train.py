@@ -75,7 +75,7 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
         step = team.in_turn(lambda: _restored(folder, assembly))
         team.agree({"checkpoint": step})
         outcome = _trained(folder, assembly, step, team, progress if team.first else None)
-        outcome.generates = hasattr(assembly.model, "generate")
+        outcome.generates = hasattr(assembly.model, "answer")
         team.part()
         return outcome
 
