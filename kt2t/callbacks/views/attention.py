@@ -1,4 +1,4 @@
-"""Where every head looks, drawn for a fixed example while the model learns."""
+"""Attention weights of every head, drawn for a fixed example while the model learns."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from kt2t.callbacks.attention_figure import draw
-from kt2t.callbacks.pace import step_of
+from kt2t.callbacks.views.attention_figure import draw
+from kt2t.callbacks.views.view import View
 from kt2t.features import END
-
-__all__ = ["AttentionMaps", "draw"]
 
 MAX_ROWS = 8
 START_LABEL, END_LABEL = "⟨start⟩", "⟨end⟩"
@@ -25,12 +23,12 @@ _AXES = {
 }
 
 
-class AttentionMaps(keras.callbacks.Callback):
+class AttentionMaps(View):
     """Draws the attention weights of a fixed batch: one picture for each example and kind of attention.
 
     The kinds are `encoder` and `decoder` (each to itself) and `cross` (the decoder to the encoder). The batch runs once
-    more, outside the training step, with the model's taps open. As a callback of its own it writes PNG files at each
-    epoch end; `TensorBoard` shows the same pictures.
+    more, outside the training step, with the model's taps of kind `attention` open. As a callback of its own it writes PNG
+    files at each epoch end; `TensorBoard` shows the same pictures.
 
     Args:
         problem: Gives the sample and the words of its tokens. Without one the tokens are numbers.
@@ -49,32 +47,23 @@ class AttentionMaps(keras.callbacks.Callback):
         sample: Mapping[str, Any] | None = None,
         examples: int = 1,
     ) -> None:
-        super().__init__()
+        super().__init__(folder)
         if problem is None and sample is None:
             raise ValueError("problem: attention maps need a problem or a sample to look at.")
         if not 1 <= examples <= MAX_ROWS:
             raise ValueError(f"examples: {examples} is not from 1 to {MAX_ROWS}.")
         self.problem = problem
-        self.folder = Path(folder) if folder is not None else None
         self.examples = examples
         self._sample = sample
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.folder is None:
-            return
-        folder = self.folder / f"step-{step_of(self.model)}"
-        for name, png in self.maps(self.model).items():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name.replace('/', '-')}.png").write_bytes(png)
-
-    def maps(self, model: Any) -> dict[str, bytes]:
-        """The pictures as PNG files, by `<kind>/<example>`; empty for a model without attention."""
+    def render(self, model: Any) -> dict[str, bytes]:
+        """The pictures as PNG files, by `attention/KIND_example_N`; empty for a model without attention."""
         features = self._batch()
         pictures: dict[str, bytes] = {}
         for kind, weights in grouped(capture_weights(model, features)).items():
             for row in range(min(self.examples, weights.shape[1])):
-                queries, keys = self._tokens(kind, features, row)
                 shown = weights[:, row]
+                queries, keys = self._tokens(kind, features, row, shown.shape[2:])
                 if kind == "decoder" and _is_one_sequence(features, weights.shape[3]):
                     sources = self._words("inputs", features, row)
                     behind = 1 + features["inputs"].shape[1] + np.arange(len(queries))
@@ -83,18 +72,28 @@ class AttentionMaps(keras.callbacks.Callback):
                     shown = shown[..., places, :][..., places]
                 if len(queries) <= shown.shape[2] and len(keys) <= shown.shape[3]:
                     title = f"{kind} attention · example {row + 1}"
-                    pictures[f"{kind}/{row + 1}"] = draw(shown, queries, keys, title, _AXES[kind])
+                    pictures[f"attention/{kind}_example_{row + 1}"] = draw(shown, queries, keys, title, _AXES[kind])
         return pictures
 
     def _batch(self) -> dict[str, np.ndarray]:
         if self._sample is None:
             self._sample = self.problem.sample(self.examples)
-        return {field: np.asarray(value)[:MAX_ROWS] for field, value in self._sample.items()}
+        fields = {field: value for field, value in self._sample.items() if not isinstance(value, Mapping)}
+        return {field: np.asarray(value)[:MAX_ROWS] for field, value in fields.items()}
 
-    def _tokens(self, kind: str, features: Mapping[str, np.ndarray], row: int) -> tuple[list[str], list[str]]:
-        source = self._words("inputs" if "inputs" in features else "targets", features, row)
+    def _tokens(
+        self, kind: str, features: Mapping[str, np.ndarray], row: int, size: tuple[int, ...]
+    ) -> tuple[list[str], list[str]]:
+        read = "inputs" if "inputs" in features else "targets"
+        if _is_text(features[read]):
+            source = self._words(read, features, row)
+        else:
+            source = [str(place + 1) for place in range(size[1])]  # pieces of a picture or sound have no words
         if kind == "encoder":
             return source, source
+        if "targets" not in features or not _is_text(features["targets"]):
+            written = [str(place + 1) for place in range(size[0])]
+            return written, source if kind == "cross" else written
         written = self._words("targets", features, row)
         return written, source if kind == "cross" else [START_LABEL, *written[:-1]]
 
@@ -102,7 +101,7 @@ class AttentionMaps(keras.callbacks.Callback):
         ids = features[field][row]
         segments = features.get(f"{field}_segments")
         real = (segments[row] == 1) if segments is not None else (ids != 0)
-        return [self._word(field, int(one)) for one in ids[real]] if ids.ndim == 1 else []
+        return [self._word(field, int(one)) for one in ids[real]]
 
     def _word(self, field: str, token: int) -> str:
         if token == END:
@@ -110,18 +109,25 @@ class AttentionMaps(keras.callbacks.Callback):
         return str(token) if self.problem is None else self.problem.decode(field, [token]) or str(token)
 
 
+def _is_text(values: np.ndarray) -> bool:
+    """Whether a field holds rows of ids."""
+    return values.ndim == 2 and values.dtype.kind in "iu"
+
+
 def _is_one_sequence(features: Mapping[str, np.ndarray], length: int) -> bool:
     """Whether the decoder's sequence is a start, the inputs and the targets, as in a language model after inputs."""
-    return "inputs" in features and length == 1 + features["inputs"].shape[1] + features["targets"].shape[1]
+    if not all(field in features and _is_text(features[field]) for field in ("inputs", "targets")):
+        return False
+    return length == 1 + features["inputs"].shape[1] + features["targets"].shape[1]
 
 
 def capture_weights(model: Any, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What every attention tap of the model shows on a batch, by the tap's path, in the order in which they ran."""
+    """The weights that every attention tap of the model shows on a batch, by the tap's path, in the order they ran."""
     from kt2t.layers.tap import capture
 
-    with capture() as seen:
+    with capture(kind="attention") as seen:
         model({field: keras.ops.convert_to_tensor(value) for field, value in features.items()}, training=False)
-    return {path: weights for path, value in seen.items() if (weights := np.asarray(value)).ndim == 4}
+    return {path: weights for path, weights in seen.items() if weights.ndim == 4}
 
 
 def grouped(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -138,7 +144,7 @@ def grouped(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def kind_of(path: str) -> str:
-    """The kind of attention that a tap's path speaks of; one with neither encoder nor decoder is an encoder's."""
+    """The kind of attention that a tap's path names; encoder where it names none."""
     if re.search(r"cross|memory|encoder_decoder", path):
         return "cross"
     return "decoder" if "decoder" in path else "encoder"

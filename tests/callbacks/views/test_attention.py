@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import kt2t.callbacks.attention_maps as module
+import kt2t.callbacks.views.attention as module
 from kt2t.callbacks import AttentionMaps
-from kt2t.callbacks.attention_maps import capture_weights, grouped, kind_of
+from kt2t.callbacks.views.attention import capture_weights, grouped, kind_of
 
 HEADS, SOURCE, TARGET = 2, 5, 4
 
@@ -67,8 +67,8 @@ def test_kinds(path, kind):
 
 
 def test_words_are_the_real_ones_and_the_decoder_reads_what_was_written_before(drawn):
-    pictures = AttentionMaps(FakeProblem(), examples=2).maps(model=None)
-    assert set(pictures) == {f"{kind}/{row}" for kind in ("encoder", "decoder", "cross") for row in (1, 2)}
+    pictures = AttentionMaps(FakeProblem(), examples=2).render(model=None)
+    assert set(pictures) == {f"attention/{kind}_example_{row}" for kind in ("encoder", "decoder", "cross") for row in (1, 2)}
     layers, queries, keys, _ = drawn["encoder attention · example 1"]
     assert queries == keys == ["i5", "i6", "⟨end⟩"]
     assert layers.shape == (12, HEADS, SOURCE, SOURCE) and layers[:, 0, 0, 0].tolist() == list(range(12))
@@ -80,12 +80,12 @@ def test_words_are_the_real_ones_and_the_decoder_reads_what_was_written_before(d
 
 
 def test_of_a_packed_row_the_first_example_is_drawn(drawn):
-    AttentionMaps(FakeProblem(), examples=2).maps(model=None)
+    AttentionMaps(FakeProblem(), examples=2).render(model=None)
     assert drawn["cross attention · example 2"][1:3] == (["t3", "⟨end⟩"], ["i7", "i8", "9", "i5", "⟨end⟩"])
 
 
 def test_without_a_problem_tokens_are_numbers(drawn):
-    AttentionMaps(sample=FakeProblem().sample(2)).maps(model=None)
+    AttentionMaps(sample=FakeProblem().sample(2)).render(model=None)
     assert drawn["encoder attention · example 1"][1] == ["5", "6", "⟨end⟩"]
 
 
@@ -98,12 +98,13 @@ def test_capture_gives_what_the_model_attends_to():
     class Model(keras.Model):
         def __init__(self):
             super().__init__()
-            self.encoder_tap, self.other = Tap(), Tap()
+            self.encoder_tap, self.other = Tap(kind="attention"), Tap()
 
         def call(self, features, training=None):
             x = keras.ops.cast(features["inputs"], "float32")[:, :, None]
             scores = keras.ops.matmul(x, keras.ops.swapaxes(x, 1, 2))[:, None]
-            return self.other(keras.ops.matmul(self.encoder_tap(keras.ops.softmax(scores)), x[:, None])[:, 0])
+            self.other(scores)  # as many axes, but no weights
+            return keras.ops.matmul(self.encoder_tap(keras.ops.softmax(scores)), x[:, None])[:, 0]
 
     inputs = np.array([[1, 2, 0], [3, 1, 1]], "int32")
     (seen,) = capture_weights(Model(), {"inputs": inputs}).values()
@@ -118,7 +119,7 @@ def test_files_and_options(drawn, tmp_path):
     callback.set_model(SimpleNamespace(optimizer=SimpleNamespace(iterations=30)))
     callback.on_epoch_end(0)
     found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png"))
-    assert found == ["step-30/cross-1.png", "step-30/decoder-1.png", "step-30/encoder-1.png"]
+    assert found == [f"step-30/attention-{kind}_example_1.png" for kind in ("cross", "decoder", "encoder")]
     with pytest.raises(ValueError, match="problem: attention maps need"):
         AttentionMaps()
     with pytest.raises(ValueError, match="examples: 9 is not from 1 to 8"):
@@ -129,9 +130,17 @@ def test_inputs_in_front_of_the_targets_are_named_and_their_padding_left_out(dra
     length = 1 + SOURCE + TARGET
     seen = np.broadcast_to(np.arange(length), (2, HEADS, length, length)).astype("float32")
     monkeypatch.setattr(module, "capture_weights", lambda model, features: {"decoder.layers.0.attention.tap": seen})
-    assert list(AttentionMaps(FakeProblem()).maps(None)) == ["decoder/1"]
+    assert list(AttentionMaps(FakeProblem()).render(None)) == ["attention/decoder_example_1"]
     layers, queries, keys, _ = drawn["decoder attention · example 1"]
     words = ["⟨start⟩", "i5", "i6", "⟨end⟩", "⟨start⟩", "t3", "t4"]
     assert queries == keys == words
     assert layers.shape == (1, HEADS, 7, 7)
     assert layers[0, 0, 0].tolist() == [0, 1, 2, 3, 6, 7, 8]
+
+
+def test_pieces_of_a_picture_or_a_sound_are_numbered(drawn):
+    for inputs in (np.zeros((2, 8, 8, 1), "uint8"), np.zeros((2, 1000), "float32")):
+        sample = {"inputs": inputs, "targets": {"kind": np.zeros(2)}}
+        AttentionMaps(sample=sample).render(model=None)
+        _, queries, keys, _ = drawn["encoder attention · example 1"]
+        assert queries == keys == ["1", "2", "3", "4", "5"]

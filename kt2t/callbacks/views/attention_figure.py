@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import io
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-DPI = 100
+from kt2t.callbacks.views.figures import DPI, page, png_of, shortened, text_options
+
 MAX_PIXELS = 2400
 MAX_TOKENS = 64
-_FALLBACK_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei",
-    "Droid Sans Fallback", "Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic",
-    "Arial Unicode MS", "Noto Sans Arabic", "Noto Sans Devanagari",
-)  # fmt: skip
 
 
 def draw(
@@ -55,9 +48,7 @@ def draw(
     queries = [_label(token) for token in query_tokens[:MAX_TOKENS]]
     keys = [_label(token) for token in key_tokens[:MAX_TOKENS]]
     heading = title + (f" (the first {MAX_TOKENS} tokens)" if cut else "")
-    with warnings.catch_warnings():  # a script that no installed font has is drawn as boxes, not told at every step
-        warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
-        return _png(weights[:, :, : len(queries), : len(keys)], queries, keys, heading, axes)
+    return _png(weights[:, :, : len(queries), : len(keys)], queries, keys, heading, axes)
 
 
 @dataclass(frozen=True)
@@ -104,17 +95,12 @@ class _Layout:
 
 
 def _png(weights: np.ndarray, queries: list[str], keys: list[str], title: str, axes: tuple[str, str]) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     left, bottom = (34 + 6.6 * max(map(len, labels), default=0) for labels in (queries, keys))
     layout = _Layout(weights.shape[0], weights.shape[1], len(queries), len(keys), left, bottom)
     width, height = layout.size
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
-    FigureCanvasAgg(figure)
-    fonts: dict[str, Any] = {"fontfamily": list(_fonts()), "parse_math": False}
+    figure, fonts = page(width, height), text_options()
     bold: dict[str, Any] = {"fontsize": 12, "fontweight": "bold", "color": "#222222", "va": "center", **fonts}
-    figure.text(layout.left / width, 1 - 24 / height, _shortened(title, int((width - layout.left) / 10)), **bold)
+    figure.text(layout.left / width, 1 - 24 / height, shortened(title, int((width - layout.left) / 10)), **bold)
     picture = None
     for layer in range(layout.layers):
         for head in range(layout.heads):
@@ -131,9 +117,7 @@ def _png(weights: np.ndarray, queries: list[str], keys: list[str], title: str, a
     middle = layout.left + (layout.heads * (layout.cell[0] + layout.gap) - layout.gap) / 2
     figure.text(middle / width, 12 / height, axes[1], ha="center", va="center", **grey)
     _scale(figure, picture, layout)
-    held = io.BytesIO()
-    figure.savefig(held, format="png", dpi=DPI)
-    return held.getvalue()
+    return png_of(figure)
 
 
 def _map(place: Any, weights: np.ndarray, layout: _Layout) -> Any:
@@ -161,7 +145,7 @@ def _points(pixels: float) -> float:
 
 
 def _caption(layer: int, head: int, layout: _Layout) -> str:
-    return f"layer {layer + 1} · head {head + 1}" if layout.cell[0] >= 92 else f"{layer + 1} · {head + 1}"
+    return f"layer {layer + 1} · head {head + 1}" if layout.cell[0] >= 92 else f"L{layer + 1} H{head + 1}"
 
 
 def _scale(figure: Any, picture: Any, layout: _Layout) -> None:
@@ -180,17 +164,4 @@ def _scale(figure: Any, picture: Any, layout: _Layout) -> None:
 def _label(token: str) -> str:
     shown = token.replace("\n", "⏎").replace("\t", "⇥")
     shown = "·" + shown.lstrip(" ▁") if shown.startswith((" ", "▁")) else shown
-    return _shortened(shown, 12)
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
-@functools.cache
-def _fonts() -> tuple[str, ...]:
-    """DejaVu Sans, which comes with matplotlib, then what the machine has for other scripts."""
-    from matplotlib import font_manager
-
-    installed = set(font_manager.get_font_names())
-    return ("DejaVu Sans", *(name for name in _FALLBACK_FONTS if name in installed))
+    return shortened(shown, 12)

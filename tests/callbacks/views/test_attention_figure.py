@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from kt2t.callbacks.attention_figure import draw
+from kt2t.callbacks.views.attention_figure import draw
 
 Image = pytest.importorskip("PIL.Image")
 

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from kt2t.callbacks import DecodedText
-from kt2t.callbacks.decoded_text import Row, lines, markdown, table
+from kt2t.callbacks.views.text import LONGEST, WIDEST, Row, lines, markdown, table
+from kt2t.decoding import Beam
 
 NASTY = [
     "a | b",
@@ -32,13 +33,16 @@ class FakeProblem:
     def decode(self, field, ids):
         return f"{field} {int(ids[0])}"
 
+    def written(self, field, decoded):
+        return decoded
+
 
 class FakeModel:
     optimizer = SimpleNamespace(iterations=7)
 
-    def generate(self, features, search=None, length=None):
-        self.search, self.length = search, length
-        return {"ids": np.stack([features["inputs"] + 20, features["inputs"] * 0], 1)}
+    def answer(self, features, search=None):
+        self.search, self.fields = search, list(features)
+        return {"values": np.stack([features["inputs"] + 20, features["inputs"] * 0], 1)}
 
 
 def cells(text):
@@ -55,22 +59,24 @@ def test_rows_hold_the_best_hypothesis():
         Row("inputs 10", "targets 20", "targets 30"),
         Row("inputs 11", "targets 21", "targets 31"),
     ]
-    assert model.search == "beam" and model.length is None
+    assert model.search == "beam" and model.fields == ["inputs"], "it was shown the targets"
 
 
 def test_a_model_that_reads_nothing_continues_the_first_half():
     asked = {}
 
     class Continues(FakeModel):
-        def generate(self, features, search=None, length=None):
-            asked.update(features, length=length)
-            return super().generate({"inputs": features["targets"]})
+        def answer(self, features, search=None):
+            asked.update(features, search=search)
+            return super().answer({"inputs": features["targets"]})
 
     sample = {"targets": np.array([[5, 6, 7, 8, 1, 0], [9, 1, 0, 0, 0, 0]])}
-    (row, _) = DecodedText(FakeProblem(), sample=sample).rows(Continues())
+    search = Beam(beams=3, extra_length=7)
+    (row, _) = DecodedText(FakeProblem(), search, sample=sample).rows(Continues())
     assert asked["targets"].tolist() == [[5, 6, 0, 0, 0, 0], [9, 0, 0, 0, 0, 0]]
     assert asked["targets_segments"].tolist() == [[1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]
-    assert asked["length"] == 6  # it has never seen what stands further on
+    assert asked["search"].extra_length == 0, "it has never seen what comes later"
+    assert asked["search"].beams == 3 and search.extra_length == 7
     assert row == Row(None, "targets 5", "targets 25")
 
 
@@ -112,14 +118,53 @@ def test_markup_in_a_text_stays_text():
     assert "[red]a[/red]" in held.getvalue()
 
 
-def test_a_model_that_does_not_generate_prints_nothing():
+def test_a_model_without_answers_prints_and_renders_nothing():
     held = io.StringIO()
     callback = DecodedText(FakeProblem(), console=Console(file=held))
     callback.set_model(SimpleNamespace(optimizer=FakeModel.optimizer))
     callback.on_epoch_end(0)
-    assert held.getvalue() == ""
+    assert held.getvalue() == "" and callback.render(callback.model) == {}
 
 
 def test_samples_are_checked():
     with pytest.raises(ValueError, match="samples: 0 is not positive"):
         DecodedText(FakeProblem(), samples=0)
+
+
+def test_one_long_text_leaves_room_for_the_others():
+    long, words = "x" * 5000, "word " * 30
+    _, _, _, *found = cells(markdown([Row("a", long, words)]))
+    assert found[0] == "a" and found[1].endswith("… (5,000 characters)")
+    assert all(len(line) <= WIDEST for cell in found for line in cell.split("\n"))
+    assert found[1].replace("\n", "").startswith("x" * LONGEST + "…")
+    assert found[2].replace("\n", " ").split() == words.split()
+    held = io.StringIO()
+    Console(file=held, width=90).print(table([Row("a", long, "b")]))
+    widths = {len(part) for part in held.getvalue().splitlines()[1].split("┃")[1:-1]}
+    assert max(widths) - min(widths) <= 1, "columns of the same width"
+
+
+def test_it_renders_markdown_under_its_tag():
+    (tag, text), *_ = DecodedText(FakeProblem(), samples=1).render(FakeModel()).items()
+    assert tag == "decoded" and cells(text)[3:] == ["inputs 10", "targets 20", "targets 30"]
+
+
+def test_several_targets_and_values_that_are_no_texts():
+    class Several(FakeProblem):
+        def sample(self, n):
+            return {"inputs": np.zeros((n, 2)), "targets": {"a": np.arange(n), "b": np.arange(n) + 5}}
+
+        def decode(self, field, value):
+            return value if field == "inputs" else {key: int(one) for key, one in value.items()}
+
+        def written(self, field, decoded):
+            return f"<{len(decoded)} numbers>" if field == "inputs" else str(decoded)
+
+    class Answers(FakeModel):
+        def answer(self, features, search=None):
+            return {"values": {"a": np.array([[7], [8]]), "b": np.array([[1], [2]])}}
+
+    assert DecodedText(Several(), samples=2).rows(Answers()) == [
+        Row("<2 numbers>", "{'a': 0, 'b': 5}", "{'a': 7, 'b': 1}"),
+        Row("<2 numbers>", "{'a': 1, 'b': 6}", "{'a': 8, 'b': 2}"),
+    ]
