@@ -73,16 +73,24 @@ def _bar(description: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    from kt2t.callbacks.terminal import close_display, open_display
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
+    bars = Bars(*columns, console=Console(stderr=True), transient=True)
+    tasks: dict[str, Any] = {}
 
-        def told(done: int, total: int | None, what: str) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(f"{description}: {what}", total=total)
-            bars.update(tasks[what], completed=done, total=total)
+    def told(done: int, total: int | None, what: str) -> None:
+        if what not in tasks:
+            while tasks:  # one line at a time: the work before this one is over
+                bars.remove_task(tasks.popitem()[1])
+            tasks[what] = bars.add_task(f"{description}: {what}", total=total)
+        bars.update(tasks[what], completed=done, total=total)
 
+    open_display(bars)
+    try:
         yield told
+    finally:
+        close_display(bars)
 
 
 def _lines(description: str, seconds: float = 5.0) -> Progress:
@@ -101,9 +109,9 @@ def _lines(description: str, seconds: float = 5.0) -> Progress:
 
 @contextlib.contextmanager
 def logged() -> Iterator[None]:
-    """What the library has to say goes to stderr while a command runs."""
+    """Prints the library's log to stderr while a command runs, above a progress display if there is one."""
     logger = logging.getLogger("kt2t")
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _OnStderr()
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(is_new)
     logger.addHandler(handler)
@@ -112,6 +120,21 @@ def logged() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+class _OnStderr(logging.StreamHandler[Any]):
+    """Writes to what `sys.stderr` is at the moment: a display of rich's puts itself in its place, and prints above."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        pass
 
 
 def _text(value: Any) -> str:

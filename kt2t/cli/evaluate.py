@@ -1,9 +1,9 @@
-"""`kt2t evaluate`: what a run is worth on a split."""
+"""`kt2t evaluate`: measures a run on a split."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -51,6 +51,10 @@ def _show(evaluation: Evaluation) -> None:
             click.echo(f"{field:>10}: {text}")
         click.echo()
     where = {"split": evaluation.split, "step": evaluation.step}
-    table([{**where, "measure": name, "value": value} for name, value in evaluation.values().items()])
+    rows: list[dict[str, Any]] = []
+    for name, value in evaluation.values().items():
+        count = {"examples": evaluation.examples.get(name, "")} if evaluation.examples else {}
+        rows.append({**where, "measure": name, "value": value, **count})
+    table(rows)
     for name, signature in evaluation.signatures.items():
         click.echo(f"{name}: {signature}")

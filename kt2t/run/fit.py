@@ -145,8 +145,11 @@ def _callbacks(
     ]
     if innermost(assembly.model.optimizer).use_ema:
         found.append(callbacks.EvaluatingAverages())
+    scored: dict[str, int] = {}
     if report.score and (problem.scores() or problem.derived_metric_names):
-        found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit, **recipe.train.shapes))
+        scoring = callbacks.Scoring(problem, assembly.search, limit=report.score_limit, **recipe.train.shapes)
+        scored = scoring.examples
+        found.append(scoring)
     found.append(
         callbacks.Checkpointing(
             folder.checkpoints,
@@ -174,7 +177,8 @@ def _callbacks(
     )
     if step < recipe.train.steps:
         keep = functools.partial(logger.info, extra=SHOWN)
-        found.append(callbacks.Progress(recipe.train.steps, step, keep=keep))
+        validated = len(problem.prepared.records("validation"))
+        found.append(callbacks.Progress(recipe.train.steps, step, keep=keep, validated=validated, scored=scored))
     return found
 
 

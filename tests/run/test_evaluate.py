@@ -9,7 +9,7 @@ from kt2t.callbacks import AttentionMaps, DecodedText, Scoring, TensorBoard
 from kt2t.data import Problem
 from kt2t.decoding import Greedy
 from kt2t.errors import DataError
-from kt2t.features import Tags, Text
+from kt2t.features import Label, Tags, Text
 from kt2t.models import TransformerEncoder, TransformerLM
 from kt2t.run.evaluate import evaluate, evaluate_model
 
@@ -42,7 +42,7 @@ class Tagged(Texts):
 
 def assembly(problem, model):
     model.compile(keras.optimizers.SGD(0.01), loss=problem.loss(), metrics=problem.metrics())
-    recipe = SimpleNamespace(train=SimpleNamespace(unpacked={"rows": 8}))
+    recipe = SimpleNamespace(train=SimpleNamespace(unpacked={"rows": 8}, shapes={}))
     return SimpleNamespace(problem=problem, model=model, search=Greedy(extra_length=2), recipe=recipe)
 
 
@@ -90,13 +90,15 @@ def test_a_text_without_a_source_is_measured_and_continued_not_scored(tmp_path):
     assert sample["prediction"] != sample["targets"], "it was given its answer"
 
 
-def test_a_model_that_does_not_generate_has_metrics_and_no_callback_minds(tmp_path):
+def test_a_tagger_has_metrics_scores_and_samples_and_its_views_are_shown(tmp_path):
     problem = Tagged()
     problem.prepare(tmp_path / "data")
     made = assembly(problem, TransformerEncoder(problem.features(), **SIZES))
-    found = evaluate_model(made, "validation", 1)
+    found = evaluate_model(made, "validation", 1, samples=2)
     assert 0 <= found.metrics["token_accuracy"] <= 1
-    assert found.scores == {} and found.samples == []
+    assert found.scores == {"tag_accuracy": pytest.approx(found.metrics["token_accuracy"])}
+    assert len(found.samples) == 2 and len(found.samples[0]["prediction"].split()) == 3
+    assert set(found.examples) == set(found.values()) and set(found.examples.values()) == {20}
     followers = [
         Scoring(problem),
         TensorBoard(tmp_path / "board", problem),
@@ -104,4 +106,34 @@ def test_a_model_that_does_not_generate_has_metrics_and_no_callback_minds(tmp_pa
         AttentionMaps(problem, tmp_path / "maps"),
     ]
     made.model.fit(problem.batches("train", rows=8), steps_per_epoch=2, epochs=1, verbose=0, callbacks=followers)
-    assert list((tmp_path / "maps").rglob("encoder-1.png"))
+    assert list((tmp_path / "maps").rglob("attention-encoder_example_1.png"))
+    shown = read_events(tmp_path / "board" / "validation")
+    assert shown.Tags()["images"] == ["confusion", "attention/encoder_example_1"]
+    assert shown.Tags()["tensors"] == ["decoded"] and "validation/tag_accuracy" in shown.Tags()["scalars"]
+
+
+class Parity(Tagged):
+    """Whether the sum of a row is odd."""
+
+    def examples(self, split):
+        rows = [[2 + row % 5, 3, 4 + row % 2] for row in range(20)]
+        return [{"inputs": ids, "targets": sum(ids) % 2} for ids in rows]
+
+    def features(self):
+        return {"inputs": Text(8), "targets": Label(2)}
+
+
+def test_what_the_metrics_of_a_label_give_already_is_not_decoded_again(tmp_path, monkeypatch):
+    problem = Parity()
+    problem.prepare(tmp_path / "data")
+    made = assembly(problem, TransformerEncoder(problem.features(), **SIZES))
+    monkeypatch.setattr("kt2t.callbacks.scoring.decode_split", lambda *_, **__: pytest.fail("the accuracy is there"))
+    found = evaluate_model(made, "validation", 1, samples=3)
+    assert 0 <= found.metrics["accuracy"] <= 1 and found.scores == {} and found.examples["accuracy"] == 20
+    assert len(found.samples) == 3 and all(sample["prediction"] in ("0", "1") for sample in found.samples)
+
+
+def read_events(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    return EventAccumulator(str(folder)).Reload()

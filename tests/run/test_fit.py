@@ -34,7 +34,7 @@ def test_curves_are_whole_where_a_kill_came_between_a_checkpoint_and_its_figures
     trained(tiny, cut, 4)
     shutil.rmtree(cut / "tensorboard" / "validation")  # all that is written after the checkpoint of step 4
     trained(tiny, cut, 8)
-    for part, tag in (("train", "loss"), ("train", "gradient_norm"), ("validation", "loss")):
+    for part, tag in (("train", "loss"), ("train", "watch/gradient_norm"), ("validation", "loss")):
         expected = curve(whole, part, tag)
         assert expected.keys() == {4, 8}
         assert curve(cut, part, tag) == pytest.approx(expected, rel=1e-4), (part, tag)
