@@ -8,8 +8,8 @@ import yaml
 from costs import child_seconds
 
 from kt2t import marked_yaml, registry
-from kt2t.errors import Kt2tError, RecipeError
-from kt2t.recipe import Recipe, Report, Train
+from kt2t.errors import Kt2tError, RecipeError, UnknownNameError
+from kt2t.recipe import Recipe, Report, Train, check_node
 from kt2t.recipe_file import load, short_names
 
 GOOD = """\
@@ -200,3 +200,13 @@ def test_a_wrong_key_is_told_within_a_second(tmp_path):
     assert done.returncode == 2 and "Did you mean 'hidden_dim'?" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert cost < 2  # 1 s on a quiet machine; processors that are shared do less in a second
+
+
+def test_a_problem_that_does_not_exist_is_answered_with_those_that_do():
+    with pytest.raises(UnknownNameError, match="There are: .*translation: Multi30k, ParallelText.*kt2t list problems") as told:
+        check_node({"type": "TextClassification"}, "problem", "problem")
+    assert "Did you mean" not in str(told.value) and "Subwords" not in str(told.value)
+    with pytest.raises(UnknownNameError, match="There are: .*TransformerLM.*kt2t list models"):
+        check_node({"type": "Resnet"}, "model", "model")
+    with pytest.raises(UnknownNameError, match="Did you mean 'ParallelText'"):
+        check_node({"type": "ParalelText"}, "problem", "problem")
