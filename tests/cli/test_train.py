@@ -80,7 +80,10 @@ def test_a_run_without_any_good_checkpoint_is_status_4(tiny, tiny_run, capsys):
     ("change", "told"),
     [
         ("model.num_layers=2", ["blocks.1.kernel is not in the model"]),
-        ("model.hidden_dim=8", ["targets_embedding.table has shape [7, 8], the model's has [7, 16]", "more"]),
+        (
+            "model={type: toy_model.Toy, num_layers: 4, hidden_dim: 8}",
+            ["targets_embedding.table has shape [7, 8], the model's has [7, 16]", "more"],
+        ),
         ("optimizer={type: Lion, learning_rate: 0.1}", ["trained with the optimizer Lion, this is Adam"]),
     ],
 )
