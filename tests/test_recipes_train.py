@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from small_raw_data import raw_data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kt2t.cli.main import run
@@ -40,7 +41,7 @@ def of_text(folder, type_name):
                 lines = "".join(pair[side] + "\n" for pair in (PAIRS if split == "train" else PAIRS[:5]))
                 (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
         return {"path": folder}
-    return {}
+    return raw_data(folder, type_name)
 
 
 def overrides(recipe, folder):

@@ -144,7 +144,7 @@ def only_one_class(chance: random.Random, folder: Path) -> str:
     for file in (folder / "raw" / "train" / "cat").iterdir():
         file.unlink()
     (folder / "raw" / "train" / "cat").rmdir()
-    return damages.prepared(problem, folder, "raw/train'")
+    return damages.prepared(problem, folder, "raw'")
 
 
 if __name__ == "__main__":
