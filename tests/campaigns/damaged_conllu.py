@@ -87,8 +87,9 @@ def row_with_missing_columns(chance: random.Random, folder: Path) -> str:
 @kind
 def row_lost_or_twice(chance: random.Random, folder: Path) -> str:
     found, lines, dev = whole(chance)
-    places = [n for n, line in enumerate(lines) if line[:1].isdigit() and "-" not in line.split("\t")[0]]
-    places = [n for n in places if "." not in lines[n].split("\t")[0] and "\t" in lines[n + 1]]  # the last may well be missing
+    words = [n for n, line in enumerate(lines) if line.partition("\t")[0].isdigit()]
+    # The last word of a sentence may well be missing: the next word is then the first of another.
+    places = [n for n, after in zip(words, words[1:], strict=False) if not lines[after].startswith("1\t")]
     number = chance.choice(places)
     lines[number : number + 1] = [lines[number]] * chance.choice([0, 2])
     return answer(joined(lines), found, "train.conllu:", "train.conllu", folder, dev)

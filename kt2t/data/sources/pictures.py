@@ -147,10 +147,11 @@ def labelled_pictures(
         pictures.append((name, top if class_from == "folder" else Path(name).stem.partition("_")[0]))
     classes = sorted({label for _, label in pictures})
     if class_from == "folder" and path.is_dir():
-        folders = sorted(one.name for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
+        root = path / below
+        folders = sorted(one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
         if empty := [name for name in folders if name not in classes]:
             raise DataError(
-                f"the class folder '{path}/{empty[0]}' has no pictures. Add some, or remove it.", path=option
+                f"the class folder '{root / empty[0]}' has no pictures. Add some, or remove it.", path=option
             )
     if not pictures:
         raise DataError(f"'{path}' has no pictures. It should hold a folder of pictures for each class.", path=option)
