@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 
 GENRES = ("weblog", "email")
-SENTENCES = (("the/DET", "cat/NOUN", "sleeps/VERB"), ("dogs/NOUN", "run/VERB"), ("the/DET", "old/ADJ", "dog/NOUN", "ran/VERB"))
+SENTENCES = (
+    ("the/DET", "cat/NOUN", "sleeps/VERB"),
+    ("dogs/NOUN", "run/VERB"),
+    ("the/DET", "old/ADJ", "dog/NOUN", "ran/VERB"),
+)
 
 
 def raw_data(folder: Path, type_name: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Damages CoNLL-U files, and looks at what `prepare` makes of them. See `damages.py` for what counts as good.
 
-    cd tests && python -m campaigns.damaged_conllu --seed 1 --count 500
+cd tests && python -m campaigns.damaged_conllu --seed 1 --count 500
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def sentences(chance: random.Random, count: int = 6) -> list[list[tuple[str, str
     """Words with tags; each sentence has every tag, so that a split does not lack one by chance."""
     found = []
     for _ in range(count):
-        words = ["".join(chance.choice(LETTERS) for _ in range(chance.randint(1, 6))) for _ in range(chance.randint(4, 9))]
+        words = [
+            "".join(chance.choice(LETTERS) for _ in range(chance.randint(1, 6))) for _ in range(chance.randint(4, 9))
+        ]
         found.append([(word, TAGS[place % 4]) for place, word in enumerate(words)])
     return found
 
@@ -101,7 +103,9 @@ def tag_unknown_in_evaluation(chance: random.Random, folder: Path) -> str:
     of_dev = dev.decode().split("\n")
     number = chance.choice([n for n, line in enumerate(of_dev) if line[:1].isdigit() and line.split("\t")[0].isdigit()])
     of_dev[number] = of_dev[number].replace(f"\t{of_dev[number].split(chr(9))[3]}\t_", "\tINTJ\t_", 1)
-    return answer(joined(lines), found, f"dev.conllu:{number + 1}: ", "train.conllu", folder, "\n".join(of_dev).encode())
+    return answer(
+        joined(lines), found, f"dev.conllu:{number + 1}: ", "train.conllu", folder, "\n".join(of_dev).encode()
+    )
 
 
 @kind

@@ -40,7 +40,7 @@ def test_a_header_that_promises_more_than_there_is():
     for length in (len(data) - 1, len(data) - 2, 500, 45):
         # libsndfile itself reads such a file as a shorter one, without a word
         assert len(soundfile.read(io.BytesIO(data[:length]))[0]) < 1000
-        with pytest.raises(DataError, match=f"'a.wav' is a damaged wav file: its header promises 2,044 bytes and it has"):
+        with pytest.raises(DataError, match="'a.wav' is a damaged wav file: its header promises 2,044 bytes and it has"):
             decode_recording(Contents.at("a.wav", data[:length]), 8000)
     longer = data[:40] + struct.pack("<I", 2002) + data[44:]
     with pytest.raises(DataError, match="its part 'data' promises 2,002 bytes; 2,000 follow"):
