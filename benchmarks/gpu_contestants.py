@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import glob
-import gzip
 import itertools
-import json
-import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -145,31 +140,6 @@ class Kt2t:
         """Bytes of the device at most."""
         return float((self.jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0))
 
-    def kernels(self, count: int) -> dict[str, list[float]]:
-        """Seconds and calls of each kernel, and of what operation it is, over some steps."""
-        options = self.jax.profiler.ProfileOptions()
-        options.python_tracer_level = 0
-        with tempfile.TemporaryDirectory() as folder:
-            with self.jax.profiler.trace(folder, profiler_options=options):
-                self._resident(count)
-            (path,) = glob.glob(f"{folder}/**/*.trace.json.gz", recursive=True)
-            with gzip.open(path, "rt") as file:
-                events = json.load(file)["traceEvents"]
-        named = [(event["name"], event.get("pid"), event.get("tid"), event) for event in events if "name" in event]
-        gpus = {pid for name, pid, _, event in named if name == "process_name" and "GPU" in event["args"]["name"]}
-        streams = {
-            (pid, tid)
-            for name, pid, tid, event in named
-            if name == "thread_name" and pid in gpus and event["args"]["name"].startswith("Stream")
-        }
-        found: dict[str, list[float]] = defaultdict(lambda: [0.0, 0])
-        for name, pid, tid, event in named:
-            if event.get("ph") == "X" and (pid, tid) in streams:
-                entry = found[f"{name} | {event.get('args', {}).get('name', '')}"]
-                entry[0] += event["dur"] / 1e6
-                entry[1] += 1
-        return found
-
 
 class Torch:
     """PyTorch, compiled."""
@@ -234,13 +204,6 @@ class Torch:
     def peak(self) -> float:
         """Bytes of the device at most."""
         return float(self.torch.cuda.max_memory_allocated()) if self.on_gpu else 0.0
-
-    def kernels(self, count: int) -> dict[str, list[float]]:
-        """Seconds and calls of each kernel over some steps."""
-        with self.torch.profiler.profile() as profile:
-            self.take("resident", count)
-        kinds = [one for one in profile.key_averages() if one.self_device_time_total and "CUDA" in str(one.device_type)]
-        return {one.key: [one.self_device_time_total / 1e6, one.count] for one in kinds}
 
 
 def torch_transformer(size: Size) -> Any:

@@ -1,7 +1,6 @@
 """Training steps on a GPU: kt2t on JAX beside a plain PyTorch Transformer of the same shape, each in a process, in turns.
 
     python benchmarks/gpu_race.py                     # base, then big; a line of JSON for each contestant and size
-    python benchmarks/gpu_race.py --profile FOLDER    # and, in files there, which kernels took the time
     python benchmarks/gpu_race.py --sizes tiny --torch-python OTHER/bin/python    # a try without a GPU
 
 A step is forward, backward and Adam in bfloat16 with float32 weights, on source and target of 128 tokens each, full rows of
@@ -33,6 +32,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gpu_contestants import CONTESTANTS, SIZES, Size
+from measure import record
 
 WAYS = ("queued", "watched", "resident")
 MATRIX, UNTIMED = 8192, 3
@@ -71,10 +71,6 @@ def serve(name: str, size: Size, out: Any) -> None:
             answer = {way: contestant.take(way, int(more[0])) for way in WAYS}
         elif word == "peak":
             answer["peak"] = contestant.peak()
-        elif word == "kernels":
-            count = int(more[0])
-            found = contestant.kernels(count)
-            answer = {kernel: [1000 * s / count, calls / count] for kernel, (s, calls) in found.items()}
         print(json.dumps(answer), file=out, flush=True)
 
 
@@ -173,17 +169,7 @@ def race(name: str, size: Size, asked: argparse.Namespace) -> Iterator[dict[str,
         each(lambda worker: worker.take(asked.steps), order=1 if number % 2 == 0 else -1)
     each(lambda worker: worker.facts.update(worker.ask("peak")))
     yield from (result(worker, name, size) for worker in workers)
-    if asked.profile:
-        each(lambda worker: _profiled(worker, name, asked.profile))
     each(Worker.end)
-
-
-def _profiled(worker: Worker, size: str, folder: str) -> None:
-    """Writes what the kernels took, most first: milliseconds a step, and calls a step."""
-    found = worker.ask("kernels 3")
-    ordered = dict(sorted(found.items(), key=lambda item: -item[1][0]))
-    with open(os.path.join(folder, f"kernels-{size}-{worker.name}.json"), "w", encoding="utf-8") as file:
-        json.dump(ordered, file, indent=0)
 
 
 def main() -> None:
@@ -193,7 +179,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=30, help="Of each way in each turn.")
     parser.add_argument("--dropout", type=float, help="In place of the size's.")
-    parser.add_argument("--profile", metavar="FOLDER", help="Where to tell what each kernel took.")
     parser.add_argument("--torch-python", default=sys.executable, help="What runs PyTorch.")
     parser.add_argument("--serve", choices=CONTESTANTS, help="Be a contestant: used by the race itself.")
     asked = parser.parse_args()
@@ -206,7 +191,7 @@ def main() -> None:
         return
     for name, size in sizes.items():
         for line in race(name, size, asked):
-            print(json.dumps(line), flush=True)
+            record("gpu_race", **{f"{name}, {line['contestant']}": line})
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from measure import record
+
 from kt2t.cli.main import run
 from kt2t.data import records
 from kt2t.data.prepared import Prepared
@@ -52,9 +54,9 @@ def main() -> None:
         whole = time.perf_counter() - begin
     reading = seconds.pop(READING)
     total = sum(seconds.values())
-    parts = ", ".join(f"{what} {spent:.2f}" for what, spent in sorted(seconds.items(), key=lambda item: -item[1]))
-    print(f"{asked.recipe}, {recipe.train.steps} steps: {total:.2f} of {whole:.1f} s = {total / whole:.2%} ({parts})")
-    print(f"reading and decoding records, checks and hashes included: {reading:.2f} s = {reading / whole:.2%}")
+    parts = {what: round(spent, 2) for what, spent in sorted(seconds.items(), key=lambda item: -item[1])}
+    cells = {"result": f"{total / whole:.2%} of {whole:.0f} s"} if words == ["quickstart"] else {}
+    record("integrity", cells, **{asked.recipe: {**parts, "reading": round(reading, 2), "whole": round(whole, 1)}})
 
 
 def _done(words: list[str]) -> None:

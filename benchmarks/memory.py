@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
-import time
 from typing import Any
+
+from measure import peak_mb, record, seconds
 
 ROWS = 8
 SIZES = {"num_layers": 6, "hidden_dim": 256, "intermediate_dim": 1024, "num_heads": 4, "dropout": 0.1}
@@ -37,11 +37,8 @@ def measure(length: int, recompute: bool) -> dict[str, float]:
     ids = np.random.default_rng(0).integers(2, 256, size=(ROWS * STEPS, length)).astype("int32")
     batch: dict[str, Any] = {"x": {"inputs": ids, "targets": ids}, "y": ids, "batch_size": ROWS, "verbose": 0}
     loss = model.fit(**batch).history["loss"][-1]  # compiles
-    started = time.perf_counter()
-    model.fit(**batch)
-    seconds = (time.perf_counter() - started) / STEPS
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"peak_mb": round(peak), "seconds": round(seconds, 2), "loss": float(loss)}
+    step = seconds(lambda: model.fit(**batch)) / STEPS
+    return {"peak_mb": round(peak_mb()), "seconds": round(step, 2), "loss": float(loss)}
 
 
 def main() -> None:
@@ -49,12 +46,14 @@ def main() -> None:
     if len(sys.argv) > 2:
         print(json.dumps(measure(length, sys.argv[2] == "recompute")))
         return
+    found = {}
     for kept in ("keep", "recompute"):
         for size in (2, length):
             command = [sys.executable, __file__, str(size), kept]
             environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-            print(f"{kept:9} {size:5} tokens: {done.stdout.strip().splitlines()[-1]}", flush=True)
+            found[f"{kept} {size} tokens"] = json.loads(done.stdout.strip().splitlines()[-1])
+    record("memory", **found)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,13 @@ the medians of their ratios; only tokens that are not padding count.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from turns import in_turns, told
+from measure import in_turns, record, seconds, spread
 
 from kt2t.data.padding import collate
 from kt2t.recipe_file import load
@@ -47,9 +46,9 @@ def rate(model: Any, data: tf.data.Dataset, tokens_a_step: float) -> Callable[[]
     steps = max(1, round(TOKENS / tokens_a_step))
 
     def measure() -> float:
-        before, begun = model.tokens_seen, time.perf_counter()
-        model.fit(data, steps_per_epoch=steps, epochs=1, verbose=0)
-        return (model.tokens_seen - before) / (time.perf_counter() - begun)
+        before = model.tokens_seen
+        spent = seconds(lambda: model.fit(data, steps_per_epoch=steps, epochs=1, verbose=0))
+        return (model.tokens_seen - before) / spent
 
     measure()
     return measure
@@ -60,9 +59,13 @@ def main(path: str, pairs: int) -> None:
     recipe.check()
     problem = problem_of(recipe)
     problem.prepare()
-    for name, options in {"padded": {}, "packed in rows of 256": {"pack": 256}}.items():
-        fill = problem.batches("train", tokens=4096, **options).plan.fill
-        print(f"{name}: {fill:.1%} of all positions are filled", flush=True)
+    padded, packed = (problem.batches("train", tokens=4096, **given).plan.fill for given in ({}, {"pack": 256}))
+    record(
+        "fill",
+        {"reaches": f"**{packed:.1%}** packed in rows of 256; {padded:.1%} padded"},
+        padded=padded,
+        packed=packed,
+    )
     if not pairs:
         return
     model = assemble(recipe, problem).model
@@ -73,8 +76,9 @@ def main(path: str, pairs: int) -> None:
     ours = rate(model, batches, rows * tokens)
     for many in (32, rows):
         first, second, ratios = in_turns(ours, rate(model, random_pairs(problem, many), many * tokens), pairs)
-        other = f"{many} random pairs: {second:,.0f}"
-        print(f"kt2t: {first:,.0f} target tokens/s; {other}; ratio {told(ratios)}", flush=True)
+        found = {"kt2t": round(first), "random pairs": round(second), "ratio": spread(ratios)}
+        text = f"**{first:,.0f}**; the same model with padded batches of {many} random pairs {second:,.0f}: {spread(ratios)}"
+        record("padding", {"result": text} if many == 32 else {}, **{f"beside {many} random pairs": found})
 
 
 if __name__ == "__main__":

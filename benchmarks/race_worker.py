@@ -28,6 +28,8 @@ import sys  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from typing import Any  # noqa: E402
 
+from measure import record  # noqa: E402
+
 SIZES = {
     "base": {"num_layers": 6, "hidden_dim": 512, "intermediate_dim": 2048, "num_heads": 8, "dropout": 0.1},
     "small": {"num_layers": 2, "hidden_dim": 256, "intermediate_dim": 1024, "num_heads": 4, "dropout": 0.1},
@@ -192,7 +194,9 @@ def main() -> None:
         found = watched(steps, asked.steps)
         times = found.pop("times")
         best = {"median_s": round(statistics.median(times), 4), "least_s": min(times)}
-        print(json.dumps({**best, **head, **found}), file=out, flush=True)
+        sys.stdout = out
+        kind = asked.dtype if asked.task == "train" else f"{asked.beam} beams"
+        record(f"race_{asked.task}", **{f"{asked.config}, {kind}": {**best, **head, **found}})
         return
     print("READY " + json.dumps(head), file=out, flush=True)
     for line in sys.stdin:

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from measure import record
+
 from kt2t.data.vocabularies.subword_text_encoder import SubwordTextEncoder
 from kt2t.recipe_file import load
 from kt2t.run.assemble import assemble, problem_of
@@ -85,23 +87,25 @@ def main(path: str, steps: int) -> None:
     recipe.check()
     problem = problem_of(recipe)
     problem.prepare()
-    print(f"reader alone: {max(reading(problem, steps) for _ in range(TURNS)):,.0f} target tokens/s", flush=True)
+    alone = max(reading(problem, steps) for _ in range(TURNS))
 
     vocabulary = problem.vocabularies()["inputs"]
     texts = [text for split in problem.splits() for example in problem.examples(split) for text in example.values()]
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    found: dict[str, Any] = {"megabytes": round(megabytes, 1)}
     for name, measure in {
         "prepare": lambda: preparing(recipe, vocabulary.contents()),
         "sentencepiece alone": lambda: encoding(vocabulary, texts),
     }.items():
         wall, cores = (min(seconds) for seconds in zip(*(measure() for _ in range(TURNS)), strict=True))
-        print(f"{name}: {megabytes / wall:.1f} MB/s of {megabytes:.1f} MB, {cores:.2f} s of cores", flush=True)
-
-    seconds = min(subword_text_encoder(texts) for _ in range(TURNS))
-    print(f"Tensor2Tensor's subwords: {megabytes / seconds:.1f} MB/s on one core", flush=True)
+        found[name] = {"MB a second": round(megabytes / wall, 1), "seconds of cores": round(cores, 2)}
+    fewest = min(subword_text_encoder(texts) for _ in range(TURNS))
+    record("prepare", **found, **{"Tensor2Tensor's subwords, MB a second": round(megabytes / fewest, 1)})
 
     share, rate = waiting(recipe, problem, steps)
-    print(f"training: {rate:,.0f} target tokens/s, of whose time {share:.2%} is waiting for batches")
+    text = f"{alone:,.0f} target tokens/s, {alone / rate:.0f} times what that model takes; "
+    text += f"the model waits for the reader {share:.2%} of its time"
+    record("reader", {"result": text}, reader=round(alone), training=round(rate), waiting=round(share, 4))
 
 
 if __name__ == "__main__":

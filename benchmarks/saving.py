@@ -20,6 +20,7 @@ from typing import Any
 from unittest import mock
 
 import keras
+from measure import record, seconds
 
 import kt2t
 from kt2t import disk
@@ -42,31 +43,21 @@ def main() -> None:
     saves = []
     try:
         for number in range(1 + asked.times):
-            with _parts() as seconds:
-                begin = time.perf_counter()
-                path = checkpoints.save(folder, model, number)
-                seconds["all of it"] = time.perf_counter() - begin
-            begin = time.perf_counter()
-            checkpoints.prune(folder, keep_last=1)
-            seconds["removing the one before"] = time.perf_counter() - begin
-            saves.append(dict(seconds))
+            with _parts() as parts:
+                parts["all of it"] = seconds(lambda number=number: checkpoints.save(folder, model, number))
+            parts["removing the one before"] = seconds(lambda: checkpoints.prune(folder, keep_last=1))
+            saves.append(dict(parts))
         del saves[0]  # which had none before it to remove
-        begin = time.perf_counter()
-        found = checkpoints.verify(path)
-        verified = time.perf_counter() - begin
+        path = checkpoints.saved(folder)[-1]
+        verified = seconds(lambda: checkpoints.verify(path))
+        size = sum(file["size"] for file in checkpoints.verify(path).files.values())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
-    size = sum(file["size"] for file in found.files.values())
-    print(
-        f"{model.count_params() / 1e6:.1f} M parameters, {size / 1e6:.0f} MB a checkpoint, least of {asked.times} saves"
-    )
-    least = {part: min(save.get(part, 0.0) for save in saves) for part in saves[0]}
-    for part, took in least.items():
-        print(f"{part:<28}{took:7.2f} s")
-    print(f"{'verifying, when it is read':<28}{verified:7.2f} s")
+    least = {part: round(min(save.get(part, 0.0) for save in saves), 3) for part in saves[0]}
     spent, between = least["all of it"] + least["removing the one before"], asked.every * asked.step_seconds
-    print(f"{spent:.2f} s of {between:g} s ({asked.every} steps of {asked.step_seconds:g} s) is {spent / between:.2%}")
+    text = f"{spent:.2f} s: {spent / between:.2%} of {asked.every} steps of {asked.step_seconds:g} s"
+    record("saving", {"result": text}, megabytes=round(size / 1e6), verifying=round(verified, 3), **least)
 
 
 def _base() -> Any:

@@ -23,12 +23,13 @@ import functools
 import itertools
 import json
 import os
-import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from measure import peak_mb, record
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
@@ -275,10 +276,6 @@ def passed(curve: Curve, goal: float) -> dict[str, float | None]:
     return {"passed_seconds": None, "reached_seconds": None}
 
 
-def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", metavar="DIR", type=Path, help="The files of Multi30k.")
@@ -306,7 +303,7 @@ def main(asked: argparse.Namespace) -> None:
     race = Race(side, problem, asked)
     steps = asked.steps or recipe.train.steps
     race.run(min(asked.every, steps), max(1, steps // asked.every))
-    print(json.dumps(race.summary()), flush=True)
+    record("seconds_to_bleu", **{asked.toolkit: race.summary()})
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import sys
 import tempfile
 import time
 
+from measure import record
+
 KT2T = [sys.executable, "-m", "kt2t"]
 
 
@@ -52,16 +54,13 @@ def until_first_step() -> float:
 
 def main(times: int) -> None:
     waits = {
-        "kt2t --help": (lambda: until_end("--help", status=0), 0.3),
-        "kt2t explain quickstart model.num_head=4": (
-            lambda: until_end("explain", "quickstart", "model.num_head=4", status=2),
-            1.0,
-        ),
-        "kt2t train quickstart, first step": (until_first_step, 25.0),
+        "kt2t --help": lambda: until_end("--help", status=0),
+        "kt2t explain": lambda: until_end("explain", "quickstart", "model.num_head=4", status=2),
+        "first step": until_first_step,
     }
-    for what, (measure, aim) in waits.items():
-        least = min(measure() for _ in range(times))
-        print(f"{what:42} {least:6.2f} s  (aim {aim:g} s)", flush=True)
+    least = {what: round(min(measure() for _ in range(times)), 2) for what, measure in waits.items()}
+    one, other, first = least.values()
+    record("start_up", {"result": f"{one} s; {other} s; {first:.1f} s after the command"}, **least)
 
 
 if __name__ == "__main__":

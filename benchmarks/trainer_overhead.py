@@ -20,9 +20,9 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from turns import in_turns, told
+from measure import in_turns, record, spread
 
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 STEPS, ROWS, LENGTH, WIDTH, IDS = 10, 16, 64, 256, 4000
@@ -90,9 +90,15 @@ def main(what: str = "", pairs: str = "15", clock: str = "wall") -> None:
         names, sides = ("kt2t", "Keras"), (measured(CLOCKS[clock], Ours, ids), measured(CLOCKS[clock], Plain, ids))
     else:
         names = ("two replicas", "one")
-        sides = (measured(CLOCKS[clock], Ours, ids, strategy("mirrored")), measured(CLOCKS[clock], Ours, ids))
+        sides = (measured(CLOCKS[clock], Ours, ids, strategy_scope("mirrored")), measured(CLOCKS[clock], Ours, ids))
     first, second, ratios = in_turns(*sides, int(pairs))
-    print(f"{names[0]} {1000 * first:.1f} ms a step, {names[1]} {1000 * second:.1f} ms; ratio {told(ratios)}")
+    text = f"{spread(ratios)} times {names[1]}'s time"
+    found = {
+        f"{names[0]}, ms": round(1000 * first, 1),
+        f"{names[1]}, ms": round(1000 * second, 1),
+        "ratio": spread(ratios),
+    }
+    record("trainer_overhead", {"result": text} if what == "plain" else {}, **{what: found})
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Prints the share of answers that are one of the two, for the tagger, greedy deco
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from measure import record
 
 import kt2t
 from kt2t.data.algorithmic.half_copy_half_repeat_even import HalfCopyHalfRepeatEven
@@ -80,10 +80,11 @@ def main(steps: int) -> None:
         for problem in (tags, text):
             problem.prepare(Path(folder))
         tagger = trained(kt2t.models.TransformerEncoder(tags.features(), **SIZES), tags, steps)
-        print(json.dumps({"model": "tagger", **accepted(tags, tagged(tagger, tags))}))
+        found = {"tagger": accepted(tags, tagged(tagger, tags))}
         writer = trained(kt2t.models.Transformer(text.features(), **SIZES), text, steps)
-        print(json.dumps({"model": "greedy", **accepted(text, decoded(writer, text, kt2t.decoding.Greedy()))}))
-        print(json.dumps({"model": "sampling", **accepted(text, decoded(writer, text, kt2t.decoding.Sample(seed=1)))}))
+        for name, search in (("greedy", kt2t.decoding.Greedy()), ("sampling", kt2t.decoding.Sample(seed=1))):
+            found[name] = accepted(text, decoded(writer, text, search))
+        record("two_answers", **found)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,9 @@ ROOMS = (
 )
 
 
+__all__ = sorted([*TABLE, *ROOMS])
+
+
 def __getattr__(name: str) -> Any:
     if name in TABLE:
         return getattr(importlib.import_module(f"kt2t.{TABLE[name]}"), name)

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there, who may write them, and what is said when the disk does not allow it."""
+"""Writes files and folders whole or not at all, locks them, and turns disk errors into clear messages."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _RESOURCE_ERRORS = {
 
 
 def whole_file(path: Path, content: str | bytes) -> Path:
-    """Makes or replaces a file; a kill leaves the old one or the new one.
+    """Creates or replaces a file. A kill at any moment leaves the old file or the new one.
 
     Raises:
-        ResourceError: It cannot be written; nothing half-written stays.
+        ResourceError: The file cannot be written. Nothing half-written remains.
     """
     aside = _aside(path, "tmp")
     try:
@@ -46,13 +46,14 @@ def whole_file(path: Path, content: str | bytes) -> Path:
 
 
 def whole_folder(path: Path, fill: Callable[[Path], None]) -> Path:
-    """Makes or replaces the folder `path` with what `fill` puts into it; a kill leaves the old one or the new one.
+    """Creates or replaces the folder `path`. A kill at any moment leaves the old folder or the new one.
 
     Args:
-        fill: Called with an empty folder beside `path`.
+        path: The folder.
+        fill: Receives an empty temporary folder and writes the content into it. The folder is then renamed to `path`.
 
     Raises:
-        ResourceError: The disk is full or not to be written; nothing half-written stays.
+        ResourceError: The disk is full or cannot be written. Nothing half-written remains.
     """
     aside = _aside(path, "tmp")
     try:
@@ -73,12 +74,12 @@ def whole_folder(path: Path, fill: Callable[[Path], None]) -> Path:
 
 
 def remove_whole(path: Path) -> None:
-    """Removes a folder so that no part of it is ever seen under its name."""
+    """Renames a folder and then removes it, so that it is never half there under its own name."""
     shutil.rmtree(_moved_aside(path, "gone"), ignore_errors=True)
 
 
 def recover(parent: Path) -> None:
-    """Gives back the name of a folder whose writer died between moving it aside and putting the new one there."""
+    """Restores folders whose writer died while replacing them: moves the old folder back in place."""
     for path, name, word in list(_left_behind(parent)):
         if word == "old" and not (parent / name).exists():
             with contextlib.suppress(OSError):
@@ -86,7 +87,7 @@ def recover(parent: Path) -> None:
 
 
 def clean(parent: Path, name: str | None = None) -> None:
-    """Removes what writers that are dead by now left: of everything in a folder, or of one name in it."""
+    """Removes temporary files and folders of dead writers: all of them in `parent`, or those of one name."""
     recover(parent)
     for path, of, _ in list(_left_behind(parent)):
         if name in (None, of):
@@ -94,18 +95,18 @@ def clean(parent: Path, name: str | None = None) -> None:
 
 
 def name_aside(name: str) -> str:
-    """The name of what a file or folder was written aside for; any other name as it is."""
-    said = _ASIDE.fullmatch(name)
-    return said[1] if said else name
+    """Returns the final name for the temporary name of a file or folder; any other name unchanged."""
+    match = _ASIDE.fullmatch(name)
+    return match[1] if match else name
 
 
 @contextlib.contextmanager
 def exclusive(path: Path, refused: Callable[[str], Exception]) -> Iterator[None]:
-    """Holds a lock file, which is there as long as it is held; it is given up when the process ends, however it ends.
+    """Holds a lock file inside the `with` block. The lock is released however the process ends.
 
     Args:
-        path: The lock file.
-        refused: Makes the error for when another holds it, from who that is: `process 12 on host`.
+        path: The lock file; it exists only while it is held.
+        refused: Makes the error if another process holds the lock. It receives `process 12 on host`.
 
     Raises:
         ResourceError: The file cannot be written.
@@ -124,13 +125,14 @@ def exclusive(path: Path, refused: Callable[[str], Exception]) -> Iterator[None]
 
 @contextlib.contextmanager
 def writing(path: Path, by_others: bool = False) -> Iterator[None]:
-    """Turns what the operating system says about a path into one sentence.
+    """Turns an error of the operating system inside the `with` block into a ResourceError that names the path.
 
     Args:
-        by_others: Whether code that is not about `path` alone runs here: only errors that tell of the disk are turned.
+        path: The file or folder that is written.
+        by_others: Whether the block also runs code that is not about `path`. Then only disk errors are turned.
 
     Raises:
-        ResourceError: In place of an `OSError`, or of a library's own error that tells of one.
+        ResourceError: Instead of an `OSError`, or of a library's error that reports one.
     """
     try:
         yield
@@ -147,7 +149,7 @@ def writing(path: Path, by_others: bool = False) -> Iterator[None]:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
+    """Returns the sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -171,7 +173,7 @@ def _locked(path: Path, refused: Callable[[str], Exception]) -> Any:
             raise refused(holder)
         if path.exists() and os.fstat(file.fileno()).st_ino == path.stat().st_ino:
             return file
-        file.close()  # its last holder removed it
+        file.close()  # the previous holder has removed the file; open a new one
 
 
 def _try_lock(file: Any) -> bool:
@@ -185,23 +187,23 @@ def _try_lock(file: Any) -> bool:
 
 
 def _code(error: Exception) -> int | None:
-    """The operating system's number for an error; safetensors and array-record tell it in their message only."""
+    """Returns the operating system's error number. safetensors and array-record only write it into their message."""
     if isinstance(error, OSError):
         return error.errno
     text = str(error)
-    if said := re.search(r"os error (\d+)", text):
-        return int(said[1])
+    if match := re.search(r"os error (\d+)", text):
+        return int(match[1])
     if isinstance(error, RuntimeError):
         return errno.ENOSPC if "No space left" in text else errno.EDQUOT if "quota" in text else None
     return None
 
 
 def _left_behind(parent: Path) -> Iterator[tuple[Path, str, str]]:
-    """What writers that are dead by now left: path, name of the file or folder, and `tmp`, `old` or `gone`."""
+    """Yields what dead writers left: its path, the final name, and `tmp`, `old` or `gone`."""
     for path in sorted(parent.glob(".*")):
-        said = _ASIDE.fullmatch(path.name)
-        if said and not _is_alive(int(said[3])):
-            yield path, said[1], said[2]
+        match = _ASIDE.fullmatch(path.name)
+        if match and not _is_alive(int(match[3])):
+            yield path, match[1], match[2]
 
 
 def _remove(path: Path) -> None:
@@ -213,7 +215,7 @@ def _remove(path: Path) -> None:
 
 def _is_alive(process: int) -> bool:
     if process == os.getpid():
-        return False  # of an earlier process with our number: we are not writing now
+        return False  # an earlier process had our number: this one is not writing now
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -1,19 +1,19 @@
-"""The errors that a user can cause, each with the exit status that the command line returns for it."""
+"""Errors that a user can cause, each with its exit status of the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-LONGEST = 10_000  # characters of a message: a stranger's file may have any name in it
+LONGEST = 10_000  # characters of a message: a foreign file may contain names of any length
 
 
 class Kt2tError(Exception):
-    """An error that is told in one sentence and a way out, without a traceback.
+    """An error that the user sees as one line, without a traceback.
 
     Args:
         message: What is wrong, with the value seen, and what to do about it.
-        path: The option's own path in the recipe, such as `model.num_heads`.
-        file: The file where it stands.
+        path: Path of the option in the recipe, such as `model.num_heads`.
+        file: The file that contains the mistake.
         line: The line in that file, counted from 1.
     """
 
@@ -35,59 +35,59 @@ class Kt2tError(Exception):
 
 
 class RecipeError(Kt2tError, ValueError):
-    """A recipe, an option or a command that cannot mean anything."""
+    """A recipe, an option or a command line is invalid."""
 
     status = 2
 
 
 class UnknownNameError(RecipeError, LookupError):
-    """A name that nothing is registered under."""
+    """No class is registered under a name."""
 
 
 class DataError(Kt2tError, ValueError):
-    """Raw data, a prepared problem or a vocabulary that is missing, damaged or does not fit."""
+    """Raw data, prepared data or a vocabulary is missing, damaged or does not fit."""
 
     status = 3
 
 
 class RunError(Kt2tError, RuntimeError):
-    """A run folder or a checkpoint that is missing, damaged, in use or of another recipe."""
+    """A run folder or a checkpoint is missing, damaged, in use or belongs to another recipe."""
 
     status = 4
 
 
 class ResourceError(Kt2tError, OSError):
-    """A disk, memory or permission that the machine does not give."""
+    """The machine lacks disk space, memory or a permission."""
 
     status = 5
 
 
 class NumericsError(Kt2tError, ArithmeticError):
-    """Training that has no finite numbers left."""
+    """Training produces numbers that are not finite."""
 
     status = 6
 
 
 class PeerError(Kt2tError, ConnectionError):
-    """Another worker of the same run is gone."""
+    """Another worker of the same run has ended or is silent."""
 
     status = 7
 
 
 class DriftError(NumericsError):
-    """Replicas that do not hold the same weights any more; started again from a checkpoint, they do."""
+    """The replicas' weights differ. A restart from a checkpoint makes them equal again."""
 
     status = 7
 
 
 class StalledError(Kt2tError, TimeoutError):
-    """Something that training waits for does not come any more; started again, it may."""
+    """Training waited too long, for example for its input. A restart may help."""
 
     status = 7
 
 
 def listed(items: Iterable[str], between: str = "; ", most: int = 8) -> str:
-    """The first few of what an error is about, and how many more there are."""
+    """Joins the first few items for an error message and adds how many more there are."""
     items = list(items)
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return between.join(items[:most]) + more

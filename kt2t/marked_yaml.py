@@ -1,4 +1,4 @@
-"""YAML read safely, with the line of every value: plain data only, YAML 1.2 numbers, no key twice, bounded in size."""
+"""Reads YAML safely, with the line of every value. Plain data only, YAML 1.2 numbers, no duplicate keys, bounded size."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ _KNOWN_TAGS = tuple(
 
 @dataclass
 class Marked:
-    """Plain data and, for the path of each value in it, the line where it stands."""
+    """Plain data, with the line number of each value by its path."""
 
     value: Any
     lines: dict[Path_, int] = field(default_factory=dict)
 
 
 def read_file(file: Path) -> Marked:
-    """The content of a YAML file.
+    """Reads a YAML file.
 
     Raises:
-        ValueError: Not UTF-8, not YAML, a key twice, a tag, or beyond the bounds; with file and line.
+        ValueError: The file is not UTF-8, not YAML, too large or too deep, or has a duplicate key or a tag. The message
+            names file and line.
     """
     if file.is_dir():
         raise RecipeError("this is a folder, not a recipe.", file=str(file))
@@ -57,7 +58,7 @@ def read_file(file: Path) -> Marked:
 
 
 def read(text: str, file: str | None = None) -> Marked:
-    """The content of YAML text; `file` is only for errors."""
+    """Reads YAML text; `file` is only used in error messages."""
     try:
         _bounded(text, file)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -70,7 +71,7 @@ def read(text: str, file: str | None = None) -> Marked:
 
 
 def scalar(text: str) -> Any:
-    """What an unquoted word means: a YAML 1.2 number, true, false, null (~), or itself."""
+    """Converts an unquoted word: to a YAML 1.2 number, true, false or null (~), else it stays text."""
     if text.lower() in _WORDS and text in (text.lower(), text.title(), text.upper()):
         return _WORDS[text.lower()]
     if _WHOLE.match(text):

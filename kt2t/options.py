@@ -1,37 +1,60 @@
-"""The options of a class: which its constructor takes, and whether what is given for them can be meant."""
+"""The options of a class: lists what its constructor takes and checks the values for them."""
 
 from __future__ import annotations
 
+import ast
 import difflib
+import functools
 import inspect
+import textwrap
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kt2t.errors import RecipeError
 
-# What every layer, model and optimizer of keras takes beside its own options.
+# Options that every layer, model and optimizer of keras takes besides its own.
 OF_KERAS = {"name", "dtype", "trainable"}
 _PLAIN = (int, float, str, bool, type(None), ...)
 
 
 def options(cls: type) -> dict[str, inspect.Parameter]:
-    """The constructor's options by name, including those of its base classes that it passes on.
+    """Returns the options of a class by name, including those that its constructor passes on to its base classes.
 
-    Keras's own `name`, `dtype` and `trainable` are left out, and so is what a class names in `fills_in`: options of further
-    bases that its constructor supplies itself.
+    Left out are Keras's own `name`, `dtype` and `trainable`, and options of a base for which a constructor supplies a value
+    itself: those that it names in the call (`super().__init__(num_layers=1, **common)`), and those that its class lists
+    in `fills_in`.
     """
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     found: dict[str, inspect.Parameter] = {}
     filled: set[str] = set()
+    count = 0
     for base in _constructing(cls):
         parameters = list(inspect.signature(base.__init__).parameters.values())[1:]  # type: ignore[misc]
+        filled.update(parameter.name for parameter in parameters[:count])
         # What a class of keras passes on to its base and needs there, it supplies itself, such as a convolution its rank.
         supplied = base is not cls and base.__module__.partition(".")[0] == "keras"
         own = {p.name: p for p in parameters if not (supplied and p.default is p.empty) and p.kind not in variadic}
         found.update({name: p for name, p in own.items() if name not in {*found, *filled}})
-        filled.update(base.__dict__.get("fills_in", ()))
+        count, passed = _passed_on(base.__init__)  # type: ignore[misc]
+        filled.update(passed, base.__dict__.get("fills_in", ()))
     return found
+
+
+@functools.cache
+def _passed_on(constructor: Callable[..., None]) -> tuple[int, frozenset[str]]:
+    """How many values by position, and which by name, a constructor gives to its base's beside its further keywords."""
+    if not hands_on(constructor):
+        return 0, frozenset()
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(constructor)))
+    except (OSError, TypeError, SyntaxError):  # no source, as of code that was typed in
+        return 0, frozenset()
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
+            plain = [argument for argument in call.args if not isinstance(argument, ast.Starred)]
+            return len(plain), frozenset(keyword.arg for keyword in call.keywords if keyword.arg)
+    return 0, frozenset()
 
 
 def constructors(cls: type) -> list[Callable[..., None]]:
@@ -54,34 +77,40 @@ def _constructing(cls: type) -> list[type]:
 
 
 def hands_on(constructor: Callable[..., None]) -> bool:
-    """Whether a constructor takes further keywords, to hand them to its base."""
+    """Whether a constructor takes `**kwargs`, to pass them on to its base class."""
     parameters = inspect.signature(constructor).parameters.values()
     return any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
-def check(cls: type, given: Mapping[str, Any], path: str, supplied: Iterable[str] = ()) -> None:
-    """Names, presence and types of the options for a class's constructor.
+def check(cls: type, values: Mapping[str, Any], path: str, supplied: Iterable[str] = ()) -> None:
+    """Checks the names, presence and types of the options for a class's constructor.
+
+    Args:
+        cls: The class.
+        values: Options and their values, from a node.
+        path: The node's path in the recipe, for error messages.
+        supplied: Names of options that do not come from the node.
 
     Raises:
-        ValueError: The first option that is unknown, missing or of the wrong type, with the nearest fix.
+        ValueError: An option is unknown, missing or of the wrong type; the message suggests the nearest fix.
     """
     known = options(cls)
-    for name in given:
+    for name in values:
         if name not in known and not (name in OF_KERAS and is_keras(cls)):
             raise RecipeError(
                 f"{cls.__name__} has no option {name!r}. {nearest(name, known)}".rstrip(), path=below(path, name)
             )
     for name, parameter in known.items():
-        if parameter.default is parameter.empty and name not in given and name not in set(supplied):
+        if parameter.default is parameter.empty and name not in values and name not in set(supplied):
             raise RecipeError(f"{cls.__name__} needs the option {name!r}.", path=below(path, name))
     hints = _hints(cls)
-    for name, value in given.items():
+    for name, value in values.items():
         if name in hints and (_is_plain(hints[name]) or not _is_node(value)):
             _check_type(value, hints[name], below(path, name))
 
 
 def nearest(name: str, known: Iterable[str], count: int = 1) -> str:
-    """`Did you mean …?` for a misspelt name, or the names there are when few; empty when there is nothing to say."""
+    """Returns `Did you mean …?` for a misspelt name, or else the list of known names if it is short, or else ''."""
     known = list(dict.fromkeys(known))
     folded = {option.lower(): option for option in reversed(known)}
     close = difflib.get_close_matches(name.lower(), list(folded), n=count, cutoff=0.5)
@@ -91,7 +120,7 @@ def nearest(name: str, known: Iterable[str], count: int = 1) -> str:
 
 
 def positive(name: str, value: int) -> int:
-    """The value of the option `name`, or a ValueError that says it is too small."""
+    """Returns the value of the option `name`; raises ValueError if it is not positive."""
     if value < 1:
         raise ValueError(f"{name}: {value} is not positive.")
     return value
@@ -106,7 +135,7 @@ def one_of(name: str, value: str, known: Iterable[str]) -> str:
 
 
 def below_one(name: str, value: float) -> float:
-    """The value of the option `name`, a probability of dropping, or a ValueError that says it cannot be one."""
+    """Returns the value of the option `name`; raises ValueError if it is not a probability from 0 to below 1."""
     if not 0 <= value < 1:
         raise ValueError(f"{name}: {value} is not a probability below 1.")
     return value
@@ -118,7 +147,7 @@ def is_keras(cls: type) -> bool:
 
 
 def below(path: str | None, key: Any) -> str:
-    """The path of what stands at `key` in what stands at `path`."""
+    """Extends a path in the recipe by a key: `model`, `dropout` → `model.dropout`."""
     return f"{path}.{key}" if path else str(key)
 
 
@@ -164,7 +193,7 @@ def _readable(annotation: Any) -> str:
 
 
 def _is_plain(annotation: Any) -> bool:
-    """Whether no object may be meant, so that a node is as wrong as any other value of another type."""
+    """Whether the annotation allows plain values only, so that a node is an error."""
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     return annotation in _PLAIN or origin is typing.Literal or bool(parts) and all(map(_is_plain, parts))
 

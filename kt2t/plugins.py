@@ -1,4 +1,4 @@
-"""Code of the user's own: which modules the dotted types of a recipe come from, and whether they are still the same."""
+"""The user's own modules: finds those that a recipe's dotted types name, and notices when they have changed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Plugins = dict[str, dict[str, str]]
 
 
 def find(nodes: Any, folder: Path) -> Plugins:
-    """The modules that dotted types name, made importable: installed ones, else files in the recipe's folder.
+    """Finds the modules of dotted types, installed or in the recipe's folder, and makes them importable.
 
     Args:
         nodes: The nodes of a recipe.
-        folder: Where the recipe stands.
+        folder: The recipe's folder.
 
     Returns:
-        For each module its `file` and `sha256`. A module that is nowhere is left out; building the type tells so.
+        The `file` and `sha256` of each module. Modules that are not found are left out; building the type reports them.
     """
     found: Plugins = {}
     for name in dict.fromkeys(_types(nodes)):
@@ -33,15 +33,24 @@ def find(nodes: Any, folder: Path) -> Plugins:
 
 
 def changed(kept: Plugins, now: Plugins) -> list[str]:
-    """What to tell of modules that are not what they were when a run began."""
-    told = []
+    """Returns a warning for each module that is missing, or has changed, since a run began."""
+    warnings = []
     for module, note in kept.items():
         here = now.get(module)
         if here is None:
-            told.append(f"the module {module!r} of this run is not to be found; it was {note['file']}")
+            warnings.append(
+                f"the module {module!r} of this run is not found; it was {note['file']}. Put it there, beside the run "
+                "folder or into the working folder, or name its folder in PYTHONPATH."
+            )
         elif here["sha256"] != note["sha256"]:
-            told.append(f"the module {module!r} ({here['file']}) has changed since this run began")
-    return told
+            warnings.append(f"the module {module!r} ({here['file']}) has changed since this run began")
+    return warnings
+
+
+def folder_of(module: str, file: Path) -> Path:
+    """The folder from which a module is imported, given the module's file."""
+    below = module.count(".") + (file.name == "__init__.py")
+    return file.parents[min(below, len(file.parents) - 1)]
 
 
 def _file(module: str, folder: Path) -> Path | None:
@@ -56,7 +65,8 @@ def _file(module: str, folder: Path) -> Path | None:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         return None
-    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+    file = Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+    return file if file is not None and file.is_file() else None  # a module that was imported may be gone by now
 
 
 def _types(value: Any) -> Iterator[str]:

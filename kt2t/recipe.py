@@ -1,7 +1,7 @@
-"""A recipe: problem, model, optimizer, train, report. What it holds and how it is checked; see recipe_file for reading.
+"""A recipe: problem, model, optimizer, train, report. This file defines and checks it; recipe_file reads it.
 
-The checks come in three steps. Here: sections, names, options and missing files, in well under a second and without
-keras. When the objects are built: the type of each option, then what the constructors refuse.
+The checks come in three steps. `Recipe.check` checks sections, names, options and missing files, in well under a second
+and without keras. Building the objects then checks the type of each option, and the constructors check the values.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SECTIONS = ("problem", "model", "optimizer", "train", "report")
 MUST_BE_GIVEN = "???"
 SUPPLIED = {"model": ("features",)}
 FORMAT = 1
-MEASURES = ("tokens", "rows", "pack", "shapes")  # of a batch
-# Of `train`: what may differ when a run is continued, since the training is the same or only longer.
+MEASURES = ("tokens", "rows", "pack", "shapes")  # keys of `train.batch`
+# Options of `train` that may change when a run is continued: the training stays the same, or only gets longer.
 CHANGEABLE = ("steps", "strategy", "micro_batches", "steps_per_call", "jit_compile", "max_bad_steps", "on_explosion")
 
 Place = tuple[str | int, ...]
@@ -34,7 +34,7 @@ Error = TypeVar("Error", bound=Kt2tError)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value of a recipe comes from."""
+    """The file and line that a value of a recipe comes from."""
 
     file: str
     line: int | None = None
@@ -45,28 +45,30 @@ class Origin:
 
 @register
 class Train:
-    """How a run trains.
+    """Options for training a run.
 
     Args:
-        steps: Optimizer updates in all.
+        steps: Total number of optimizer updates.
         batch: `{tokens: N}`, a budget per update with padding counted, or `{rows: N}` examples. `{tokens: N, pack: L}` lets
-            examples share rows of L positions in training. `shapes` beside it is the most shapes that batches may have (24):
-            each is traced, and on JAX compiled, when it is first met; fewer of them start sooner and have more padding.
+            examples share rows of L positions in training. `shapes: K` allows at most K shapes of batches (24). Each shape
+            is traced, and on JAX compiled, at its first use: fewer shapes start sooner and have more padding.
         strategy: `none`, `mirrored` (every GPU of this machine), `multi_worker` (see `kt2t launch`), `tpu`, or `auto`:
             mirrored on several GPUs, else none.
-        micro_batches: Parts in which a replica computes its share of a batch, for one update: less memory, the same numbers.
-        steps_per_call: Steps between two looks of the callbacks; a divisor of `steps` and of `report.every`.
-        jit_compile: Whether XLA compiles the step. `auto` does so on JAX; TensorFlow's graphs are faster without on CPUs.
+        micro_batches: A replica computes its share of a batch in this many parts, for one update. More parts need less
+            memory and give the same numbers.
+        steps_per_call: Steps between two calls of the callbacks. Must divide `steps` and `report.every`.
+        jit_compile: Whether XLA compiles the step. `auto` compiles on JAX, where only XLA makes one computation of a step.
+            On CPUs TensorFlow's graphs are faster without XLA.
         dtype: `auto` (bfloat16 arithmetic with float32 weights where that is faster), `float32`, `mixed_bfloat16` or
             `mixed_float16`.
-        seed: Of the weights, the order of the data and the dropout.
-        average: How many of the last checkpoints `--checkpoint average` takes the mean of.
+        seed: Seed for the weights, the order of the data, and dropout.
+        average: Number of last checkpoints that `--checkpoint average` averages.
         deterministic: Whether every operation must give the same bits each time, at some cost in speed.
-        max_bad_steps: After so many steps in a row whose gradients are not finite, training stops.
-        on_explosion: What to do when the loss is several times its running mean: `warn`, `stop` with an error, or
-            `rollback` to the weights of the last checkpoint and train on with the data that follow.
-        start_from: A run folder (its best checkpoint, or its last) or a checkpoint's folder whose weights a new run begins
-            with, where name and shape agree.
+        max_bad_steps: Training stops after this many steps in a row whose gradients are not finite.
+        on_explosion: Reaction to a loss several times its running mean: `warn`, `stop` with an error, or `rollback` to the
+            weights of the last checkpoint and continue with the data that follow.
+        start_from: A run folder (its best checkpoint, else its last) or a checkpoint's folder. A new run starts with its
+            weights, where name and shape agree.
 
     Raises:
         ValueError: `steps` or `batch` is not positive, or `seed` is negative.
@@ -92,7 +94,7 @@ class Train:
         self.batch = {"tokens": 4096} if batch is None else batch
         for name, size in self.batch.items():
             if name not in MEASURES:
-                raise ValueError(f"batch.{name}: a batch has no such measure. {nearest(name, MEASURES)}")
+                raise ValueError(f"batch.{name}: a batch has no such key. {nearest(name, MEASURES)}")
             positive(f"batch.{name}", size)
         if ("tokens" in self.batch) == ("rows" in self.batch):
             raise ValueError(f"batch: {self.batch!r} should be one of {{tokens: N}} and {{rows: N}}.")
@@ -115,29 +117,29 @@ class Train:
 
     @property
     def unpacked(self) -> dict[str, Any]:
-        """The `batch` of an evaluation, which is never packed."""
+        """Returns `batch` for evaluation, which is never packed."""
         return {name: size for name, size in self.batch.items() if name != "pack"}
 
     @property
     def shapes(self) -> dict[str, int]:
-        """What the `batch` says of shapes, for batches of another size."""
+        """Returns only the `shapes` entry of `batch`, for batches of another size."""
         return {name: size for name, size in self.batch.items() if name == "shapes"}
 
 
 @register
 class Report:
-    """What a run tells and keeps.
+    """Options for what a run reports and which checkpoints it keeps.
 
     Args:
         every: Steps between evaluations, summaries and checkpoints.
-        best: The score or metric whose best checkpoint is kept and used by default, such as `bleu` or `loss`.
-        decode: The search that decodes: a node such as `{type: Beam, beams: 4}`.
-        score: Whether each evaluation decodes the validation split and scores it; else only after training.
-        score_limit: At most so many validation examples are decoded while training; all of them afterwards.
-        attention_maps: Whether pictures of the attention go to TensorBoard.
-        samples: Decoded examples shown at each evaluation.
-        keep: Checkpoints kept besides the best.
-        patience: Training ends after so many evaluations that did not improve `best`; None trains all steps.
+        best: A score or metric such as `bleu` or `loss`. The checkpoint with the best value is kept and used by default.
+        decode: The search for decoding: a node such as `{type: Beam, beams: 4}`.
+        score: Whether each evaluation decodes and scores the validation split. Otherwise this happens only after training.
+        score_limit: Maximum number of validation examples decoded during training. After training all are decoded.
+        attention_maps: Whether pictures of the attention are written to TensorBoard.
+        samples: Number of decoded examples shown at each evaluation.
+        keep: Number of checkpoints kept besides the best.
+        patience: Training ends after this many evaluations without an improvement of `best`. None trains all steps.
 
     Raises:
         ValueError: A count is not positive, or `patience` is given without `best`.
@@ -164,17 +166,17 @@ class Report:
         self.samples = positive("samples", samples)
         self.keep = positive("keep", keep)
         if patience is not None and positive("patience", patience) and best is None:
-            raise ValueError(f"patience: {patience} evaluations without what? Name a score or metric in report.best.")
+            raise ValueError(f"patience: {patience} needs a score or metric to watch. Name one in report.best.")
         self.patience = patience
 
 
 @register
 class Recipe:
-    """One run, whole: five nodes. `problem`, `model` and `optimizer` stay nodes until `run.assemble` builds them.
+    """A complete run as five nodes. `run.assemble` builds `problem`, `model` and `optimizer` from their nodes.
 
     Args:
         problem: Node of a problem.
-        model: Node of a model, without `features`, which the problem supplies.
+        model: Node of a model, without `features`, which come from the problem.
         optimizer: Node of an optimizer.
         train: Options of `Train`.
         report: Options of `Report`.
@@ -203,16 +205,16 @@ class Recipe:
 
     @property
     def train(self) -> Train:
-        """The built `train` section."""
+        """Builds the `train` section."""
         return self._section("train", Train)
 
     @property
     def report(self) -> Report:
-        """The built `report` section."""
+        """Builds the `report` section."""
         return self._section("report", Report)
 
     def located(self, error: Error) -> Error:
-        """The same error with the file and line of the option that it names."""
+        """Adds to an error the file and line of the option that its path names."""
         if error.file or not error.path:
             return error
         place: Place = tuple(int(part) if part.isdigit() else part for part in error.path.split("."))
@@ -224,15 +226,15 @@ class Recipe:
         return type(error)(error.message, path=error.path, file=origin.file, line=origin.line)
 
     def check(self) -> None:
-        """Sections, names, options and files: all that can be known without keras.
+        """Checks sections, names, options and files: everything that can be checked without keras.
 
         Raises:
-            ValueError: The first fault, with file, line, key, value and the nearest fix.
+            ValueError: The recipe is invalid. The message has file, line, key, value and the nearest fix.
         """
         try:
             for section in ("problem", "model", "optimizer"):
                 check_node(self.nodes[section], section, section)
-            for error in self.unresolved:  # after the names: a reference fails where the key it means is misspelt
+            for error in self.unresolved:  # after the names: a reference also fails if the key it refers to is misspelt
                 raise error
             if self.report.every % self.train.steps_per_call:
                 raise RecipeError(
@@ -246,14 +248,14 @@ class Recipe:
             raise self.located(error) from None
 
     def to_yaml(self) -> str:
-        """The recipe as YAML that loads to the same recipe."""
+        """Writes the recipe as YAML that loads to the same recipe."""
         nodes = {section: node for section, node in self.nodes.items() if node}
         return yaml.dump(nodes, sort_keys=False, allow_unicode=True, width=120, Dumper=_Dumper)
 
     def _section(self, name: str, cls: type) -> Any:
         try:
             check(cls, self.nodes[name], name)
-            return cls(**self.nodes[name])  # a nested node, such as report.decode, stays one: building it needs keras
+            return cls(**self.nodes[name])  # nested nodes such as report.decode are not built: that needs keras
         except RecipeError as error:
             raise self.located(error) from None
         except ValueError as error:
@@ -275,10 +277,10 @@ def _check_pack(batch: Mapping[str, int]) -> None:
 
 
 def check_node(node: Any, slot: str, path: str) -> None:
-    """Type and options of a node and those within it, as far as they are known without keras.
+    """Checks the type and options of a node and its nested nodes, as far as possible without keras.
 
     Raises:
-        ValueError: The first fault, with its path.
+        ValueError: A type or option is wrong. The message has its path.
     """
     if not isinstance(node, Mapping):
         raise RecipeError(f"{node!r} should be a mapping with a 'type' and options.", path=path)
@@ -307,7 +309,7 @@ def _check_options(
             raise RecipeError(
                 f"{node['type']} has no option {key!r}. {nearest(key, names)}".rstrip(), path=f"{path}.{key}"
             )
-    for key, value in node.items():  # of a class that only an import can tell of, too
+    for key, value in node.items():  # also for classes whose options are not known without importing them
         if value == MUST_BE_GIVEN:
             raise RecipeError(f"must be given. Add {path}.{key}=… to the command.", path=f"{path}.{key}")
     for key, required in (known or {}).items():

@@ -1,4 +1,4 @@
-"""Recipes as files: found by a short name, extended one level, overridden by `key=value`, references filled in."""
+"""Reads recipe files: finds them by short name, applies `extends`, `key=value` overrides and `=path` references."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def load(name: str, overrides: Iterable[str] = ()) -> Recipe:
-    """The recipe of that name or file, with overrides applied; not yet checked.
+    """Loads a recipe by file or short name and applies overrides. The result is not checked yet.
 
     Args:
         name: A path, or a short name such as `translation/own`.
         overrides: `key=value` in YAML; `key=~` removes the key.
 
     Raises:
-        ValueError: No such recipe, unreadable YAML, an unknown section, or an override that cannot be applied.
+        ValueError: The recipe does not exist, is not valid YAML or has an unknown section, or an override does not apply.
     """
     file = find(name)
     value, origins = _extended(file)
@@ -38,7 +38,7 @@ def load(name: str, overrides: Iterable[str] = ()) -> Recipe:
 
 
 def recipe_of(nodes: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe:
-    """The recipe of sections that stand in no file, with overrides applied; not yet checked.
+    """Makes a recipe from sections that come from no file, and applies overrides. The result is not checked yet.
 
     Raises:
         ValueError: As `load`.
@@ -47,13 +47,13 @@ def recipe_of(nodes: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe
 
 
 def roots() -> list[Path]:
-    """The folders where short names are looked up: a checkout's `recipes/`, then the package's own."""
+    """Returns the folders where short names are looked up: a checkout's `recipes/`, then the package's."""
     checkout = [PACKAGE.parent / "recipes"] if (PACKAGE.parent / "pyproject.toml").is_file() else []
     return [root for root in (*checkout, PACKAGE / "recipes") if root.is_dir()]
 
 
 def short_names() -> dict[str, Path]:
-    """Every recipe that comes with kt2t, by short name."""
+    """Returns the files of all recipes that come with kt2t, by short name."""
     found: dict[str, Path] = {}
     for root in roots():
         for file in sorted(root.rglob("*.yaml")):
@@ -62,13 +62,13 @@ def short_names() -> dict[str, Path]:
 
 
 def find(name: str) -> Path:
-    """The file of a recipe: as a path, then as a short name.
+    """Finds the file of a recipe: `name` is a path or a short name.
 
     Raises:
-        ValueError: There is none; with the nearest names.
+        ValueError: There is no such recipe. The message suggests the nearest names.
     """
     path = Path(name).expanduser()
-    if os.path.isfile(path) or (os.path.isdir(path) and path.suffix):  # unlike Path's, for a name of any length
+    if os.path.isfile(path) or (os.path.isdir(path) and path.suffix):  # Path.is_file raises if a name is too long
         return path
     known = short_names()
     if name.removesuffix(".yaml") in known:
@@ -80,7 +80,7 @@ def find(name: str) -> Path:
 
 
 def short_name(file: Path) -> str:
-    """The name that a run of this file gets."""
+    """Returns the short name of a recipe's file; runs are named after it."""
     for root in roots():
         if root in file.parents:
             return file.relative_to(root).with_suffix("").as_posix()
@@ -88,7 +88,7 @@ def short_name(file: Path) -> str:
 
 
 def run_name(recipe: Recipe) -> str:
-    """The recipe's name, with six hex digits for overrides that make another training: not of `report.*` or the steps."""
+    """Names a run after its recipe. Overrides that change the training add a six-digit hash to the name."""
     same = ("report.", *(f"train.{name}=" for name in CHANGEABLE))
     kept = sorted(o for o in recipe.overrides if not o.startswith(same))
     if not kept:
@@ -125,7 +125,7 @@ def _extended(file: Path) -> tuple[dict[str, Any], dict[Place, Origin]]:
         raise RecipeError(str(error), path="extends", file=str(file), line=origins[("extends",)].line) from None
     if "extends" in parent:
         raise RecipeError(
-            f"{parent_name!r} itself extends {parent['extends']!r}; only one level is read. Extend that one, or write it out.",
+            f"{parent_name!r} itself extends {parent['extends']!r}; only one level is allowed. Extend that one, or copy it.",
             path="extends",
             file=str(file),
             line=origins[("extends",)].line,
@@ -158,7 +158,7 @@ def _merge(
         both = isinstance(value, Mapping) and isinstance(base.get(key), dict)
         if both and value.get("type", base[key].get("type")) == base[key].get("type"):
             _merge(base[key], value, here, into, origins)
-            into[here] = origins[here]  # what does not fit is looked for where something was changed
+            into[here] = origins[here]  # errors point at the file that changed something
             continue
         for gone in [p for p in into if p[: len(here)] == here]:
             del into[gone]

@@ -1,7 +1,7 @@
 """Names, classes and nodes: register, lookup, build, describe.
 
-A *node* is a plain mapping `{type: Name, option: value, ...}`: what stands in a recipe, what `get_config` returns and what
-a constructor is called with. Nothing here imports keras unless a class of keras is asked for.
+A *node* is a plain mapping `{type: Name, option: value, ...}`. Recipes contain nodes, `get_config` returns one, and the
+constructor is called with its options. keras is imported only when one of its classes is looked up.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -30,7 +31,7 @@ ROOMS = (
     "kt2t.recipe",
 )
 
-# Where a bare `type` is looked for by the option that holds the node: our rooms, then keras's own modules.
+# Where a bare `type` is looked up, by the option that holds the node: our packages, then keras's modules.
 SLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "problem": (("kt2t.data",), ()),
     "vocabulary": (("kt2t.data",), ()),
@@ -44,8 +45,11 @@ SLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "report": (("kt2t.recipe",), ()),
 }
 
-# Where else a bare `type` of keras's is looked for in an option that is no slot, such as a layer handed to a layer.
+# Where a bare `type` of keras is looked up if its option is no slot, for example a layer passed to a layer.
 ANYWHERE = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.losses", "keras.optimizers.schedules")
+
+# Their classes describe themselves.
+LIBRARIES = ("keras", "keras_hub", "keras_nlp")
 
 _ABSTRACT = {"Optimizer", "Loss", "LearningRateSchedule", "Layer", "Initializer", "Regularizer"}
 _claimed: dict[str, type] = {}
@@ -53,7 +57,11 @@ Class = TypeVar("Class", bound=type)
 
 
 def exports(package: str, table: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The lazy `__getattr__` and `__dir__` of a package whose public names are `table` (name → module below it)."""
+    """The lazy `__getattr__` and `__dir__` of a package whose public names are `table` (name → module below it).
+
+    Also sets the package's `__all__`, so that `from package import *` imports these names.
+    """
+    sys.modules[package].__dict__["__all__"] = sorted(table)
 
     def __getattr__(name: str) -> Any:
         if name not in table:
@@ -64,10 +72,10 @@ def exports(package: str, table: Mapping[str, str]) -> tuple[Callable[[str], Any
 
 
 def register(cls: Class) -> Class:
-    """Makes a class buildable from a node, describable as one, and known to Keras's own saving.
+    """Registers a class, so that `build`, `describe` and Keras's saving know it.
 
-    The constructor's arguments are remembered; `get_config` and `from_config` are supplied. The same qualified name again
-    replaces the earlier class; the same bare name from another module is refused.
+    Instances remember their constructor's arguments. The class receives `get_config` and `from_config`. Registering the
+    same qualified name again replaces the class; the same bare name from another module is an error.
 
     Raises:
         ValueError: Another module has registered this bare name.
@@ -89,31 +97,31 @@ def register(cls: Class) -> Class:
 
 
 def registered() -> dict[str, type]:
-    """Every class registered so far in this process, by its bare name."""
+    """Returns all classes registered so far in this process, by bare name."""
     return dict(_claimed)
 
 
 def table(room: str) -> Mapping[str, str]:
-    """The public names of a room (`kt2t.layers`, …), without importing what they stand for."""
+    """Returns the public names of a package such as `kt2t.layers`, without importing its modules."""
     module = importlib.import_module(room)
     names: Mapping[str, str] = getattr(module, "TABLE", {})
     return names
 
 
 def names(slot: str | None = None) -> list[str]:
-    """The bare names that a node in `slot` may have as its `type`, ours first; of all rooms without a slot."""
+    """Lists the valid bare `type` names for a slot, ours first. Without a slot: the names of all packages."""
     rooms, keras_modules = SLOTS.get(slot or "", (ROOMS, ()))
     ours = [name for room in rooms for name in table(room) if name[:1].isupper()]
     return ours + [name for module in keras_modules for name in _keras_names(module)]
 
 
 def lookup(name: str, slot: str | None = None) -> type:
-    """The class that `type: name` means.
+    """Returns the class for `type: name`.
 
-    A bare name is looked up in the rooms of its slot and then in keras's; a dotted one (`riddles.Riddles`) is imported.
+    A bare name is looked up in our packages for the slot, then in keras. A dotted name (`riddles.Riddles`) is imported.
 
     Raises:
-        LookupError: Nothing is registered under the name, or a dotted one is neither registered nor a class of keras.
+        LookupError: No class has this name, or the imported class is neither registered nor from keras.
     """
     if "." in name:
         return _imported(name)
@@ -132,17 +140,17 @@ def lookup(name: str, slot: str | None = None) -> type:
 
 
 def build(node: Any, slot: str | None = None, path: str | None = None, **supplied: Any) -> Any:
-    """The object that a node describes, nested nodes first; anything else is returned as it is.
+    """Builds the object that a node describes, nested nodes first. Any other value is returned unchanged.
 
     Args:
         node: A mapping with a `type`, or a value.
-        slot: What the node is for (`optimizer`, …): decides where a bare `type` is looked up.
-        path: Where it stands in the recipe, for errors.
-        supplied: Further constructor arguments that a recipe never writes, such as a model's `features`.
+        slot: The option that holds the node (`optimizer`, …); decides where a bare `type` is looked up.
+        path: The node's path in the recipe, for error messages.
+        supplied: Constructor arguments that do not come from the recipe, such as a model's `features`.
 
     Raises:
-        LookupError: An unknown `type`.
-        ValueError: An option that the class does not have, lacks or refuses.
+        LookupError: The `type` is unknown.
+        ValueError: An option is unknown, missing or refused by the class.
     """
     if isinstance(node, Mapping) and isinstance(node.get("type"), str):
         return _build_class(node, slot, path or slot or "", supplied)
@@ -154,12 +162,12 @@ def build(node: Any, slot: str | None = None, path: str | None = None, **supplie
 
 
 def describe(thing: Any, full: bool = False) -> Any:
-    """The node that builds this object again: the options that were given, or with `full` every option."""
+    """Returns the node that builds this object again: with the options that were passed, or with all (`full`)."""
     if isinstance(thing, Mapping):
         return {key: describe(value, full) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
         return [describe(value, full) for value in thing]
-    if hasattr(thing, "_kt2t_arguments"):
+    if hasattr(type(thing), "_kt2t_new"):
         return {"type": type_name(type(thing)), **_described_arguments(thing, full)}
     if is_keras(type(thing)) and hasattr(thing, "get_config"):
         return _describe_keras(thing, full)
@@ -167,16 +175,20 @@ def describe(thing: Any, full: bool = False) -> Any:
 
 
 def fresh(thing: Any) -> Any:
-    """A new, unbuilt object with the same options, such as one layer for each level from one prototype."""
+    """Makes a new, unbuilt object with the same options. A stack uses it to make its layers from one prototype."""
     return build(describe(thing))
 
 
 def type_name(cls: type) -> str:
-    """What stands behind `type:` for a class: its bare name where that finds it again, else the dotted one."""
+    """The text behind `type:` that finds a class again, in another process too.
+
+    A class of kt2t or keras has its bare name, any other the dotted one; a class within a function or class, which has no
+    place in a module, the bare name that it is registered under.
+    """
     bare = cls.__name__
-    if cls.__module__.partition(".")[0] == "kt2t" or _claimed.get(bare) is cls and is_keras(cls):
+    if cls.__module__.partition(".")[0] in ("kt2t", "keras"):
         return bare
-    if cls.__module__.partition(".")[0] == "keras":
+    if "." in cls.__qualname__ and _claimed.get(bare) is cls:
         return bare
     return f"{cls.__module__}.{cls.__qualname__}"
 
@@ -186,9 +198,9 @@ def _build_class(node: Mapping[str, Any], slot: str | None, path: str, supplied:
         cls = lookup(node["type"], slot)
     except UnknownNameError as error:
         raise UnknownNameError(error.message, path=below(path, "type")) from None
-    given = {key: value for key, value in node.items() if key != "type"}
-    check(cls, given, path, supplied)
-    arguments = {key: build(value, key, below(path, key)) for key, value in given.items()}
+    values = {key: value for key, value in node.items() if key != "type"}
+    check(cls, values, path, supplied)
+    arguments = {key: build(value, key, below(path, key)) for key, value in values.items()}
     try:
         return cls(**{**supplied, **arguments})
     except RecipeError:
@@ -233,6 +245,12 @@ def _bound(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str
 
 
 def _described_arguments(thing: Any, full: bool) -> dict[str, Any]:
+    if not hasattr(thing, "_kt2t_arguments"):
+        kind = type(thing)
+        raise RecipeError(
+            f"{kind.__module__}.{kind.__qualname__} has a constructor of its own and is not registered, so its options are "
+            "not known. Put @kt2t.register above it."
+        )
     arguments = dict(thing._kt2t_arguments)
     if full:
         defaults = {n: p.default for n, p in options(type(thing)).items() if p.default is not p.empty}
@@ -288,19 +306,28 @@ def _imported(name: str) -> type:
         found = getattr(importlib.import_module(module), attribute, None)
     except ModuleNotFoundError as error:
         raise UnknownNameError(f"{name!r} cannot be imported: {error}.") from None
-    except Exception as error:  # the module is the user's own and fails in its own ways
+    except Exception as error:  # the user's module may raise anything
         raise UnknownNameError(f"{name!r} cannot be imported: {type(error).__name__}: {error}.") from error
     if found is None:
         raise UnknownNameError(f"{name!r}: the module {module!r} has no {attribute!r}.")
-    # Else a recipe could have any class of any library called with what it likes, subprocess.Popen to begin with.
+    # Otherwise a recipe could call any class of any library, for example subprocess.Popen.
     if not inspect.isclass(found) or not (hasattr(found, "_kt2t_new") or is_keras(found)):
         raise UnknownNameError(f"{name!r} is no class that a recipe may build. Put @kt2t.register above it.")
-    return found
+    return register(found) if _lacks_arguments(found) else found
+
+
+def _lacks_arguments(cls: type) -> bool:
+    """Whether nothing remembers the constructor's arguments: not `register`, and not Keras, which does so for layers only."""
+    if "_kt2t_new" in cls.__dict__ or cls.__module__.partition(".")[0] in ("kt2t", *LIBRARIES):
+        return False
+    if hasattr(cls, "_kt2t_new"):
+        return True
+    return any(base.__name__ == "Model" and base.__module__.startswith("keras.") for base in cls.__mro__)
 
 
 @functools.cache
 def _keras_names(module: str) -> tuple[str, ...]:
-    """The classes of a public keras module, read from its source: a misspelt name is found before keras starts."""
+    """Lists the classes of a public keras module from its source, so that a misspelt name is found without keras."""
     import ast
     from importlib.util import find_spec
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which options a class has, read from its source: a misspelt option is found without importing what it belongs to."""
+"""Reads the options of a class from its source, so that a misspelt option is found without importing the class."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from kt2t import registry
 
 
 def static_options(name: str, slot: str | None = None) -> dict[str, bool] | None:
-    """The constructor's options, each with whether it must be given; None where only an import can tell.
+    """Returns the options of a class, each with whether it is required. None if the source does not show them.
 
     Args:
         name: A bare `type` of a recipe.
-        slot: What the node is for, as in `registry.lookup`.
+        slot: The option that holds the node, as in `registry.lookup`.
     """
     rooms, keras_modules = registry.SLOTS.get(slot or "", (registry.ROOMS, ()))
     for room in (*rooms, *registry.ROOMS):
@@ -102,7 +102,7 @@ def _tree(source: Path) -> ast.Module:
 
 @functools.cache
 def source_of(module: str) -> Path | None:
-    """The file of a module, found below its top package without importing anything."""
+    """Finds the source file of a module without importing it; None if there is none."""
     top, *below = module.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None:

@@ -1,4 +1,4 @@
-"""Which versions made a run or a checkpoint."""
+"""The versions of the packages that a run or a checkpoint was made with."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """The versions of Python, of kt2t and of what it stands on, where it is installed."""
+    """Returns the versions of Python, of kt2t and of those of its dependencies that are installed."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):

@@ -1,4 +1,8 @@
-"""One call that checks what every layer owes: shapes, dtypes, gradients, config, saving, randomness, compilation."""
+"""One call that checks what every layer must do: shapes, dtypes, gradients, config, saving, randomness, compilation.
+
+On TensorFlow the checks call a layer eagerly. On JAX an eager call compiles every operation by itself, so there only the call
+that builds a layer is eager: the checks go through one compiled function for each mode (inference, training, gradient).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from kt2t.ops.paths import attribute_paths
 from kt2t.registry import build, describe
 
 KERAS_OPTIONS = ("name", "dtype", "trainable")
+ON_JAX = keras.backend.backend() == "jax"
+SEED = 5
 Make = Callable[..., keras.layers.Layer]
 
 
@@ -98,7 +104,7 @@ def check_copy(layer: keras.layers.Layer, inputs: Any, options: Any, output: np.
     assert list(originals) == list(copies)
     for path, weight in originals.items():
         copies[path].assign(weight)
-    np.testing.assert_allclose(numbers(copy(*inputs, **options)), output, atol=atol)
+    np.testing.assert_allclose(numbers(forward(copy)(*inputs, **options)), output, atol=atol)
 
 
 def check_gradients(layer: keras.layers.Layer, inputs: Any, options: Any, without: tuple[str, ...]) -> None:
@@ -119,7 +125,7 @@ def gradients(layer: keras.layers.Layer, inputs: Any, options: Any) -> dict[str,
     paths = {path: weight for path, weight in attribute_paths(layer).items() if weight.trainable}
     if not paths:
         return {}
-    if keras.backend.backend() == "jax":
+    if ON_JAX:
         return _jax_gradients(layer, paths, inputs, options)
     import tensorflow as tf
 
@@ -136,41 +142,49 @@ def check_randomness(
     layer: keras.layers.Layer, inputs: Any, options: Any, output: np.ndarray, has_dropout: bool, atol: float
 ) -> None:
     """Inference is the same twice; training differs from it only with dropout, and is a function of seed and step."""
-    np.testing.assert_allclose(numbers(layer(*inputs, **options, training=False)), output, atol=atol)
+    np.testing.assert_allclose(numbers(forward(layer, training=False)(*inputs, **options)), output, atol=atol)
+    loose = forward(layer, training=True)
     if not has_dropout:
-        np.testing.assert_allclose(numbers(layer(*inputs, **options, training=True)), output, atol=atol)
+        np.testing.assert_allclose(numbers(loose(*inputs, **options)), output, atol=atol)
         return
     randomness.name_layers(layer)
-    first, again, later = (_trained(layer, inputs, options, step) for step in (3, 3, 4))
+    train = rooted(layer)
+    first, again, later = (numbers(train(step, *inputs, **options)) for step in (3, 3, 4))
     assert np.abs(first - output).max() > 1e-3, "training drops nothing"
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - later).max() > 1e-3, "two steps drop the same"
-    loose = [numbers(layer(*inputs, **options, training=True)) for _ in range(2)]
-    assert np.abs(loose[0] - loose[1]).max() > 1e-3, "without a root two calls drop the same"
+    drawn = [numbers(loose(*inputs, **options)) for _ in range(2)]
+    assert np.abs(drawn[0] - drawn[1]).max() > 1e-3, "without a root two calls drop the same"
 
 
 def check_compiled(
     layer: keras.layers.Layer, inputs: Any, options: Any, output: np.ndarray, has_dropout: bool, atol: float
 ) -> None:
-    """Compiled equals eager, in training with the step as a tensor too."""
+    """Compiled equals eager; on TensorFlow in training too, with the step as a tensor.
+
+    On JAX `check_randomness` has already compared the compiled inference with the eager output.
+    """
+    if ON_JAX:
+        return
     np.testing.assert_allclose(numbers(compiled(lambda *x: layer(*x, **options))(*inputs)), output, atol=atol)
     if has_dropout:
 
         def train(step: Any, *x: Any) -> Any:
-            with randomness.root(5, step):
+            with randomness.root(SEED, step):
                 return layer(*x, **options, training=True)
 
-        traced = compiled(train)
+        traced, eager = compiled(train), rooted(layer)
         for step in (3, 4):
             drawn = numbers(traced(np.asarray(step, "int32"), *inputs))
-            np.testing.assert_allclose(drawn, _trained(layer, inputs, options, step), atol=atol)
+            np.testing.assert_allclose(drawn, numbers(eager(step, *inputs, **options)), atol=atol)
 
 
 def check_bfloat16(make: Make, inputs: Any, options: Any, output: np.ndarray) -> None:
     """Under mixed_bfloat16 the weights stay float32, the output is bfloat16, finite and near."""
     keras.utils.set_random_seed(1)
     layer = make(dtype="mixed_bfloat16")
-    half = layer(*[ops.cast(x, "bfloat16") if _is_floating(x) else x for x in inputs], **options)
+    halves = [ops.cast(x, "bfloat16") if _is_floating(x) else x for x in inputs]
+    half = layer(*halves, **options)
     assert keras.backend.standardize_dtype(half.dtype) == "bfloat16"
     for path, weight in attribute_paths(layer).items():
         assert keras.backend.standardize_dtype(weight.dtype) == "float32", f"{path} is {weight.dtype}"
@@ -178,9 +192,55 @@ def check_bfloat16(make: Make, inputs: Any, options: Any, output: np.ndarray) ->
     np.testing.assert_allclose(close, output, atol=0.06 * max(1.0, np.abs(output).max()))
 
 
+def forward(layer: Any, **mode: Any) -> Callable[..., Any]:
+    """`layer(*inputs, **options, **mode)` of a built layer, as one computation on JAX.
+
+    Args:
+        mode: `training`, or nothing.
+    """
+    if not ON_JAX:
+        return lambda *inputs, **options: layer(*inputs, **options, **mode)
+    return _stateless(layer, lambda inputs, options: layer(*inputs, **options, **mode))
+
+
+def rooted(layer: Any) -> Callable[..., Any]:
+    """`(step, *inputs, **options)` → the layer's output in training at that step, as one computation on JAX."""
+
+    def train(inputs: Any, options: Any) -> Any:
+        step, *x = inputs
+        with randomness.root(SEED, step):
+            return layer(*x, **options, training=True)
+
+    if not ON_JAX:
+        return lambda *inputs, **options: train(inputs, options)
+    call = _stateless(layer, train)
+    return lambda step, *inputs, **options: call(np.asarray(step, "int32"), *inputs, **options)
+
+
+def _stateless(layer: Any, call: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """A call compiled by JAX, with the layer's variables as arguments; what it changes in them is written back."""
+    import jax
+
+    variables = list(layer.variables)
+
+    @jax.jit
+    def pure(values: Any, inputs: Any, options: Any) -> Any:
+        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+            output = call(inputs, options)
+        return output, [scope.get_current_value(variable) for variable in variables]
+
+    def run(*inputs: Any, **options: Any) -> Any:
+        output, values = pure([variable.value for variable in variables], inputs, options)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        return output
+
+    return run
+
+
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function compiled for the backend in use, sizes of arrays open where it can."""
-    if keras.backend.backend() == "jax":
+    if ON_JAX:
         import jax
 
         return jax.jit(function)
@@ -204,11 +264,6 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return traced
 
 
-def _trained(layer: keras.layers.Layer, inputs: Any, options: Any, step: int) -> np.ndarray:
-    with randomness.root(5, step):
-        return numbers(layer(*inputs, **options, training=True))
-
-
 def _projection(output: Any) -> Any:
     total = 0.0
     for part in tree.flatten(output):
@@ -223,11 +278,15 @@ def _jax_gradients(layer: Any, paths: dict[str, Any], inputs: Any, options: Any)
     trainable = list(layer.trainable_variables)
     fixed = [variable.value for variable in layer.non_trainable_variables]
 
-    def loss(values: Any) -> Any:
-        output, _ = layer.stateless_call(values, fixed, *inputs, **options)
-        return _projection(output)
+    @jax.jit
+    def gradient(values: Any, fixed: Any, inputs: Any, options: Any) -> Any:
+        def loss(values: Any) -> Any:
+            output, _ = layer.stateless_call(values, fixed, *inputs, **options)
+            return _projection(output)
 
-    found = jax.grad(loss)([variable.value for variable in trainable])
+        return jax.grad(loss)(values)
+
+    found = gradient([variable.value for variable in trainable], fixed, inputs, options)
     by_id = {id(variable): np.asarray(gradient) for variable, gradient in zip(trainable, found, strict=True)}
     return {path: by_id[id(weight)] for path, weight in paths.items()}
 

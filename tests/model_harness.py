@@ -1,4 +1,7 @@
-"""What every model owes: shapes, dtypes, gradients, config, saving, learning, the same tokens without a cache."""
+"""What every model must do: shapes, dtypes, gradients, config, saving, learning, the same tokens without a cache.
+
+On JAX each mode of a model is one compiled function (see `harness.py`); only `build` calls it eagerly.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from harness import gradients, numbers
+from harness import forward, gradients, numbers
 from keras import ops
 
 from kt2t.features import END
@@ -26,11 +29,11 @@ def check_model(make: Callable[[], Any], batch: Batch, shape: tuple[int, ...], f
     model = make()
     model.build()
     count = model.count_params()
-    logits = numbers(model(batch, training=False))
+    logits = numbers(forward(model, training=False)(batch))
     assert model.count_params() == count, "a call made weights that build did not"
     assert logits.shape == shape
     assert np.isfinite(logits).all()
-    np.testing.assert_array_equal(numbers(model(batch, training=True)), logits)
+    np.testing.assert_array_equal(numbers(forward(model, training=True)(batch)), logits)
     node = describe(model)
     assert describe(build(node)) == node
     assert json.loads(json.dumps(node)) == node
@@ -47,7 +50,7 @@ def check_saved(model: Any, batch: Batch, logits: np.ndarray, folder: Path) -> N
     loaded = keras.saving.load_model(folder / "model.keras")
     assert type(loaded) is type(model)
     assert sorted(attribute_paths(loaded)) == sorted(attribute_paths(model))
-    np.testing.assert_array_equal(numbers(loaded(batch, training=False)), logits)
+    np.testing.assert_array_equal(numbers(forward(loaded, training=False)(batch)), logits)
 
 
 def check_bfloat16(make: Callable[[], Any], batch: Batch, logits: np.ndarray) -> None:
@@ -57,7 +60,7 @@ def check_bfloat16(make: Callable[[], Any], batch: Batch, logits: np.ndarray) ->
         half = make()
         half.build()
         assert {keras.backend.standardize_dtype(weight.dtype) for weight in half.weights} == {"float32"}
-        found = numbers(ops.cast(half(batch, training=False), "float32"))
+        found = numbers(ops.cast(forward(half, training=False)(batch), "float32"))
     finally:
         keras.config.set_dtype_policy("float32")
     np.testing.assert_allclose(found, logits, atol=0.08 * max(1.0, np.abs(logits).max()))
@@ -69,7 +72,7 @@ def check_learns(model: Any, batch: Batch, targets: np.ndarray, weight: np.ndarr
     every = {name: np.concatenate([value] * steps) for name, value in batch.items()}
     given = {"y": np.concatenate([targets] * steps), "sample_weight": np.concatenate([weight] * steps)}
     model.fit(every, **given, batch_size=len(targets), shuffle=False, verbose=0)
-    guesses = numbers(model(batch, training=False)).argmax(-1)
+    guesses = numbers(forward(model, training=False)(batch)).argmax(-1)
     right = (guesses == targets)[weight > 0].mean()
     assert right > 0.97, f"only {right:.0%} of what was seen {steps} times is known"
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "kt2t"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = ("data", "models", "layers", "decoding", "losses", "metrics", "scores", "training", "callbacks")
-PURE = ("ops", "layers", "models", "decoding", "losses", "metrics")
+PURE = ("registry", "features", "ops", "layers", "models", "decoding", "losses", "metrics")
 BACKENDS = {"tensorflow", "jax", "torch", "tensorflow_text"}
 OLD_WORDS = {"hidden_size", "d_model", "filter_size", "keep_prob", "n_heads", "n_layers", "vocab_size", "dropout_rate"}
 NAMELESS = {"utils", "common", "helpers", "misc", "core", "base"}
@@ -81,11 +81,88 @@ def test_imports_point_one_way():
     assert not wrong, "\n".join(wrong)
 
 
+def test_no_files_import_each_other_in_a_cycle():
+    """Imports inside functions count as well; those for type checkers alone do not."""
+    cycles = _cycles({str(path.relative_to(PACKAGE)): _imported_files(path) for path in MODULES})
+    found = [" → ".join(sorted(cycle)) for cycle in cycles]
+    assert not found, "\n".join(found)
+
+
+def test_a_cycle_is_found_wherever_it_is():
+    graph = {"a": {"b", "c"}, "b": {"d"}, "c": set(), "d": {"e", "b"}, "e": {"c", "d"}, "f": {"f"}, "g": {"a"}}
+    assert _cycles(graph) == {frozenset("bde")}
+    guarded = (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import kt2t.disk\nelse:\n    import kt2t.errors\n"
+    )
+    found = {name for _, name in _runtime_imports(ast.parse(guarded))}
+    assert "kt2t.errors" in found and "kt2t.disk" not in found
+
+
+def _cycles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
+    """The sets of files in which each is reached from each other (two files at least)."""
+    reached = {start: _reached(graph, start) for start in graph}
+    groups = {frozenset(other for other in reached[one] if one in reached[other]) for one in graph}
+    return {group for group in groups if len(group) > 1}
+
+
+def _reached(graph: dict[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    pending = [start]
+    while pending:
+        for name in graph[pending.pop()] - found:
+            found.add(name)
+            pending.append(name)
+    return found
+
+
+def _imported_files(path: Path) -> set[str]:
+    """The files of kt2t that a file imports; a name of a package's table stands for the file that holds it."""
+    found = set()
+    for module, name in _runtime_imports(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [name] if module is None else [f"{module}.{name}", module]
+        files = [file for one in names if (file := _file_of(one))]
+        found |= {str(file.relative_to(PACKAGE)) for file in files[:1]}
+    return found - {str(path.relative_to(PACKAGE))}
+
+
+def _file_of(name: str) -> Path | None:
+    """The file of a module `kt2t.a.b`, or of the public name `kt2t.a.Name`."""
+    parts = name.split(".")
+    if parts[0] != "kt2t":
+        return None
+    place = ROOT.joinpath(*parts)
+    for file in (place.with_suffix(".py"), place / "__init__.py"):
+        if file.is_file():
+            return file
+    package = place.parent / "__init__.py"
+    if not package.is_file():
+        return None
+    module = getattr(importlib.import_module(".".join(parts[:-1])), "TABLE", {}).get(parts[-1])
+    return module and place.parent.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _runtime_imports(tree: ast.AST) -> list[tuple[str | None, str]]:
+    """`(None, "kt2t.a")` for `import kt2t.a`, `("kt2t.a", "b")` for `from kt2t.a import b`; not under TYPE_CHECKING."""
+    found: list[tuple[str | None, str]] = []
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Import):
+            found += [(None, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [(node.module, alias.name) for alias in node.names]
+        elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            pending += node.orelse
+        else:
+            pending += ast.iter_child_nodes(node)
+    return found
+
+
 def test_pure_rooms_name_no_backend():
     wrong = [
         f"{path.relative_to(ROOT)}:{line}: {name}"
         for path in MODULES
-        if _room(path) in PURE or path.name in {"registry.py", "features.py"}
+        if _room(path) in PURE
         for line, name in _imports(path)
         if name.split(".")[0] in BACKENDS
     ]
@@ -96,7 +173,7 @@ def test_pure_rooms_import_under_jax_without_tensorflow():
     modules = [
         ".".join(("kt2t", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
         for path in MODULES
-        if _room(path) in PURE or path.name in {"registry.py", "features.py"}
+        if _room(path) in PURE
     ]
     # Keras itself probes for tensorflow, so only imports that come from our files are made to fail.
     code = f"""

@@ -101,3 +101,16 @@ def test_what_a_constructor_fills_in_is_no_option():
             super().__init__(part=width, **common)
 
     assert list(options(Filled)) == ["width", "size"]
+class Base:
+    def __init__(self, first: int = 1, second: int = 2, third: int = 3, fourth: int = 4):
+        pass
+
+
+class Fixing(Base):
+    def __init__(self, own: int = 0, fourth: int = 9, **common):
+        super().__init__(own, second=5, fourth=fourth, **common)
+
+
+def test_an_option_for_which_a_subclass_passes_its_own_value_is_none_of_its_options():
+    assert list(options(Fixing)) == ["own", "fourth", "third"]
+    assert options(Fixing)["fourth"].default == 9

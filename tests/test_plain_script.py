@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 
 from kt2t import data, models, training
 from kt2t.recipe_file import load
 from kt2t.run.train import train
 from kt2t.training.checkpoints import restore, verify
+
+
+@pytest.fixture
+def tiny(tiny_transformer):
+    return tiny_transformer
 
 
 def test_a_script_and_a_recipe_give_the_same_numbers(tiny, tiny_data, tmp_path):

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,4 +38,12 @@ def test_what_has_changed_is_told():
     }
     now = {"a": {"file": "a.py", "sha256": "1"}, "b": {"file": "b.py", "sha256": "9"}}
     told = plugins.changed(kept, now)
-    assert len(told) == 2 and "'b' (b.py) has changed" in told[0] and "'c' of this run is not to be found" in told[1]
+    assert len(told) == 2 and "'b' (b.py) has changed" in told[0] and "'c' of this run is not found" in told[1]
+    assert "beside the run folder" in told[1] and "PYTHONPATH" in told[1]
+
+
+def test_the_folder_that_a_module_is_imported_from():
+    assert plugins.folder_of("mine", Path("/x/y/mine.py")) == Path("/x/y")
+    assert plugins.folder_of("mine.parts.own", Path("/x/y/mine/parts/own.py")) == Path("/x/y")
+    assert plugins.folder_of("mine.parts", Path("/x/y/mine/parts/__init__.py")) == Path("/x/y")
+    assert plugins.folder_of("a.b.c.d", Path("/d.py")) == Path("/")

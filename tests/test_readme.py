@@ -1,4 +1,4 @@
-"""What README shows is true: its script runs, its recipe passes the check, its commands are the ones that CI calls."""
+"""README and docs are true: the scripts run, the recipes pass the check, the links and pictures exist."""
 
 import re
 import sys
@@ -8,10 +8,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+OWN_PROBLEM = (ROOT / "docs" / "own-problem.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
-def _block(language, word):
-    return next(b for b in re.findall(rf"```{language}\n(.*?)```", README, re.S) if word in b)
+def _block(page, language, word):
+    """The first code block of `page` in `language` that contains `word`."""
+    return next(b for b in re.findall(rf"```{language}\n(.*?)```", page, re.S) if word in b)
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def pairs(tmp_path, monkeypatch):
 
 
 def test_the_script_trains_decodes_and_shows(pairs, capsys):
-    script = _block("python", "model.fit")
+    script = _block(README, "python", "model.fit")
     for large, small in {
         "Subwords(8000)": "Subwords(300)",
         "hidden_dim=256": "hidden_dim=16",
@@ -46,7 +49,7 @@ def test_the_recipe_passes_its_check(tmp_path):
     from kt2t.recipe_file import load
 
     file = tmp_path / "mine.yaml"
-    file.write_text(_block("yaml", "problem:"), encoding="utf-8")
+    file.write_text(_block(README, "yaml", "problem:"), encoding="utf-8")
     load(str(file), [f"problem.path={tmp_path}"]).check()
 
 
@@ -54,24 +57,40 @@ def test_a_problem_of_ones_own_is_one_class_beside_the_recipe(tmp_path, monkeypa
     from kt2t.cli.main import run
 
     monkeypatch.chdir(tmp_path)
-    code = _block("python", "class Riddles")
+    code = _block(OWN_PROBLEM, "python", "class Riddles")
     Path("riddles.py").write_text(code, encoding="utf-8")
     for split, count in (("train", 200), ("validation", 20)):
         Path(f"{split}.tsv").write_text("".join(f"what is {i}?\tit is {i}\n" for i in range(count)), encoding="utf-8")
-    Path("riddles.yaml").write_text(
-        "problem: {type: riddles.Riddles, path: .}\n"
-        "model: {type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 16, num_heads: 2}\n"
-        "optimizer: {type: Adam, learning_rate: 0.001}\n"
-        "train: {steps: 2, batch: {rows: 8}}\n"
-        "report: {every: 2, samples: 1, attention_maps: false}\n",
-        encoding="utf-8",
-    )
+    recipe = _block(OWN_PROBLEM, "yaml", "type: riddles.Riddles")
+    for large, small in {
+        "num_layers: 2": "num_layers: 1",
+        "hidden_dim: 128": "hidden_dim: 16",
+        "intermediate_dim: 512": "intermediate_dim: 16",
+        "num_heads: 4": "num_heads: 2",
+        "steps: 2000": "steps: 2",
+        "tokens: 2048": "tokens: 128",
+        "every: 500": "every: 2, samples: 1, attention_maps: false",
+    }.items():
+        assert large in recipe
+        recipe = recipe.replace(large, small)
+    Path("riddles.yaml").write_text(recipe, encoding="utf-8")
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert run(["train", "riddles.yaml", "--data-dir", "data"]) == 0
-    told = capsys.readouterr()
-    assert "riddles" in told.err and "exact_match" in told.out
+    printed = capsys.readouterr()
+    assert "riddles" in printed.err and "exact_match" in printed.out
 
 
-def test_ci_calls_the_line_that_readme_tells():
+def test_readme_shows_the_two_commands():
     assert re.search(r"^pip install -e '\.\[dev\]' && pytest", README, re.M)
     assert re.search(r"^pip install -e \. && kt2t train quickstart$", README, re.M)
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_exist(page):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing

@@ -1,4 +1,8 @@
-"""Every recipe that comes with kt2t, at a shrunken size: it trains three steps, writes events, and decodes."""
+"""Every recipe that comes with kt2t, at a small size: it prepares its data, builds and takes one loss.
+
+Some of them, which together have every model, kind of data, search and optimizer, also run in full: they train three steps,
+write events and answer.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ import pytest
 from small_raw_data import raw_data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from kt2t import data
 from kt2t.cli.main import run
 from kt2t.recipe_file import load, short_names
+from kt2t.run.assemble import SEARCH, assemble, problem_of
 from kt2t.signatures import static_options
 
 SHRUNKEN = {
@@ -53,18 +59,78 @@ def overrides(recipe, folder):
         found += [f"{section}.{option}={size}" for option, size in sizes.items() if option in options]
         if section == "problem" and node.get("vocabulary", {}).get("type") == "Subwords":
             found += ["problem.vocabulary.size=320"] + ["problem.max_length=60"] * ("max_length" in options)
-    found += [f"problem.{option}={value}" for option, value in of_text(folder, recipe.nodes["problem"]["type"]).items()]
+    places = of_text(folder, recipe.nodes["problem"]["type"])
+    if recipe.nodes["problem"].get("train_files") == "???" and "path" in places:
+        places = {"train_files": next(file for file in sorted(folder.iterdir()) if "train" in file.name)}
+    found += [f"problem.{option}={value}" for option, value in places.items()]
     if recipe.name.startswith("algorithmic/"):  # a dozen graphs more; the other recipes draw theirs
         found.append("report.attention_maps=false")
     return [*found, *QUICK]
 
 
-@pytest.mark.parametrize("name", sorted(short_names()))
-def test_it_trains_reports_and_decodes(name, tmp_path, capsys):
+def parts_of(recipe):
+    """What of a recipe some full run must have: its model, search, optimizer, and kind of data."""
+    nodes = recipe.nodes
+    kind = nodes["problem"]["type"]
+    area = data.TABLE.get(kind, kind).rpartition(".")[0]  # translation, image, …: an area has its kinds of feature
+    chosen = {"model": nodes["model"], "optimizer": nodes["optimizer"], "search": recipe.report.decode or SEARCH}
+    if "vocabulary" in nodes["problem"]:
+        chosen["vocabulary"] = nodes["problem"]["vocabulary"]
+    return {("area", area), *((slot, node["type"]) for slot, node in chosen.items())}
+
+
+def cover(parts):
+    """Names that together have every part: again and again the one with the most parts that are still missing.
+
+    Args:
+        parts: The parts of each name.
+    """
+    missing, chosen = set().union(*parts.values()), []
+    while missing:
+        chosen.append(max(sorted(parts), key=lambda name: len(parts[name] & missing)))
+        missing -= parts[chosen[-1]]
+    return sorted(chosen)
+
+
+PARTS = {name: parts_of(load(name)) for name in sorted(short_names())}
+FULL = cover(PARTS)
+
+
+def test_a_cover_has_every_part_with_few_names():
+    parts = {"a": {1, 2}, "b": {2, 3, 4}, "c": {4}, "d": {1, 5}}
+    assert cover(parts) == ["b", "d"]
+    assert set().union(*(PARTS[name] for name in FULL)) == set().union(*PARTS.values())
+
+
+@pytest.fixture
+def words(tmp_path):
+    """The small size of a recipe, as words of a command, and where its data and run go."""
     raw = tmp_path / "raw"
     raw.mkdir()
+
+    def of(name):
+        return overrides(load(name), raw)
+
+    return of
+
+
+@pytest.mark.parametrize("name", [name for name in PARTS if name not in FULL])
+def test_it_prepares_builds_and_takes_a_loss(name, tmp_path, words):
+    recipe = load(name, words(name))
+    recipe.check()
+    problem = problem_of(recipe)
+    problem.prepare(tmp_path / "data")
+    model = assemble(recipe, problem).model
+    model.run_eagerly = True  # a graph takes longer to make than one loss
+    batch = next(iter(problem.batches("train", rows=4)))
+    logs = model.evaluate((one for one in [batch]), verbose=0, return_dict=True)
+    assert math.isfinite(logs["loss"])
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_it_trains_reports_and_answers(name, tmp_path, capsys, words):
     places = ["--run-dir", str(tmp_path / "run"), "--data-dir", str(tmp_path / "data")]
-    assert run(["train", name, *overrides(load(name), raw), *places]) == 0, capsys.readouterr().err
+    assert run(["train", name, *words(name), *places]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out.count("prediction:") == 1
     losses = []
     for file in (tmp_path / "run" / "tensorboard").rglob("events.out.tfevents*"):

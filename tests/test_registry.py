@@ -1,8 +1,10 @@
+import importlib
 import sys
 import types
 
 import pytest
 
+import kt2t
 from kt2t.errors import RecipeError, UnknownNameError
 from kt2t.registry import build, describe, lookup, register
 
@@ -134,3 +136,15 @@ def test_an_optimizer_of_keras_is_described_by_what_differs():
     assert node["type"] == "SGD" and node["momentum"] == pytest.approx(0.9)
     assert node["learning_rate"]["decay_steps"] == 100
     assert describe(build(node, "optimizer")) == node
+
+
+PACKAGES = ["kt2t", "kt2t.data.vocabularies", *(f"kt2t.{room}" for room in kt2t.ROOMS if room != "errors")]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_star_imports_every_public_name(package):
+    names = {}
+    exec(f"from {package} import *", names)
+    module = importlib.import_module(package)
+    public = getattr(module, "TABLE", None) or module.__all__
+    assert set(public) <= set(names) and all(names[name] is getattr(module, name) for name in public)

@@ -22,13 +22,14 @@ _logger = logging.getLogger("kt2t")
 
 
 class BadBatches(keras.callbacks.Callback):
-    """Tells which records a step was made of whose gradient was not finite, one line of log a step, and keeps its batch.
+    """Logs which records were in a step whose gradient was not finite, one line for each such step, and keeps its batch.
 
-    It hears of such steps when the trainer looks for them, every 16 steps; it has it look at each epoch end as well, so it
-    stands before `Checkpointing`. `step-N.npz` holds the batch as the model got it (`features/…`, `targets`,
-    `sample_weight`), and in the shape of its rows the `records` by their index in the split, and each one's `files` and
-    `numbers` in it; -1 is a row of weight zero. Where training ends because of it, the last batch is kept in any case.
-    A record whose own numbers are not finite is named as such; else one that is in all batches left out so far.
+    The trainer looks for such steps every 16 steps; this callback makes it look at each epoch end as well, so it comes
+    before `Checkpointing`. `step-N.npz` holds the batch as the model got it (`features/…`, `targets`, `sample_weight`). Its
+    arrays `records`, `files` and `numbers` have the shape of the rows and say which record of the split each row is, in
+    which file, and as which number there; -1 is a row of weight zero. If training ends because of such steps, the last
+    batch is always kept. The log names a record whose own numbers are not finite, otherwise one that is in all batches left
+    out so far.
 
     Args:
         folder: Where the batches go.
@@ -71,7 +72,7 @@ class BadBatches(keras.callbacks.Callback):
         self.model.on_not_finite = None
 
     def tell(self, steps: Sequence[int], ends: bool) -> str:
-        """Names the batches of these steps; says where the last is, and the newest checkpoint, if training `ends`."""
+        """Logs the batches of these steps; if training `ends`, returns where the last batch and the newest checkpoint are."""
         file = None
         if self.writes:
             for step in steps:

@@ -21,7 +21,7 @@ class ComparingReplicas(keras.callbacks.Callback):
     `EvaluatingAverages`, which gives all replicas the weights of the first one back: it compares before the evaluation.
 
     Args:
-        team: The `kt2t.training.workers.Team` of the run.
+        team: The `kt2t.training.workers.team.Team` of the run.
 
     Raises:
         ArithmeticError: The replicas do not hold the same weights.

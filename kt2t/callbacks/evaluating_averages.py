@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from kt2t.training.averages import averaged
+from kt2t.training.averages import weights_averaged
 
 
 class EvaluatingAverages(keras.callbacks.Callback):
@@ -23,7 +23,7 @@ class EvaluatingAverages(keras.callbacks.Callback):
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.put_back()
-        self._evaluating.enter_context(averaged(self.model))
+        self._evaluating.enter_context(weights_averaged(self.model))
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self.put_back()

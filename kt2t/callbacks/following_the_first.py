@@ -13,7 +13,7 @@ class FollowingTheFirst(keras.callbacks.Callback):
     It stands behind what may set `model.stop_training`, such as `EarlyStopping`, which only the first worker has.
 
     Args:
-        team: The `kt2t.training.workers.Team` of the run.
+        team: The `kt2t.training.workers.team.Team` of the run.
     """
 
     def __init__(self, team: Any) -> None:
@@ -21,5 +21,5 @@ class FollowingTheFirst(keras.callbacks.Callback):
         self._team = team
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if self._team.said(bool(self.model.stop_training)):
+        if self._team.broadcast(bool(self.model.stop_training)):
             self.model.stop_training = True

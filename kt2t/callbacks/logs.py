@@ -1,4 +1,4 @@
-"""What Keras's logs hold, in the words that people use for a metric."""
+"""Names of metrics in Keras's logs, and which of two values is the better one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def validation(logs: Mapping[str, float] | None) -> dict[str, float]:
 
 
 def training(logs: Mapping[str, float] | None) -> dict[str, float]:
-    """What in an epoch's logs is no validation value."""
+    """The values of an epoch's logs that are not of the validation."""
     return {name: float(value) for name, value in (logs or {}).items() if not name.startswith(_PREFIXES)}
 
 
 def without_validation(logs: dict[str, float]) -> None:
-    """Takes the validation values out of an epoch's logs; nobody then takes them for all that the epoch was to measure."""
+    """Removes the validation values from an epoch's logs, so that part of an evaluation does not pass for the whole."""
     for name in [name for name in logs if name.startswith(_PREFIXES)]:
         del logs[name]
 

@@ -24,11 +24,11 @@ class Pace:
         self._read = self._sums()
 
     def resume(self) -> None:
-        """Lets the clock run from here, at the beginning of an epoch."""
+        """Starts the clock again, at the beginning of an epoch."""
         self._resumed = time.perf_counter()
 
     def tick(self, step: int) -> None:
-        """Says that this step is done."""
+        """Notes that a step has ended."""
         now = time.perf_counter()
         if self._step is None:
             self._resumed, self._step, self._last = now, step, step

@@ -1,4 +1,4 @@
-"""How far training is: a bar on a terminal, plain lines elsewhere."""
+"""How far training has come: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import keras
 from kt2t.callbacks.logs import validation
 from kt2t.callbacks.pace import Pace, step_of
 from kt2t.callbacks.stopping import is_stopping
-from kt2t.callbacks.terminal import is_terminal, stderr
+from kt2t.callbacks.terminal import close_display, is_terminal, open_display, stderr
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,16 +24,20 @@ _LINE_SECONDS = 60.0
 
 
 class Progress(keras.callbacks.Callback):
-    """Tells the step, the loss, tokens per second, the time left and each evaluation, on stderr.
+    """Prints the step, the loss, tokens per second, the time left and the values of each evaluation, to stderr.
 
     On a terminal there is a bar, and a line stays above it for each evaluation; elsewhere and in notebooks there are
-    only the lines, and one a minute between evaluations. The first line comes as soon as the first step is done.
+    only the lines, and one a minute between evaluations. The first line comes as soon as the first step is done. The line
+    of an evaluation says over how many examples its values were computed.
 
     Args:
         total_steps: Where training ends, counted from the very first step; what `fit` was told if None.
         start_step: Where this run goes on.
         console: Where to print; stderr by default.
         keep: Called with the line of each evaluation as well, to write it somewhere else.
+        validated: How many examples the validation metrics are computed over, where known.
+        scored: How many examples each score is computed over, by its name, where that is another number; read at each
+            evaluation.
 
     Raises:
         ValueError: `total_steps` is not above `start_step`.
@@ -45,6 +49,8 @@ class Progress(keras.callbacks.Callback):
         start_step: int = 0,
         console: Console | None = None,
         keep: Callable[[str], None] | None = None,
+        validated: int | None = None,
+        scored: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         if total_steps is not None and total_steps <= start_step:
@@ -53,6 +59,8 @@ class Progress(keras.callbacks.Callback):
         self.start_step = start_step
         self._console = console
         self._keep = keep
+        self._validated = validated
+        self._scored = scored if scored is not None else {}
         self._bar: Any = None
         self._began = math.nan
         self._drawn = 0.0
@@ -83,18 +91,17 @@ class Progress(keras.callbacks.Callback):
             self._say(f"first step after {now - self._began:.0f} s")
         if now - self._drawn >= (_LINE_SECONDS if self._bar is None else _REDRAW_SECONDS):
             self._drawn = now
-            story = self._story(step, logs or {}, self._bar_pace.read())
+            summary = self._summary(step, logs or {}, self._bar_pace.read())
             if self._bar is None:
-                self._say(" · ".join([self._where(step), *story]))
+                self._say(" · ".join([self._where(step), *summary]))
             else:
-                self._bar.update(self._task, completed=step, story=" · ".join(story))
+                self._bar.update(self._task, completed=step, summary=" · ".join(summary))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         step = max(step_of(self.model), self.start_step)
         self._drawn = time.perf_counter()
-        measured = {} if is_stopping(self.model) else validation(logs)
-        evaluated = [f"validation_{name} {_figure(value)}" for name, value in measured.items()]
-        line = " · ".join([self._where(step), *self._story(step, logs or {}, self._pace.read()), *evaluated])
+        evaluated = [] if is_stopping(self.model) else self._evaluated(validation(logs))
+        line = " · ".join([self._where(step), *self._summary(step, logs or {}, self._pace.read()), *evaluated])
         self._say(line)
         if self._keep is not None:
             self._keep(line)
@@ -107,7 +114,7 @@ class Progress(keras.callbacks.Callback):
     def close(self) -> None:
         """Takes the bar off the terminal; needed by itself only where `fit` ended in an error."""
         if self._bar is not None:
-            self._bar.stop()
+            close_display(self._bar)
             self._bar = None
             atexit.unregister(self.close)
 
@@ -116,17 +123,26 @@ class Progress(keras.callbacks.Callback):
         from rich.progress import Progress as Bar
 
         step = "step {task.completed}/{task.total}" if self._total else "step {task.completed}"
-        columns = (TextColumn(step), BarColumn(), TextColumn("{task.fields[story]}"))
+        columns = (TextColumn(step), BarColumn(), TextColumn("{task.fields[summary]}"))
         # Results on stdout must not end up on stderr, so stdout is only taken over where both are the terminal.
         self._bar = Bar(*columns, console=self._console, transient=True, redirect_stdout=sys.stdout.isatty())
-        self._task = self._bar.add_task("train", total=self._total, completed=self.start_step, story="the first step…")
-        self._bar.start()
+        self._task = self._bar.add_task("train", total=self._total, completed=self.start_step, summary="the first step…")
+        open_display(self._bar)
         atexit.register(self.close)
 
     def _where(self, step: int) -> str:
         return f"step {step}/{self._total}" if self._total else f"step {step}"
 
-    def _story(self, step: int, logs: Mapping[str, Any], rates: Mapping[str, float]) -> list[str]:
+    def _evaluated(self, measured: Mapping[str, float]) -> list[str]:
+        """Every value of an evaluation; behind the last of those over the same examples, over how many."""
+        counts = [self._scored.get(name, self._validated) for name in measured]
+        shown = []
+        for (name, value), count, following in zip(measured.items(), counts, [*counts[1:], None], strict=False):
+            over = "" if count is None or count == following else f" ({count:,} example{'s' * (count != 1)})"
+            shown.append(f"validation_{name} {_figure(value)}{over}")
+        return shown
+
+    def _summary(self, step: int, logs: Mapping[str, Any], rates: Mapping[str, float]) -> list[str]:
         parts = [f"loss {_figure(float(logs['loss']))}"] if "loss" in logs else []
         if "tokens_per_second" in rates:
             parts.append(f"{rates['tokens_per_second']:,.0f} tokens/s")

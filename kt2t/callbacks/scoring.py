@@ -1,4 +1,4 @@
-"""Scores decoded validation examples at each epoch end: BLEU and its like, as a metric among the others."""
+"""Scores decoded validation examples at each epoch end: BLEU and others, as metrics among the others."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from kt2t.callbacks.logs import validation, without_validation
 from kt2t.callbacks.stopping import is_stopping
+from kt2t.data.answers import row_of
+from kt2t.data.judging import by_name, for_each
 from kt2t.data.shapes import SHAPES
-from kt2t.decoding import has_source, without_fillers
+from kt2t.decoding import has_source, without_answers, without_fillers
 
 
 class Scoring(keras.callbacks.Callback):
-    """Decodes a split and puts what `problem.score` says into the logs, as `validation_bleu` and so on.
+    """Lets the model answer a split and puts what `problem.score` says into the logs, as `validation_bleu` and so on.
 
-    Callbacks see the logs in their order, so this one stands first: `Checkpointing(best="bleu")`, `EarlyStopping`,
-    `TensorBoard` and `Progress` behind it find the scores. A model that does not generate has no such scores, nor has
-    one that reads no source, whose answers nothing makes right or wrong. A run that is told to stop stops between two
-    batches; then the epoch has no validation values, so that it is measured as a whole when the run goes on. What
-    `problem.derived_metrics` makes of the validation metrics, such as bits per byte, stands in the logs of all.
+    Callbacks see the logs in their order, so this one comes first: `Checkpointing(best="bleu")`, `EarlyStopping`,
+    `TensorBoard` and `Progress` behind it find the scores. Scores that the metrics give already, such as the accuracy of a
+    label, are not computed again. A model without a source has no scores, because nothing makes its answers right or wrong.
+    A run that is told to stop stops between two batches; the epoch then has no validation values, so that it is measured as
+    a whole when the run goes on. What `problem.derived_metrics` computes from the validation metrics, such as bits per byte,
+    is added to the logs of every model.
+
+    Attributes:
+        examples: Over how many examples each score of the last evaluation was computed, by its name.
 
     Args:
         problem: Gives examples, references and scores.
@@ -54,6 +59,7 @@ class Scoring(keras.callbacks.Callback):
         self.limit = limit
         self.rows = rows
         self.shapes = shapes
+        self.examples: dict[str, int] = {}
         self._references: list[Any] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -65,25 +71,31 @@ class Scoring(keras.callbacks.Callback):
         if self.split == "validation":
             derived = self.problem.derived_metrics(self.split, validation(logs))
             logs.update({f"{self.split}_{name}": value for name, (value, _) in derived.items()})
-        if not hasattr(self.model, "generate"):
-            return
-        if not self.problem.scores() or not has_source(self.problem.features()):
+        names = by_name(self.problem.scores())
+        measured = validation(logs) if self.split == "validation" else {}
+        if names.keys() <= measured.keys() or not can_be_scored(self.model, self.problem):
             return
         if self._references is None:
             self._references = list(self.problem.references(self.split))
-        from kt2t.training.averages import averaged
+        from kt2t.training.averages import weights_averaged
 
-        with averaged(self.model):
+        with weights_averaged(self.model):
             decoded = {}
             size = (self.limit, self.rows, self.shapes)
-            for number, text in decode_split(self.model, self.problem, self.split, self.search, *size):
+            for number, value in decode_split(self.model, self.problem, self.split, self.search, *size):
                 if is_stopping(self.model):
                     without_validation(logs)
                     return
-                decoded[number] = text
+                decoded[number] = value
         chosen = sorted(decoded)
         scores = self.problem.score([decoded[i] for i in chosen], [self._references[i] for i in chosen])
         logs.update({f"{self.split}_{name}": float(value) for name, value in scores.items()})
+        self.examples.update(dict.fromkeys(scores, len(chosen)))
+
+
+def can_be_scored(model: Any, problem: Any) -> bool:
+    """Whether a model answers, and the problem's targets say whether an answer is right."""
+    return hasattr(model, "answer") and has_source(problem.features())
 
 
 def decode_split(
@@ -94,8 +106,8 @@ def decode_split(
     limit: int | None = None,
     rows: int = 64,
     shapes: int = SHAPES,
-) -> Iterator[tuple[int, str]]:
-    """The number of each example of a split and its best decoded text, in order of length.
+) -> Iterator[tuple[int, Any]]:
+    """The number of each example of a split and the decoded value of its best answer, in order of length.
 
     Args:
         limit: How many examples at most: whole batches evenly spaced from the shortest to the longest.
@@ -108,12 +120,12 @@ def decode_split(
     for number in _evenly(len(batches), -(-left // rows)):
         features, *_ = batches.batch(number)
         indices = batches.plan.batch(number).indices
-        features = without_fillers(features, indices)
-        ids = np.asarray(model.generate(features, search=search, draw=number)["ids"])[:, 0]
-        for index, hypothesis in zip(indices, ids, strict=True):
+        features = without_fillers(without_answers(features), indices)
+        best = for_each(model.answer(features, search=search, draw=number)["values"], lambda values: values[:, 0])
+        for row, index in enumerate(indices):
             if index >= 0 and left > 0:
                 left -= 1
-                yield int(index), problem.decode("targets", hypothesis)
+                yield int(index), problem.decode("targets", row_of(best, row))
 
 
 def _evenly(count: int, wanted: int) -> list[int]:

@@ -1,41 +1,49 @@
-"""A run in TensorBoard: curves, decoded examples, attention maps and the recipe."""
+"""A run in TensorBoard: curves, the views that its problem proposes, and the recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from kt2t.callbacks.attention_maps import AttentionMaps
-from kt2t.callbacks.decoded_text import DecodedText, markdown
 from kt2t.callbacks.event_file import EventFile
 from kt2t.callbacks.logs import training, validation
 from kt2t.callbacks.pace import Pace, step_of
 from kt2t.callbacks.stopping import is_stopping
+from kt2t.callbacks.views.attention import AttentionMaps
+from kt2t.callbacks.views.view import proposed, rendered
 
-_EVERY_STEP = ("learning_rate", "gradient_norm", "bad_steps")
+_WATCHED = ("learning_rate", "gradient_norm", "bad_steps")
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Writes what TensorBoard shows of a run, as two runs `train` and `validation` whose curves lie over each other.
+    """Writes what TensorBoard shows of a run.
 
-    Every `every` steps and at each epoch end: loss since the last point, learning rate, norm of the gradient, tokens
-    and steps per second, share of the time spent waiting for input. At each epoch end also the metrics, the validation
-    values and, with a problem, decoded examples and attention maps. A run that goes on at an earlier step replaces its
-    points. It stands after `Scoring` and `Checkpointing`, so that the scores are there and the weights are safe.
+    | tag | value | written |
+    | --- | --- | --- |
+    | `loss` | that of training and that of validation, in one chart at the top | as the two below |
+    | `train/…` | the loss since the last point; metrics, if training computes them | every `every` steps; each epoch |
+    | `validation/…` | the loss, the metrics and the scores | each epoch |
+    | `speed/…` | tokens and steps per second, share of the time spent waiting for input | every `every` steps |
+    | `watch/…` | learning rate, norm of the gradient, steps left out | every `every` steps |
+
+    At each epoch end it also shows what the views render, such as decoded examples and attention. The files lie in the
+    folders `train` and `validation`, two runs to TensorBoard. A run that goes on at an earlier step replaces its points. The
+    callback comes after `Scoring` and `Checkpointing`, so that the scores are there and the weights are safe.
 
     Args:
         folder: Where the event files go, in `train/` and `validation/`.
-        problem: Gives samples and turns ids into text; without one there are only curves.
-        sample: The features of a batch to decode and draw, in place of the problem's.
+        problem: Proposes the views, and gives samples and names; without one there are only curves.
+        sample: The features of a batch to show, in place of the problem's.
         recipe_text: The run's recipe as YAML, shown as text.
         decode: How to search for the decoded examples; the model's own default without one.
         attention_maps: Whether to draw them.
         samples: How many examples are decoded; 0 for none.
         every: In steps, how often a point is written.
+        views: What to show, each with `render(model) → {tag: text or PNG}`; what `problem.views()` proposes by default.
 
     Raises:
         ValueError: `every` is not positive or `samples` is negative.
@@ -51,6 +59,7 @@ class TensorBoard(keras.callbacks.Callback):
         attention_maps: bool = True,
         samples: int = 5,
         every: int = 50,
+        views: Sequence[Any] | None = None,
     ) -> None:
         super().__init__()
         if every < 1:
@@ -60,9 +69,12 @@ class TensorBoard(keras.callbacks.Callback):
         self.folder = Path(folder)
         self.every = every
         self._recipe_text = recipe_text
-        self._text = DecodedText(problem, decode, samples, sample) if problem is not None and samples else None
-        seen = problem is not None or sample is not None
-        self._maps = AttentionMaps(problem, sample=sample) if attention_maps and seen else None
+        if views is not None:
+            self.views = list(views)
+        elif problem is not None:
+            self.views = proposed(problem, decode, samples, attention_maps, sample)
+        else:
+            self.views = [AttentionMaps(sample=sample)] if attention_maps and sample is not None else []
         self._train = self._validation = EventFile(self.folder)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -93,30 +105,37 @@ class TensorBoard(keras.callbacks.Callback):
         if step != self._written:
             self._write_curves(step, logs or {})
         self.write_epoch(step, logs)
-        # A run told to stop has no time for pictures.
-        if self._text is not None and hasattr(self.model, "generate") and not is_stopping(self.model):
-            self._validation.text(step, "decoded", markdown(self._text.rows(self.model)))
-        if self._maps is not None and not is_stopping(self.model):
-            for name, png in self._maps.maps(self.model).items():
-                self._validation.image(step, f"attention/{name}", png)
+        if is_stopping(self.model):  # there is no time for pictures
+            return
+        for tag, shown in rendered(self.views, self.model).items():
+            if isinstance(shown, bytes):
+                self._validation.image(step, tag, shown)
+            else:
+                self._validation.text(step, tag, shown)
 
     def write_epoch(self, step: int, logs: Mapping[str, Any] | None) -> None:
-        """Writes what an epoch's end adds to the curves; `fit` does so too where a kill came between saving and this."""
+        """Writes the curves of an epoch's end; `fit` does so too where a kill came between saving and this."""
         metrics = training(logs)
-        self._train.scalars(step, {name: metrics[name] for name in metrics if name not in ("loss", *_EVERY_STEP)})
+        further = [name for name in metrics if name not in ("loss", *_WATCHED)]
+        self._train.scalars(step, {f"train/{name}": metrics[name] for name in further})
         if not is_stopping(self.model):
-            self._validation.scalars(step, validation(logs))
+            measured = validation(logs)
+            top = {"loss": measured["loss"]} if "loss" in measured else {}
+            self._validation.scalars(step, {**top, **{f"validation/{name}": measured[name] for name in measured}})
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._train.close()
         self._validation.close()
 
     def _write_curves(self, step: int, logs: Mapping[str, Any]) -> None:
-        values = {name: float(logs[name]) for name in _EVERY_STEP if name in logs}
-        values.setdefault("learning_rate", _number(self.model.optimizer.learning_rate))
+        values: dict[str, float] = {}
         if "loss" in logs:
-            values["loss"] = self._window.loss(float(logs["loss"]))
-        self._train.scalars(step, {**values, **self._pace.read()})
+            values["loss"] = values["train/loss"] = self._window.loss(float(logs["loss"]))
+        watched = {name: float(logs[name]) for name in _WATCHED if name in logs}
+        watched.setdefault("learning_rate", _number(self.model.optimizer.learning_rate))
+        values.update({f"watch/{name}": value for name, value in watched.items()})
+        values.update({f"speed/{name}": value for name, value in self._pace.read().items()})
+        self._train.scalars(step, values)
         self._written = step
 
 

@@ -1,4 +1,4 @@
-"""`kt2t average`: the mean of a run's last checkpoints."""
+"""`kt2t average`: averages a run's last checkpoints."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from kt2t.cli.quiet import import_keras
 
 @click.command("average", short_help="Average a run's last checkpoints.")
 @run_argument
-@click.option("--last", type=click.IntRange(min=1), help="How many. Default: the recipe's train.average.")
+@click.option("--last", type=click.IntRange(min=1), help="Number of checkpoints. Default: the recipe's train.average.")
 @json_option
 def command(run: Path, last: int | None, as_json: bool) -> None:
-    """Write the mean of the last checkpoints' weights of RUN, for `--checkpoint average` of evaluate and predict.
+    """Average the weights of RUN's last checkpoints, for `--checkpoint average` of evaluate and predict.
 
-    Where fewer are kept, it is the mean of all of them. When the run goes on, the next use makes it anew.
+    If the run keeps fewer checkpoints, all of them are averaged. If the run continues, the next use averages again.
     """
-    from kt2t.run.average import averaged
+    from kt2t.run.average import average_checkpoints
     from kt2t.run.folder import RunFolder
 
     folder = RunFolder(run)
     count = last or folder.recipe().train.average
     import_keras()
     with progress("average"):
-        average = averaged(folder, count)
+        average = average_checkpoints(folder, count)
     found = {**asdict(average), "checkpoint": str(average.checkpoint), "asked": count}
     result(found, as_json, _show)
 
 
 def _show(found: dict[str, Any]) -> None:
-    from kt2t.run.average import listed
+    from kt2t.run.average import steps_in_words
 
     steps = found["steps"]
     fewer = f" ({found['asked']} were asked for, {len(steps)} kept)" if len(steps) < found["asked"] else ""
-    click.echo(f"{found['checkpoint']}: the mean of {listed(steps)}{fewer}")
+    click.echo(f"{found['checkpoint']}: the mean of {steps_in_words(steps)}{fewer}")
     if not found["made"]:
-        click.echo("It was there already.")
+        click.echo("It existed already.")

@@ -1,4 +1,4 @@
-"""What the commands share: where words go, options that several have, progress of long work, results as tables."""
+"""Shared by the commands: common options, messages to stderr, progress of long work, results as JSON or tables."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ run_argument = click.argument("run", type=click.Path(path_type=Path))
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
-    help="Where prepared problems live. Default: $KT2T_DATA, else ~/.cache/kt2t.",
+    help="Folder for prepared data. Default: $KT2T_DATA, else ~/.cache/kt2t.",
 )
-run_dir_option = click.option("--run-dir", type=click.Path(path_type=Path), help="In place of runs/RECIPE.")
+run_dir_option = click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/RECIPE.")
 checkpoint_option = click.option(
-    "--checkpoint", help="last, best, average or a step. Default: best if the recipe names one, else last."
+    "--checkpoint", help="last, best, average or a step. Default: best if the recipe sets report.best, else last."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 
 
 def result(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    """Prints a result to stdout, as JSON or as `show` does."""
+    """Prints a result to stdout, as JSON or with `show`."""
     if as_json:
         click.echo(json.dumps(value, indent=1, ensure_ascii=False))
     else:
@@ -41,7 +41,7 @@ def result(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows of equal keys to stdout, aligned, with a heading."""
+    """Prints rows with equal keys to stdout as an aligned table with a heading."""
     if not rows:
         return
     names = list(rows[0])
@@ -52,17 +52,17 @@ def table(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def say(text: str) -> None:
-    """A word to the user, on stderr."""
+    """Prints a message to the user, on stderr."""
     click.echo(text, err=True)
 
 
 @contextlib.contextmanager
 def progress(description: str) -> Iterator[Progress]:
-    """A progress bar on a terminal, a line now and then elsewhere; on stderr."""
+    """Shows progress on stderr: a bar on a terminal, elsewhere a line every few seconds."""
     with logged():
         if sys.stderr.isatty():
-            with _bar(description) as told:
-                yield told
+            with _bar(description) as update:
+                yield update
         else:
             yield _lines(description)
 
@@ -73,22 +73,30 @@ def _bar(description: str) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
+    from kt2t.callbacks.terminal import close_display, open_display
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        tasks: dict[str, Any] = {}
+    bars = Bars(*columns, console=Console(stderr=True), transient=True)
+    tasks: dict[str, Any] = {}
 
-        def told(done: int, total: int | None, what: str) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(f"{description}: {what}", total=total)
-            bars.update(tasks[what], completed=done, total=total)
+    def told(done: int, total: int | None, what: str) -> None:
+        if what not in tasks:
+            while tasks:  # one line at a time: the work before this one is over
+                bars.remove_task(tasks.popitem()[1])
+            tasks[what] = bars.add_task(f"{description}: {what}", total=total)
+        bars.update(tasks[what], completed=done, total=total)
 
+    open_display(bars)
+    try:
         yield told
+    finally:
+        close_display(bars)
 
 
 def _lines(description: str, seconds: float = 5.0) -> Progress:
     last: dict[str, float] = {}
 
-    def told(done: int, total: int | None, what: str) -> None:
+    def update(done: int, total: int | None, what: str) -> None:
         now = time.monotonic()
         if what not in last:
             last[what] = now
@@ -96,14 +104,14 @@ def _lines(description: str, seconds: float = 5.0) -> Progress:
             last[what] = now
             say(f"{description}: {what}: {done:,}" + (f" of {total:,}" if total else ""))
 
-    return told
+    return update
 
 
 @contextlib.contextmanager
 def logged() -> Iterator[None]:
-    """What the library has to say goes to stderr while a command runs."""
+    """Prints the library's log to stderr while a command runs, above a progress display if there is one."""
     logger = logging.getLogger("kt2t")
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _OnStderr()
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.addFilter(is_new)
     logger.addHandler(handler)
@@ -112,6 +120,21 @@ def logged() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+class _OnStderr(logging.StreamHandler[Any]):
+    """Writes to what `sys.stderr` is at the moment: a display of rich's puts itself in its place, and prints above."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    @property
+    def stream(self) -> Any:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, value: Any) -> None:
+        pass
 
 
 def _text(value: Any) -> str:

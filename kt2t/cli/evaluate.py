@@ -1,9 +1,9 @@
-"""`kt2t evaluate`: what a run is worth on a split."""
+"""`kt2t evaluate`: measures a run on a split."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @click.command("evaluate", short_help="Measure a run on a split.")
 @run_argument
-@click.option("--split", default="validation", show_default=True, help="Any split of the problem.")
+@click.option("--split", default="validation", show_default=True, help="A split of the problem.")
 @checkpoint_option
-@click.option("--samples", type=click.IntRange(min=0), default=5, show_default=True, help="Decoded examples shown.")
+@click.option("--samples", type=click.IntRange(min=0), default=5, show_default=True, help="Number of decoded examples to show.")
 @data_dir_option
 @json_option
-@click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
+@click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE | problem.path=DIR]...")
 def command(
     run: Path,
     split: str,
@@ -31,12 +31,12 @@ def command(
     as_json: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Metrics, scores and decoded examples of RUN on a split of its problem."""
+    """Print metrics, scores and decoded examples of RUN on a split of its problem."""
     from kt2t.run.evaluate import evaluate
 
     import_keras()
-    with progress("evaluate") as told:
-        evaluation = evaluate(run, split, checkpoint, data_dir, told, samples=samples, overrides=overrides)
+    with progress("evaluate") as update:
+        evaluation = evaluate(run, split, checkpoint, data_dir, update, samples=samples, overrides=overrides)
     show(evaluation, as_json)
 
 
@@ -51,6 +51,10 @@ def _show(evaluation: Evaluation) -> None:
             click.echo(f"{field:>10}: {text}")
         click.echo()
     where = {"split": evaluation.split, "step": evaluation.step}
-    table([{**where, "measure": name, "value": value} for name, value in evaluation.values().items()])
+    rows: list[dict[str, Any]] = []
+    for name, value in evaluation.values().items():
+        count = {"examples": evaluation.examples.get(name, "")} if evaluation.examples else {}
+        rows.append({**where, "measure": name, "value": value, **count})
+    table(rows)
     for name, signature in evaluation.signatures.items():
         click.echo(f"{name}: {signature}")

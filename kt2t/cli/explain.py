@@ -1,4 +1,4 @@
-"""`kt2t explain`: a recipe as it will run, and what it will cost."""
+"""`kt2t explain`: shows a recipe as it will run, and its cost."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from kt2t.recipe import Place, Recipe
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
     """Show RECIPE with the source of each value, the parameters of each part, and what memory and time it will take."""
-    from kt2t.recipe_file import load
+    from kt2t.run.folder import recipe_and_run
 
-    loaded = load(recipe, overrides)
+    loaded, _ = recipe_and_run(recipe, overrides)
     loaded.check()
-    from kt2t.run.estimate import estimate  # not before: it takes numpy, and a wrong key is to be told of at once
+    # Not earlier: `estimate` imports numpy, and a wrong key should be reported at once.
+    from kt2t.run.estimate import estimate
 
     import_keras()
     with progress("explain"):

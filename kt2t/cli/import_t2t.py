@@ -1,4 +1,4 @@
-"""`kt2t import-t2t`: a run out of Tensor2Tensor's checkpoint."""
+"""`kt2t import-t2t`: turns a checkpoint of Tensor2Tensor into a run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import click
 from kt2t.cli.console import json_option, overrides_argument, progress, result, say
 from kt2t.cli.quiet import import_keras
 
+TEXTS = " problem.train_files=pairs.tsv problem.validation_files=more.tsv"  # which Tensor2Tensor's files do not hold
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("import-t2t", short_help="Make a run of Tensor2Tensor's checkpoint.")
+@click.command("import-t2t", short_help="Turn a checkpoint of Tensor2Tensor into a run.")
 @click.argument("checkpoint", type=_PATH)
 @click.option("--hparams", required=True, type=_PATH, help="The hparams.json beside the checkpoint.")
 @click.option(
@@ -20,10 +21,10 @@ _PATH = click.Path(path_type=Path)
     "vocabularies",
     multiple=True,
     type=_PATH,
-    help="The .subwords file; twice, source first, where each side has its own.",
+    help="The .subwords file. Give it twice, source first, if each side has its own.",
 )
-@click.option("--problem", required=True, help="What Tensor2Tensor calls it, such as translate_ende_wmt32k.")
-@click.option("--run-dir", required=True, type=_PATH, help="The run to make, a new folder.")
+@click.option("--problem", required=True, help="Tensor2Tensor's name of the problem, such as translate_ende_wmt32k.")
+@click.option("--run-dir", required=True, type=_PATH, help="New folder for the run.")
 @overrides_argument
 @json_option
 def command(
@@ -35,9 +36,9 @@ def command(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Make a run of CHECKPOINT, a Transformer's folder or one of its checkpoints (model.ckpt-1000).
+    """Turn CHECKPOINT into a run: one checkpoint (model.ckpt-1000) of a Transformer, or a folder with its newest.
 
-    `kt2t predict` uses it at once. To train on, or to evaluate, it needs texts: problem.train_files=pairs.tsv, and
+    `kt2t predict` works at once. Training on and evaluating need texts: problem.train_files=pairs.tsv, and
     problem.validation_files=… or problem.test_files=….
     """
     import_keras()
@@ -47,4 +48,6 @@ def command(
         step = import_run(checkpoint, hparams, vocabularies, problem, run_dir, overrides)
     result({"folder": str(run_dir), "step": step}, as_json, lambda _: click.echo(run_dir))
     say(f"use:      kt2t predict {run_dir} < lines")
-    say(f"train on: kt2t train {run_dir / 'recipe.yaml'} --run-dir {run_dir}")
+    texts = "" if any(one.startswith("problem.train_files=") for one in overrides) else TEXTS
+    say(f"train on: kt2t train {run_dir}{texts}")
+    say(f"measure:  kt2t evaluate {run_dir}{texts}")

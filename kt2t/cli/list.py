@@ -1,4 +1,4 @@
-"""`kt2t list`: what there is, with a line on each."""
+"""`kt2t list`: lists problems, models, recipes or layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOMS = {"problems": "kt2t.data", "models": "kt2t.models", "layers": "kt2t.layer
 @click.argument("what", type=click.Choice(["problems", "models", "recipes", "layers"]))
 @json_option
 def command(what: str, as_json: bool) -> None:
-    """List problems, models, recipes or layers, with a line on each."""
+    """List problems, models, recipes or layers, with one line about each."""
     rows = _recipes() if what == "recipes" else _classes(ROOMS[what], what)
     result(rows, as_json, table)
 

@@ -1,4 +1,4 @@
-"""`kt2t`: finds the command, and turns every error into one line and its exit status."""
+"""`kt2t`: runs a command and turns every error into one line and an exit status."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import gc
 import importlib
 import os
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import click
 
 from kt2t import __version__
+from kt2t.cli.streams import Forgiving, finish, give_up_output, open_closed
 from kt2t.errors import Kt2tError, PeerError, ResourceError
 from kt2t.run.signals import Interrupted, ending
 
@@ -19,21 +20,22 @@ COMMANDS = {
     "train": "Train a recipe, or continue it.",
     "launch": "Train with several workers on this machine.",
     "evaluate": "Measure a run on a split.",
-    "predict": "Read lines, write the model's lines.",
+    "predict": "Answer lines of text.",
     "average": "Average a run's last checkpoints.",
-    "import-t2t": "Make a run of Tensor2Tensor's checkpoint.",
+    "import-t2t": "Turn a checkpoint of Tensor2Tensor into a run.",
     "explain": "Show a recipe resolved, without training.",
     "list": "List problems, models, recipes or layers.",
 }
 OUR_BUG, INTERRUPTED = 70, 130
+_COMPLETION = "_KT2T_COMPLETE"  # set by a shell that asks how a word goes on
 OUT_OF_MEMORY = (
-    "out of memory. Give a smaller train.batch or a smaller max_length of the problem, more train.micro_batches (the same "
-    "numbers in less memory), or a model.recompute where the model has one."
+    "out of memory. Use a smaller train.batch or problem.max_length, more train.micro_batches (the same numbers in less "
+    "memory), or model.recompute=true if the model has this option."
 )
 
 
 class Commands(click.Group):
-    """The commands by name, each imported only when it is called."""
+    """The commands by name. Each is imported only when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -57,51 +59,64 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="kt2t")
+@click.version_option(__version__, "-V", "--version", prog_name="kt2t")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def cli(debug: bool) -> None:
     """Tensor2Tensor, reborn on Keras 3: any problem, any model, one recipe.
 
-    Begin with `kt2t train quickstart`.
+    Start with `kt2t train quickstart`.
     """
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and ends the process with the status of design §8."""
+    """Runs the command line and ends the process with its exit status."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    status = run(arguments)
+    open_closed()
+    sys.stderr = cast(TextIO, Forgiving(sys.stderr))
+    status = run(arguments, for_good=True)
+    if (failed := finish()) and status == 0:
+        click.echo(f"kt2t: {failed}", err=True)
+        status = ResourceError.status
     if "tensorflow" in sys.modules:
-        from kt2t.training.peers import have_met, leave
+        from kt2t.training.workers.peers import has_watched, leave
 
-        if status == PeerError.status or have_met():
+        if status == PeerError.status or has_watched():
             leave(status)
-    gc.freeze()  # else Python looks through every graph of TensorFlow once more as it ends, for more than a second
+    gc.freeze()  # otherwise Python's last garbage collection searches all TensorFlow graphs, for over a second
     sys.exit(status)
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Runs the command line and returns the exit status."""
+def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
+    """Runs the command line and returns the exit status.
+
+    Args:
+        for_good: Whether the process ends behind this.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments  # anywhere on the line
     arguments = [word for word in arguments if word != "--debug"]
+    if arguments == ["version"]:
+        arguments = ["--version"]
 
     def say(error: BaseException | None, message: str, status: int) -> int:
         if debug and error is not None:
             import traceback
 
             traceback.print_exception(error)
-        from kt2t.training.peers import has_last_word
+        from kt2t.training.workers.peers import has_last_word
 
         if has_last_word():
             click.echo(f"kt2t: {message}", err=True)
         return status
 
     try:
-        with ending():
-            result = cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
+        with ending(for_good):
+            result = _called(arguments)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.NoSuchOption as error:
+        return say(error, f"{error.format_message()} {_as_override(error.option_name)}".rstrip(), 2)
     except click.ClickException as error:
         return say(error, error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
@@ -110,8 +125,8 @@ def run(arguments: list[str] | None = None) -> int:
         return say(None, "interrupted.", int(end.code or 0))
     except Kt2tError as error:
         return say(error, str(error), error.status)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read this has enough, such as `head`
+        give_up_output()
         return 0
     except MemoryError as error:
         return say(error, OUT_OF_MEMORY, ResourceError.status)
@@ -123,7 +138,29 @@ def run(arguments: list[str] | None = None) -> int:
         return say(error, f"this is a bug of kt2t: {type(error).__name__}: {error}. Run again with --debug.", OUR_BUG)
 
 
+def _called(arguments: list[str]) -> Any:
+    """What a command returns. Click's own `main` would end the process with 1 where a reader of stdout has gone."""
+    if _COMPLETION in os.environ:
+        return cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
+    with cli.make_context("kt2t", list(arguments)) as context:
+        return cli.invoke(context)
+
+
+def _as_override(option: str) -> str:
+    """How an option of a recipe is written, where somebody wrote it as an option of the command."""
+    from kt2t.options import options
+    from kt2t.recipe import Report, Train
+
+    name = option.lstrip("-").replace("-", "_")
+    if name == "hparams_set":
+        return "Options stand in a recipe: see `kt2t list recipes`, and `kt2t train RECIPE KEY=VALUE`."
+    for section, cls in {"train": Train, "report": Report}.items():
+        if name in options(cls):
+            return f"Options of a recipe are words of their own: {section}.{name}=VALUE."
+    return ""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a backend's own error says that memory, of the host or of a device, did not suffice."""
+    """Whether a backend's error reports that the host or a device is out of memory."""
     text = f"{type(error).__name__}: {error}"
     return "RESOURCE_EXHAUSTED" in text or text.startswith("ResourceExhaustedError") or "OOM when allocating" in text

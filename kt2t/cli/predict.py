@@ -1,62 +1,164 @@
-"""`kt2t predict`: lines in, lines out, in the same order."""
+"""`kt2t predict`: lines in, the model's answers out, in the same order."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import stat
+import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from kt2t.cli.console import checkpoint_option, progress, run_argument
+from kt2t.cli.console import checkpoint_option, logged, progress, run_argument, say
 from kt2t.cli.quiet import import_keras
 from kt2t.disk import writing
+from kt2t.errors import DataError
+
+if TYPE_CHECKING:
+    from kt2t.run.predict import Predictor
+
+LISTS = ("", ".txt", ".lst", ".list", ".gz")  # how files that hold one path a line are named
+PROMPT = "> "
 
 
-@click.command("predict", short_help="Read lines, write the model's lines.")
+@click.command("predict", short_help="Read lines, write the model's answers.")
 @run_argument
-@click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE]...")
+@click.argument("words", nargs=-1, metavar="[report.decode.KEY=VALUE]... [FILE]...")
 @checkpoint_option
-@click.option("--input", "source", type=click.File("rb"), default="-", help="Lines to read; stdin by default.")
+@click.option(
+    "--input",
+    "sources",
+    multiple=True,
+    help="A file of lines, plain or gzip; for a model that reads pictures or sounds, such files. Stdin by default.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write; stdout by default.")
-@click.option("--tokens", default=8192, show_default=True, help="Source tokens per batch, padding counted.")
+@click.option("--tokens", default=8192, show_default=True, help="Source positions per batch, padding counted.")
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="A JSON object a line, scores too; report.decode.n_best=4 for four hypotheses.",
+    help="Write one JSON object per line, with scores. report.decode.n_best=4 gives four hypotheses.",
 )
 def command(
     run: Path,
-    overrides: tuple[str, ...],
+    words: tuple[str, ...],
+    sources: tuple[str, ...],
     checkpoint: str | None,
-    source: IO[bytes],
     output: Path | None,
     tokens: int,
     as_json: bool,
 ) -> None:
-    """Read a line an example, write the model's answer, one line each and in the same order."""
-    from kt2t.run.predict import Predictor, lines_of
+    """Read one example per line and write the model's answer, one line each and in the same order.
 
-    name = getattr(source, "name", "<stdin>")
-    lines = lines_of(source.read(), name)
+    A line is a text, or the path of a picture or recording where the model reads such files. Answers are written as soon as
+    they are there; on a terminal each line is answered at once.
+    """
+    overrides = [word for word in words if "=" in word]
+    further = [word for word in words if "=" not in word]  # what a shell makes of `--input *.png`
+    for word in further:
+        if not Path(word).exists():
+            raise click.UsageError(f"{word!r} is neither report.decode.KEY=VALUE nor a file.")
+    files = [*sources, *further]
     import_keras()
-    with progress("predict") as told, _opened(output) as destination:
-        predictor = Predictor(run, checkpoint, overrides)
-        answers = list(predictor.lines(lines, tokens, as_json, told, source=name))
-        if output is not None and output.is_file():
+    with _opened(output) as destination:
+        shows = destination.isatty()  # answers on a terminal leave no place for a bar
+        with logged() if shows else progress("predict") as told:
+            from kt2t.run.predict import Predictor
+
+            predictor = Predictor(run, checkpoint, overrides)
+            options = {"tokens": tokens, "as_json": as_json, "progress": None if shows else told}
+            if not files and sys.stdin.isatty():
+                _converse(predictor, destination, as_json)
+                return
+            _write(destination, _answers(predictor, files or ["-"], options), output)
+
+
+def _answers(predictor: Predictor, files: list[str], options: dict[str, Any]) -> Iterator[str]:
+    """The answers to the lines of each file, or to the files themselves where the model reads such files."""
+    from kt2t.run.lines import Lines
+
+    waiting: list[str] = []
+    for name in files:
+        if predictor.reads_files and name != "-" and Path(name).suffix.lower() not in LISTS:
+            waiting.append(name)
+            continue
+        yield from predictor.lines(waiting, source=None, **options)
+        waiting = []
+        with _stream(name) as stream:
+            lines = Lines(stream, "<stdin>" if name == "-" else name, whole=_is_file(stream))
+            yield from predictor.chunks(lines.chunk, source=lines.name, **options)
+    yield from predictor.lines(waiting, source=None, **options)
+
+
+def _converse(predictor: Predictor, destination: IO[str], as_json: bool) -> None:
+    """Answers a person line by line, until the end of the input (Ctrl-D)."""
+    say("Type a line; Ctrl-D ends.")
+    while True:
+        try:
+            line = _asked(destination.isatty())
+        except EOFError:
+            say("")
+            return
+        try:
+            answers = list(predictor.lines([line], as_json=as_json, source=None))
+        except DataError as error:
+            say(str(error))
+            continue
+        _write(destination, answers, None)
+
+
+def _asked(on_screen: bool) -> str:
+    if on_screen:
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401  # lets `input` edit the line and recall earlier ones
+        return input(PROMPT)
+    click.echo(PROMPT, err=True, nl=False)
+    return input()
+
+
+def _write(destination: IO[str], answers: Iterable[str], output: Path | None) -> None:
+    """Writes each answer as it comes; what stood in the file before goes when the first one comes."""
+    begun = output is None or not output.is_file()
+    for answer in answers:
+        if not begun:
             destination.truncate(0)
-        destination.writelines(f"{line}\n" for line in answers)
+            begun = True
+        destination.write(f"{answer}\n")
+        destination.flush()
+    if not begun:
+        destination.truncate(0)
+
+
+@contextlib.contextmanager
+def _stream(name: str) -> Iterator[IO[bytes]]:
+    if name == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(name, "rb")
+    except OSError as error:
+        raise DataError(f"'{name}' cannot be read: {error.strerror or error}.") from None
+    with file:
+        yield file
+
+
+def _is_file(stream: IO[bytes]) -> bool:
+    """Whether a stream is a file on a disk, whose lines are all there already."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):
+        return True
 
 
 @contextlib.contextmanager
 def _opened(output: Path | None) -> Iterator[Any]:
-    """Where to write, opened before there is anything to write; what stands in it stays until then.
+    """Opens the output before the work starts. An existing file keeps its content until the answers are written.
 
     Raises:
-        ResourceError: It cannot be written.
+        ResourceError: The file cannot be written.
     """
     if output is None or str(output) == "-":
         with click.open_file("-", "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""`kt2t prepare`: raw data to records."""
+"""`kt2t prepare`: turns raw data into records."""
 
 from __future__ import annotations
 
@@ -15,29 +15,31 @@ from kt2t.cli.quiet import import_keras
 @recipe_argument
 @overrides_argument
 @data_dir_option
-@click.option("--verify", is_flag=True, help="Read what is there again and compare its sha256.")
+@click.option("--verify", is_flag=True, help="Read the prepared files again and compare their sha256.")
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, verify: bool, as_json: bool) -> None:
     """Turn the raw data of RECIPE into records. Done once; `train` does it when needed."""
-    from kt2t.recipe_file import load
     from kt2t.run.assemble import problem_of
+    from kt2t.run.folder import recipe_and_run
 
-    loaded = load(recipe, overrides)
+    loaded, _ = recipe_and_run(recipe, overrides)
     loaded.check()
-    if "loss" in loaded.nodes["problem"]:  # the only part of a problem that needs keras
+    if "loss" in loaded.nodes["problem"]:  # the only option of a problem that needs keras
         import_keras()
     problem = problem_of(loaded)
-    with progress("prepare") as told:
-        folder = problem.prepare(data_dir, told, verify=verify)
+    with progress("prepare") as update:
+        folder = problem.prepare(data_dir, update, verify=verify)
     manifest = problem.prepared.manifest
     splits: dict[str, Any] = manifest["splits"]
     counts = {split: content["records"] for split, content in splits.items()}
     sizes = {field: vocabulary.size for field, vocabulary in problem.vocabularies().items()}
-    found = {"folder": str(folder), "examples": counts, "vocabulary_sizes": sizes}
+    files = {str(file): file.stat().st_size for file in problem.source_files()}
+    found = {"folder": str(folder), "examples": counts, "vocabulary_sizes": sizes, "files": files}
     result(found, as_json, _show)
 
 
 def _show(found: dict[str, Any]) -> None:
     table([{"split": split, "examples": count} for split, count in found["examples"].items()])
     table([{"field": field, "vocabulary": size} for field, size in found["vocabulary_sizes"].items()])
+    table([{"file": file, "bytes": size} for file, size in found["files"].items()])
     click.echo(found["folder"])

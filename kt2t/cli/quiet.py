@@ -1,14 +1,21 @@
-"""Imports keras and its backend without what their C++ code prints on the way."""
+"""Imports keras and its backend without the messages that their C++ code prints."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
+import json
 import logging
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+
+from kt2t.errors import RecipeError, ResourceError
+
+BACKENDS = {"tensorflow": "tensorflow", "jax": "kt2t[jax]"}  # and what installs each
 
 _GREETING = re.compile(
     rb"(I|W)\d{4} \d\d:\d\d:|[IW]0000 |WARNING: All log messages before absl|\d{4}-\d\d-\d\d .*: [IW] "
@@ -16,21 +23,56 @@ _GREETING = re.compile(
 
 
 def import_keras(operation: bool = True) -> None:
-    """Imports keras, with the greetings of its backend left out of stderr; everything else that is printed stays.
+    """Imports keras and removes its backend's start-up messages from stderr. Everything else that is printed stays.
 
     Args:
         operation: Whether to let the backend greet at its first operation; workers must have met before there is any.
+
+    Raises:
+        ValueError: kt2t has no trainer for the Keras backend.
+        OSError: The backend is not installed.
     """
     if "keras" in sys.modules:
         return
+    check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _without_greetings():
         import keras
 
         if operation:
             keras.ops.zeros(())
-    # Decoding makes a graph for each of a few widths, which TensorFlow takes for a mistake and warns of.
+    # Decoding makes one graph for each of a few widths. TensorFlow takes this for a mistake and warns.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def check_backend() -> None:
+    """Refuses a Keras backend that kt2t cannot train on, or that is not installed, before keras fails on it.
+
+    Raises:
+        ValueError: kt2t has no trainer for it.
+        OSError: It is not installed.
+    """
+    backend, origin = _backend()
+    if backend not in BACKENDS:
+        raise RecipeError(
+            f"{origin}: kt2t trains on {' and '.join(BACKENDS)}, not on {backend!r}. Set KERAS_BACKEND=tensorflow."
+        )
+    if importlib.util.find_spec(backend) is None:
+        raise ResourceError(
+            f"{origin}: the backend is {backend}, which is not installed here. Install it (pip install '{BACKENDS[backend]}'), "
+            f"or set KERAS_BACKEND={'tensorflow' if backend == 'jax' else 'jax'}."
+        )
+
+
+def _backend() -> tuple[str, str]:
+    """The backend that keras will take, and where it is said."""
+    if said := os.environ.get("KERAS_BACKEND"):
+        return said, "KERAS_BACKEND"
+    file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["backend"]), str(file)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+        return "tensorflow", "keras"
 
 
 @contextlib.contextmanager

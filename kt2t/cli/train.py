@@ -1,4 +1,4 @@
-"""`kt2t train`: a recipe to a trained model; the same command again continues."""
+"""`kt2t train`: trains a recipe; the same command again continues the run."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ from kt2t.cli.quiet import import_keras
 @data_dir_option
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_dir: Path | None, as_json: bool) -> int:
-    """Train RECIPE (a file or a short name: see `kt2t list recipes`), prepare its data when needed, evaluate at the end.
+    """Prepare the data of RECIPE if needed, train it, and evaluate it at the end.
 
-    The same command continues a run that was stopped. KEY=VALUE overrides an option, as in train.steps=2000.
+    The same command continues a run that was stopped. KEY=VALUE overrides an option, as in train.steps=2000. In place of
+    RECIPE a run folder continues that run, also where it or its data (problem.path=DIR) has been moved.
     """
     from kt2t.cli.evaluate import show
-    from kt2t.recipe_file import load
     from kt2t.run.evaluate import read
+    from kt2t.run.folder import recipe_and_run
     from kt2t.run.train import train
 
-    loaded = load(recipe, overrides)
+    loaded, run = recipe_and_run(recipe, overrides)
     loaded.check()
     import_keras(operation=loaded.train.strategy != "multi_worker")
-    with progress("train") as told:
-        outcome = train(loaded, run_dir, data_dir, told)
+    with progress("train") as update:
+        outcome = train(loaded, run_dir or run, data_dir, update, moved=run is not None)
     if outcome.evaluation is not None:
         show(outcome.evaluation, as_json)
     elif as_json and outcome.signal is None and (kept := read(outcome.folder, "validation")) is not None:
-        show(kept, as_json)  # of a run that was finished before
+        show(kept, as_json)  # the run was finished before
     say(f"run folder: {outcome.folder} (step {outcome.step})")
     say(f"watch:      tensorboard --logdir {outcome.folder / 'tensorboard'}")
     if outcome.signal is not None:

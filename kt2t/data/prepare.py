@@ -17,6 +17,7 @@ from typing import Any
 
 from kt2t.data.checks import checked_columns
 from kt2t.data.content_hash import content_hash
+from kt2t.data.held_out import choose_held_out
 from kt2t.data.in_order import bytes_of, cores, in_order
 from kt2t.data.location import exclusive, folder_for, say_reused, source_notes
 from kt2t.data.prepared import FORMAT, MANIFEST, seal
@@ -32,7 +33,6 @@ from kt2t.registry import describe
 CHUNK = 2048  # the most examples that are encoded or written together,
 CHUNK_BYTES = 4 * 2**20  # and about the most bytes of these
 FIRST_CHUNK = 16  # examples, while nothing tells how large they are
-HELD_OUT_SHARE, HELD_OUT_MOST = 100, 2000
 
 Example = dict[str, Any]
 Progress = Callable[[int, "int | None", str], None]
@@ -102,42 +102,6 @@ def kept_examples(
         if is_clear(error):
             raise
         raise _fault_of(problem, f"{source} example {number}", error) from error
-
-
-def choose_held_out(examples: Iterable[Example]) -> dict[str, int]:
-    """Chooses the examples to hold out: 1 % (at least one, at most 2,000), those of the smallest hashes.
-
-    Examples of the same content stay together.
-
-    Returns:
-        The largest hash that is held out (`limit`), the number of examples (`records`), and `buffers` if any example holds
-        bytes or arrays, whose hash is another since they are not hashed as lists of numbers.
-
-    Raises:
-        DataError: There are fewer than two different examples.
-    """
-    counts: Counter[int] = Counter()
-    total, ceiling, of_buffers = 0, 2**64, False
-    for example in examples:
-        total += 1
-        number, has_buffers = content_hash(example)
-        of_buffers |= has_buffers
-        if number <= ceiling:
-            counts[number] += 1
-        if len(counts) > 2 * HELD_OUT_MOST:
-            ceiling = sorted(counts)[HELD_OUT_MOST]
-            counts = Counter({number: count for number, count in counts.items() if number <= ceiling})
-    if len(counts) < 2:
-        raise DataError(
-            f"{len(counts)} different examples cannot be split in two. Name validation files or add examples."
-        )
-    wanted = min(HELD_OUT_MOST, max(1, total // HELD_OUT_SHARE))
-    limit = records = 0
-    for number in sorted(counts):
-        if records and records + counts[number] > wanted:
-            break
-        limit, records = number, records + counts[number]
-    return {"limit": limit, "records": records, **({"buffers": True} if of_buffers else {})}
 
 
 class _TrainingText:

@@ -1,4 +1,4 @@
-"""Text in, text out: the vocabularies of both sides."""
+"""The base class of problems that turn text into text: vocabularies, encoding and features of both sides."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ TARGET_SPACES = 32  # as in Tensor2Tensor
 
 @register
 class TextToText(Problem):
-    """Text that is turned into other text; a subclass says where the pairs come from in `examples`.
+    """A problem that turns text into other text; a subclass defines `examples`.
 
     A raw example is `{"inputs": text, "targets": text}`. A problem of plain text, for a language model, gives
-    `{"targets": text}` and overrides `fields` to return `("targets",)`. What else an example has is left aside.
+    `{"targets": text}` and overrides `fields` to return `("targets",)`. Other keys are ignored.
 
     Args:
-        path: A file or folder of the subclass's own.
-        vocabulary: Of both sides; bytes by default.
-        source_vocabulary: Of the inputs, where each side has its own.
-        target_vocabulary: Of the targets, likewise.
+        path: A file or folder, for the subclass.
+        vocabulary: The vocabulary of both sides; bytes by default.
+        source_vocabulary: The vocabulary of the inputs, if each side has its own.
+        target_vocabulary: The vocabulary of the targets, if each side has its own.
         loss: See `Problem`.
         max_length: See `Problem`.
-        target_space: A number from 0 to 31 for what the targets are, the same in every example: a model that reads
-            `target_space` learns a vector for it.
+        target_space: A number from 0 to 31 that says what kind of text the targets are, the same in every example. A model
+            that reads `target_space` learns a vector for it.
 
     Raises:
         ValueError: A vocabulary for both sides together with one for a single side, or only one side's; `target_space` is
@@ -79,7 +79,7 @@ class TextToText(Problem):
         encoded: list[dict[str, np.ndarray]] = [{} for _ in examples]
         for field, vocabulary in self.vocabularies().items():
             rows = [number for number, example in enumerate(examples) if field in example]
-            # One thread, because `prepare` calls this from as many as there are cores.
+            # One thread here, because `prepare` calls this on all cores.
             ids = vocabulary.encode_ended([examples[number][field] for number in rows], threads=1)
             for number, of_one in zip(rows, ids, strict=True):
                 encoded[number][field] = of_one
@@ -108,7 +108,7 @@ class TextToText(Problem):
         return features if self.target_space is None else {**features, "target_space": Label(TARGET_SPACES)}
 
     def fields(self) -> tuple[str, ...]:
-        """The fields of an example: both, or `("targets",)` alone."""
+        """The text fields of an example: both, or only `("targets",)`."""
         return ("inputs", "targets")
 
 

@@ -1,4 +1,4 @@
-"""From logits to sequences: the loop, the searches, and what a model needs to take part."""
+"""Decoding: the loop, the searches, and the mix-in for models that decode."""
 
 from kt2t.registry import exports
 

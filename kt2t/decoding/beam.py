@@ -13,19 +13,20 @@ from kt2t.registry import register
 
 Tensor = Any
 
-# Log-probability of a hypothesis that does not exist; anything below half of it is one.
+# Log-probability of a hypothesis that does not exist. Values below half of it mean the same.
 _NONE = -1.0e7
 
 
 @register
 class Beam(Search):
-    """Keeps the most probable hypotheses of each source, and apart from them the best of those that have ended.
+    """Beam search: keeps the most probable running hypotheses of each source, and separately the best finished ones.
 
         score = log p(sequence) / ((5 + n) / 6) ^ length_penalty,   n = number of tokens, END included
 
     Each step looks at the 2 · beams best continuations, so that `beams` of them go on whatever ends. A hypothesis that
-    has ended is never scored past its end. The search of a source is over when its best ended hypothesis (with
-    `early_stopping`; else its worst kept one) beats the most that a running one could still reach.
+    has ended is never scored past its end. The search of a source is over when the last of its `n_best` ended hypotheses
+    (without `early_stopping`: the last of all kept ones) beats the most that a running one could still reach. So the
+    hypotheses returned, and their order, do not depend on the other sources of a batch.
 
     Shapes:
         logits (batch, beams, vocabulary_size) → ids (batch, n_best, time), scores (batch, n_best), best first
@@ -35,15 +36,16 @@ class Beam(Search):
         length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Not negative: a bound on
             what may still come, which ends the search, rests on that.
         n_best: How many hypotheses of each source are returned.
-        early_stopping: Stops when the first hypothesis is certain; False goes on until all kept ones are.
+        early_stopping: Stops when the hypotheses that are returned are certain; False goes on until all kept ones are.
         extra_length: In tokens beyond the source's length, after which decoding stops.
 
     Raises:
-        ValueError: A count that is not positive, more results than beams, or a negative `length_penalty`.
+        ValueError: A count is not positive, `n_best` is larger than `beams`, or `length_penalty` is negative.
 
     Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: when fewer hypotheses have
-    ended than `n_best`, running ones follow behind them, normalised like them, where Tensor2Tensor has empty places, or
-    scores without the penalty if none has ended; a vocabulary smaller than the beams gives no hypothesis twice.
+    ended than `n_best`, those that the length limit cut off follow behind them, normalised like them, where
+    Tensor2Tensor has empty places, or scores without the penalty if none has ended; a vocabulary smaller than the beams
+    gives no hypothesis twice; it stops at the first certain hypothesis however many are returned.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Beam(Search):
             raise ValueError(f"n_best: {n_best} of {beams} beams cannot be returned. Choose 1 to {beams}.")
         if length_penalty < 0:
             raise ValueError(
-                f"length_penalty: {length_penalty} is negative. 0 is the least, and favours short answers most."
+                f"length_penalty: {length_penalty} is negative. Use 0, which favours short answers the most, or more."
             )
         if extra_length < 0:
             raise ValueError(f"extra_length: {extra_length} is negative.")
@@ -102,11 +104,11 @@ class Beam(Search):
     def is_done(self, state: State, limit: Tensor) -> Tensor:
         reachable = state["log_probs"][:, 0] / self._penalty(limit)
         scores = state["ended_scores"]
-        certain = scores[:, 0] if self.early_stopping else scores[:, -1]
-        return ops.all(certain > reachable)
+        certain = scores[:, self.n_best - 1] if self.early_stopping else scores[:, -1]
+        return certain > reachable
 
     def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
-        running = state["log_probs"] / self._penalty(steps)
+        running = state["log_probs"] / ops.reshape(self._penalty(steps), (-1, 1))
         scores = ops.concatenate([state["ended_scores"], running], axis=1)
         ids = ops.concatenate([state["ended_ids"], state["ids"]], axis=1)
         ended = ops.sum(ops.cast(state["ended_scores"] > _NONE / 2, "int32"), axis=1, keepdims=True)
@@ -115,7 +117,7 @@ class Beam(Search):
         return gather_beams(ids, index), gather_beams(scores, index)
 
     def _candidates(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor]:
-        """The 2 · beams best continuations of each source, and which beam each continues."""
+        """Returns the 2 · beams best continuations of each source, and the beam that each continues."""
         vocabulary_size = logits.shape[-1]
         log_probs = ops.log_softmax(logits, axis=-1) + ops.expand_dims(state["log_probs"], 2)
         log_probs = ops.reshape(log_probs, (-1, self.beams * vocabulary_size))

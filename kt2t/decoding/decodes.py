@@ -48,11 +48,13 @@ class Decodes:
             features: As in training; `targets` are not looked at by a model that reads a source, and are the prompt of
                 one that does not.
             search: Such as `Greedy()`, the default, or `Beam(beams=4)`.
-            length: Positions at most; the source's width and the search's `extra_length` unless given.
+            length: Positions at most; for each row the length of its own source plus the search's `extra_length` unless
+                given.
             draw: Number of the batch, where several are sampled: the same line in two of them is answered anew.
 
         Returns:
-            `ids` (batch, n_best, time) int32, END kept, 0 behind it; `scores` (batch, n_best) float32, best first.
+            `ids` (batch, n_best, time) int32, END kept, 0 behind it; `scores` (batch, n_best) float32. Best first;
+            hypotheses without END, which the limit cut off, come last. A row's answers do not depend on the other rows.
 
         Raises:
             ValueError: Packed rows, or a length that is not positive.
@@ -63,14 +65,16 @@ class Decodes:
         if not self.built:
             self.build()
         prompt, sources = self.prompt(arrays), self.sources(arrays)
-        width = max([0 if prompt is None else prompt.shape[1], *_widths(sources).values()])
+        width = max([0 if prompt is None else prompt.shape[1], *self._positions(sources).values()])
         limit = width + search.extra_length if length is None else length
         if limit < 1:
             raise ValueError(f"length: {limit} is not positive.")
         capacity = _rounded(limit, _LENGTH_MULTIPLE)
         asked = {
-            "sources": _padded(sources, _SOURCE_MULTIPLE),
-            "limit": np.asarray(limit, "int32"),
+            "sources": self._padded(sources),
+            "limit": _every(sources, prompt, length)
+            if length is not None
+            else self._limits(prompt, sources, search.extra_length),
             "draw": np.asarray(draw, "int32"),
         }
         if prompt is not None:
@@ -80,6 +84,11 @@ class Decodes:
         ids, scores, steps = self._generator(search, capacity, first)(tensors)
         ids, scores = ops.convert_to_numpy(ids), ops.convert_to_numpy(scores)
         return {"ids": ids[:, :, : int(ops.convert_to_numpy(steps))], "scores": scores}
+
+    def answer(self, features: Mapping[str, Any], search: Search | None = None, draw: int = 0) -> dict[str, np.ndarray]:
+        """What `generate` writes: `values` are the ids (batch, n_best, time), `scores` (batch, n_best)."""
+        found = self.generate(features, search=search, draw=draw)
+        return {"values": found["ids"], "scores": found["scores"]}
 
     def prompt(self, features: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """The ids (batch, time) that the output must begin with, 0 where free; None for none."""
@@ -96,6 +105,35 @@ class Decodes:
                 ones = np.ones(features[name].shape[:2], "int32")
                 read[f"{name}_segments"] = features.get(f"{name}_segments", ones)
         return read
+
+    def _positions(self, sources: Mapping[str, np.ndarray]) -> dict[str, int]:
+        """How many positions the model makes of the width of each field that has segments."""
+        return {
+            name: int(self.features[name].positions(array.shape[1]))
+            for name, array in sources.items()
+            if f"{name}_segments" in sources
+        }
+
+    def _limits(self, prompt: np.ndarray | None, sources: Mapping[str, np.ndarray], extra: int) -> np.ndarray:
+        """For each row the positions of its longest source or of its prompt, plus `extra`; (batch,) int32."""
+        lengths = [
+            self.features[name].positions((np.asarray(sources[f"{name}_segments"]) != 0).sum(axis=1))
+            for name in self._positions(sources)
+        ]
+        lengths += [] if prompt is None else [(prompt != 0).sum(axis=1)]
+        longest = np.max(lengths, axis=0) if lengths else _every(sources, prompt, 0)
+        return np.asarray(longest + extra, "int32")
+
+    def _padded(self, sources: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Pads fields of some length to a multiple of positions, so that few shapes are compiled."""
+        padded = dict(sources)
+        for name, positions in self._positions(sources).items():
+            width = _rounded(positions, _SOURCE_MULTIPLE) * self.features[name].values_per_position
+            for key in (name, f"{name}_segments"):
+                room = [(0, 0)] * sources[key].ndim
+                room[1] = (0, width - sources[key].shape[1])
+                padded[key] = np.pad(sources[key], room)
+        return padded
 
     def _generator(self, search: Search, length: int, first: int) -> Callable[..., Any]:
         """The compiled function for a search, a width of output, and the part of it that there is room for at first."""
@@ -115,7 +153,7 @@ class Decodes:
         batch = ops.shape(next(iter(features.values())))[0]
         cache = self.start(self.encode(features, training=False), features, first, search.beams)
         state, steps = decode(search, self.step, cache, batch, length, asked["limit"], prompt, asked["draw"])
-        return *search.result(state, steps), steps
+        return *search.result(state, ops.minimum(steps, asked["limit"])), steps
 
 
 def _check_unpacked(features: Mapping[str, np.ndarray]) -> None:
@@ -124,20 +162,10 @@ def _check_unpacked(features: Mapping[str, np.ndarray]) -> None:
             raise ValueError(f"features: {name} holds packed rows, which cannot be decoded. Give one example a row.")
 
 
-def _widths(sources: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """How wide each field of some length is, in raw values."""
-    return {name: array.shape[1] for name, array in sources.items() if f"{name}_segments" in sources}
-
-
-def _padded(sources: Mapping[str, np.ndarray], multiple: int) -> dict[str, np.ndarray]:
-    """Fields of some length padded to a multiple, so that few shapes are compiled."""
-    padded = dict(sources)
-    for name, width in _widths(sources).items():
-        for key in (name, f"{name}_segments"):
-            room = [(0, 0)] * sources[key].ndim
-            room[1] = (0, _rounded(width, multiple) - width)
-            padded[key] = np.pad(sources[key], room)
-    return padded
+def _every(sources: Mapping[str, np.ndarray], prompt: np.ndarray | None, length: int) -> np.ndarray:
+    """The same length for each row."""
+    first = prompt if prompt is not None else next(iter(sources.values()))
+    return np.full(len(first), length, "int32")
 
 
 def _rounded(number: int, multiple: int) -> int:

@@ -14,13 +14,13 @@ Tensor = Any
 
 @register
 class Greedy(Single):
-    """Always the most probable next id; of equals, the smallest.
+    """Chooses the most probable next id. If several are equal, the smallest.
 
     Shapes:
         logits (batch, 1, vocabulary_size) → ids (batch, 1, time), scores (batch, 1) in nats
 
     Args:
-        extra_length: In tokens beyond the source's length, after which decoding stops.
+        extra_length: Decoding stops this many tokens after the source's length.
 
     Raises:
         ValueError: `extra_length` is negative.

@@ -1,4 +1,4 @@
-"""The one loop of all decoding."""
+"""The loop that all searches share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kt2t.decoding.search import Search, State
 
 Tensor = Any
 
-# What a logit becomes where the prompt says another id.
+# The logit of ids that differ from the prompt.
 _FORBIDDEN = -1.0e9
 
 
@@ -25,36 +25,41 @@ def decode(
     prompt: Tensor | None = None,
     draw: Tensor = 0,
 ) -> tuple[State, Tensor]:
-    """Runs a search to its end: one loop, or one behind the other where the cache grows.
+    """Runs a search until it is done or the limit is reached.
+
+    The cache may start with room for fewer than `length` positions, because the time of a step grows with the room. When
+    the room is used up, the loop ends, the cache grows, and a second loop continues.
 
     Args:
-        search: How ids are chosen.
+        search: Chooses the ids.
         step: `(ids (batch, beams), position, cache) → (logits (batch, beams, vocabulary_size), cache)`.
-        cache: What the step remembers: anything with `length`, `flat()`, `at(position, flat)`, `reorder(parents)` and
-            `grown(length)`. If it has room for less than `length`, it grows when that is used up, because a step costs
-            time for all the room there is.
+        cache: The decoder's state: an object with `length`, `flat()`, `at(position, flat)`, `reorder(parents)` and
+            `grown(length)`.
         batch: Number of sources.
         length: Final width of the ids.
-        limit: Steps at most, a scalar up to `length`, which it is unless given.
+        limit: Steps at most, up to `length`, which it is unless given: a scalar, or (batch,) with one for each source.
+            A source whose limit is reached stays as it is while others go on.
         prompt: (batch, length) int32, ids that a sequence must have; 0 leaves the choice free. They cost nothing.
         draw: Whatever the search draws is another for each.
 
     Returns:
-        The search's last state and the number of steps taken.
+        The search's last state, and the number of steps taken.
     """
     limit = ops.cast(length if limit is None else limit, "int32")
+    each_its_own = len(limit.shape) == 1
 
     def goes_on(position: Tensor, state: State, flat: Any) -> Tensor:
-        in_room = position < ops.minimum(limit, cache.length)
-        return ops.logical_and(in_room, ops.logical_not(search.is_done(state, limit)))
+        done = ops.logical_or(search.is_done(state, limit), position >= limit)
+        return ops.logical_and(position < cache.length, ops.logical_not(ops.all(done)))
 
     def body(position: Tensor, state: State, flat: Any) -> tuple[Tensor, State, Any]:
         logits, now = step(state["last"], position, cache.at(position, flat))
-        # A graph of relaxed shapes loses the number of rows, and the loop wants its state to keep its shape.
+        # A graph with unknown sizes loses the number of rows, but the loop's state must keep its shape.
         logits = ops.reshape(ops.cast(logits, "float32"), (batch, search.beams, logits.shape[-1]))
         if prompt is not None:
             logits = _obeying(prompt, logits, position)
-        state, parents = search.choose(state, logits, position)
+        chosen, parents = search.choose(state, logits, position)
+        state = _kept_from(limit, position, state, chosen) if each_its_own else chosen
         if parents is not None:
             now.reorder(parents)
         return position + 1, state, now.flat()
@@ -67,8 +72,18 @@ def decode(
     return state, position
 
 
+def _kept_from(limit: Tensor, position: Tensor, before: State, chosen: State) -> State:
+    """The chosen state, but as before for each source whose limit (batch,) is reached."""
+
+    def choose(new: Tensor, old: Tensor) -> Tensor:
+        rank = len(new.shape)
+        return ops.where(ops.reshape(position < limit, (-1, *[1] * (rank - 1))), new, old) if rank else new
+
+    return {name: choose(value, before[name]) for name, value in chosen.items()}
+
+
 def _obeying(prompt: Tensor, logits: Tensor, position: Tensor) -> Tensor:
-    """Logits that leave only the prompt's id where it has one."""
+    """Forbids all ids but the prompt's, where the prompt has one."""
     wanted = ops.expand_dims(ops.take(prompt, ops.reshape(position, (1,)), axis=1), -1)
     ids = ops.arange(logits.shape[-1], dtype="int32")
     allowed = ops.logical_or(ops.equal(wanted, 0), ops.equal(wanted, ids))

@@ -1,4 +1,4 @@
-"""Random decoding."""
+"""Decoding by sampling."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from kt2t.registry import register
 
 Tensor = Any
 _NEVER = -1.0e9
-# Between the places of two draws: 2^32 over the golden ratio, so that sequences of no length meet another draw's noise.
+# Distance between the noise of two draws: 2^32 over the golden ratio, so that no sequence reaches the next draw's noise.
 _FAR = -1640531535
 
 
 @register
 class Sample(Single):
-    """Draws each next id from the model's distribution, sharpened or cut.
+    """Samples each next id from the model's distribution.
 
         p(id) ∝ exp(logit / temperature) over the ids that `top_k` and `top_p` leave
 
-    Drawing is by adding Gumbel noise and taking the largest. Every row and position has noise of its own, a function of
-    `seed` and of the `draw` that `generate` is told, so that the same call draws the same. The score stays the
-    log-probability under the model itself.
+    An id is drawn by adding Gumbel noise to the logits and taking the largest. The noise of each row and position depends
+    only on `seed` and on the argument `draw` of `generate`, so the same call draws the same ids. The score is the
+    log-probability under the model's own distribution.
 
     Shapes:
         logits (batch, 1, vocabulary_size) → ids (batch, 1, time), scores (batch, 1) in nats
 
     Args:
         temperature: Below 1 sharpens the distribution, above 1 flattens it.
-        top_k: How many of the most probable ids may be drawn; None for all.
-        top_p: Only the most probable ids that together reach this probability may be drawn; None for all.
-        seed: Of the noise.
-        extra_length: In tokens beyond the source's length, after which decoding stops.
+        top_k: Only this many most probable ids can be drawn; None for all.
+        top_p: Only the most probable ids that together reach this probability can be drawn; None for all.
+        seed: Seed of the noise.
+        extra_length: Decoding stops this many tokens after the source's length.
 
     Raises:
-        ValueError: An option out of its range.
+        ValueError: An option is out of its range.
 
     Source: Fan et al. 2018 (top k), Holtzman et al. 2020 (top p).
     """

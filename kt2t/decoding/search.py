@@ -1,4 +1,4 @@
-"""What a search is: how the next ids are chosen, while the loop and the model stay the same."""
+"""The base class of searches. A search chooses the next ids; the loop and the model are the same for all searches."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ State = dict[str, Tensor]
 
 
 class Search:
-    """Chooses the next id of every hypothesis. Its state is a dict of tensors that crosses the loop.
+    """Base class: chooses the next id of every hypothesis. Its state is a dict of tensors that the loop carries.
 
-    `state["last"]` (batch, beams) int32 is what the model reads next; the id 0 starts every sequence.
+    `state["last"]` (batch, beams) int32 is what the model reads next; the id 0 starts every sequence. The first axis of
+    every tensor in the state is the batch, so that the loop can leave a source as it is once its limit is reached;
+    scalars are shared by all sources.
 
     Attributes:
-        beams: Hypotheses of one source that are kept.
-        extra_length: Positions beyond the source's length after which decoding stops.
+        beams: Number of hypotheses kept for each source.
+        extra_length: Decoding stops this many positions after the source's length.
     """
 
     beams: int = 1
     extra_length: int = 50
 
     def begin(self, batch: Any, length: int, draw: Tensor = 0) -> State:
-        """The state before the first step.
+        """Returns the state before the first step.
 
         Args:
             batch: Number of sources.
-            length: The final width of every array of ids.
-            draw: Whatever is random is another for each; a scalar int32.
+            length: Final width of every array of ids.
+            draw: A scalar int32; another value draws other random numbers.
         """
         raise NotImplementedError
 
     def choose(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor | None]:
-        """The state after one step, and for each beam (batch, beams) the one it continues; None if itself.
+        """Makes one step. Returns the new state and, for each beam, the beam that it continues (None: itself).
 
         Shapes:
             logits (batch, beams, vocabulary_size) float32
@@ -40,9 +42,17 @@ class Search:
         raise NotImplementedError
 
     def is_done(self, state: State, limit: Tensor) -> Tensor:
-        """Whether no further step can change the result; `limit` is the number of steps at most."""
+        """For each source whether no further step can change its result, (batch,) bool.
+
+        Args:
+            limit: The largest number of steps: a scalar, or one for each source, (batch,).
+        """
         raise NotImplementedError
 
     def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """The best sequences after `steps` steps: ids (batch, n_best, length) int32 and scores (batch, n_best)."""
+        """The best sequences: ids (batch, n_best, length) int32 and scores (batch, n_best).
+
+        Args:
+            steps: The number of steps taken: a scalar, or one for each source, (batch,).
+        """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Searches that keep one hypothesis of each source and never go back."""
+"""The base class of searches with one hypothesis for each source."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Tensor = Any
 
 
 class Single(Search):
-    """One hypothesis for each source; a subclass says with `pick` which id comes next.
+    """Base class of searches with one hypothesis for each source. A subclass chooses the next id in `pick`.
 
-    The score of a hypothesis is its log-probability in nats under the model, END included; ids after END are 0.
+    The score of a hypothesis is its log-probability in nats, END included. Ids after END are 0.
 
     Args:
-        extra_length: In tokens beyond the source's length.
+        extra_length: Decoding stops this many tokens after the source's length.
 
     Raises:
         ValueError: `extra_length` is negative.
@@ -30,7 +30,7 @@ class Single(Search):
         self.extra_length = extra_length
 
     def pick(self, logits: Tensor, position: Tensor, draw: Tensor = 0) -> Tensor:
-        """The next ids (batch,) int32 from logits (batch, vocabulary_size) float32; `draw` as in `begin`."""
+        """Chooses the next ids (batch,) int32 from logits (batch, vocabulary_size) float32. `draw` as in `begin`."""
         raise NotImplementedError
 
     def begin(self, batch: Any, length: int, draw: Tensor = 0) -> State:
@@ -57,7 +57,7 @@ class Single(Search):
         return chosen, None
 
     def is_done(self, state: State, limit: Tensor) -> Tensor:
-        return ops.all(state["ended"])
+        return state["ended"][:, 0]
 
     def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
         return state["ids"], state["scores"]

@@ -64,7 +64,7 @@ class Attention(keras.layers.Layer):
         self.key_dim = key_dim
         self.value_dim = value_dim
         self.output_dim = output_dim
-        self.tap = Tap(dtype=self.dtype_policy)
+        self.tap = Tap(kind="attention", dtype=self.dtype_policy)
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -14,26 +14,32 @@ from keras import ops
 from kt2t.registry import register
 
 Tensor = Any
-_open: ContextVar[dict[str, np.ndarray] | None] = ContextVar("kt2t_capture", default=None)
+_open: ContextVar[_Capture | None] = ContextVar("kt2t_capture", default=None)
 
 
 @register
 class Tap(keras.layers.Layer):
-    """An identity that shows its input to whoever has opened a `capture`; closed, it costs nothing.
+    """An identity that shows its input to the code that has opened a `capture`; otherwise it costs nothing.
 
     Shapes:
         x (…) → (…)
 
+    Args:
+        kind: What passes here, such as `attention` for the weights (batch, heads, query, key) of attention; a view looks at
+            the kinds that it can draw.
+
     Source: the named identity on attention weights in DeepMind's gemma.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, kind: str = "states", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.kind = kind
         self.built = True
 
     def call(self, x: Tensor) -> Tensor:
-        shown = _open.get()
-        if shown is not None:
+        capturing = _open.get()
+        if capturing is not None and capturing.wants(self.kind):
+            shown = capturing.shown
             shown[_free_name(str(getattr(self, "_kt2t_path", self.name)), shown)] = _numbers(x)
         return x
 
@@ -41,11 +47,22 @@ class Tap(keras.layers.Layer):
         return input_shape
 
 
+class _Capture(NamedTuple):
+    shown: dict[str, np.ndarray]
+    kind: str | None
+
+    def wants(self, kind: str) -> bool:
+        return self.kind is None or self.kind == kind
+
+
 @contextlib.contextmanager
-def capture() -> Iterator[dict[str, np.ndarray]]:
+def capture(kind: str | None = None) -> Iterator[dict[str, np.ndarray]]:
     """Collects what passes the taps inside, by the tap's attribute path; a second pass has `#1` behind the path.
 
     Run the model eagerly, on a few examples, outside any compiled function: a tap that is traced has no numbers.
+
+    Args:
+        kind: Of the taps to look at; all without it.
 
     Raises:
         RuntimeError: Opened inside a trace, or a tap inside is traced.
@@ -53,7 +70,7 @@ def capture() -> Iterator[dict[str, np.ndarray]]:
     if not _has_numbers(ops.zeros(())):
         raise RuntimeError("capture is opened inside a compiled function. Open it around an eager call of the model.")
     shown: dict[str, np.ndarray] = {}
-    token = _open.set(shown)
+    token = _open.set(_Capture(shown, kind))
     try:
         yield shown
     finally:

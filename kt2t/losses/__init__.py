@@ -1,4 +1,4 @@
-"""Losses that give a value per element; weighting and reduction are the trainer's."""
+"""Losses that return a value per element. The trainer weights and reduces them."""
 
 from kt2t.registry import exports
 

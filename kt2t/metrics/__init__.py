@@ -1,4 +1,4 @@
-"""Metrics of tensors, each weighted."""
+"""Weighted metrics, computed from tensors."""
 
 from kt2t.registry import exports
 

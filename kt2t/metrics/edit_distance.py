@@ -1,4 +1,4 @@
-"""How many edits stand between what is predicted and what is right."""
+"""Edit distance between predicted and correct ids."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Tensor = Any
 
 @register
 class EditDistance(keras.metrics.Metric):
-    """Insertions, deletions and replacements that turn the likeliest ids into the right ones, for each right id.
+    """Insertions, deletions and replacements from the most probable ids to the correct ones, per correct id.
 
         Σ edits / Σ length
 
-    Of both sequences, positions without weight and those that hold padding are left out, so that the ids may have moved. A
-    packed row counts as one sequence.
+    Positions without weight and padding are removed from both sequences before they are compared. A packed row counts as
+    one sequence.
 
     Shapes:
         y_true (batch, time) integer, y_pred (batch, time, V) logits, sample_weight (batch, time), (batch,) or None

@@ -1,4 +1,4 @@
-"""How many equally likely ids the model's uncertainty amounts to."""
+"""Perplexity."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ Tensor = Any
 
 @register
 class Perplexity(keras.metrics.Metric):
-    """exp(Σ w · -log p(right id) / Σ w) over everything seen, never a mean of batches.
+    """Perplexity over all positions since the last reset; not a mean of batches.
 
-    No id is special: what counts is decided by the weights.
+        exp(Σ w · -log p(correct id) / Σ w)
+
+    The weights alone decide what counts; no id is special.
 
     Shapes:
         y_true (…) integer, y_pred (…, V) logits, sample_weight (…) or None
@@ -35,7 +37,7 @@ class Perplexity(keras.metrics.Metric):
         surprise = self.loss.call(y_true, y_pred)
         weight = ops.ones_like(surprise) if sample_weight is None else ops.cast(sample_weight, "float32")
         weight = ops.broadcast_to(weight, ops.shape(surprise))
-        # A position without weight may have infinite surprise, and 0 · inf is no number.
+        # Without weight the surprise may be infinite, and 0 · inf is NaN.
         counted = ops.where(ops.equal(weight, 0), ops.zeros_like(surprise), surprise * weight)
         self.surprise.assign_add(ops.sum(counted))
         self.weight.assign_add(ops.sum(weight))

@@ -1,4 +1,4 @@
-"""The share of sequences that are predicted right as a whole."""
+"""Share of sequences that are predicted entirely correctly."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Tensor = Any
 
 @register
 class SequenceAccuracy(keras.metrics.Mean):
-    """The share of sequences whose likeliest id is right at every position that has weight.
+    """Share of sequences whose most probable id is correct at every position that has weight.
 
-    A sequence without any weight is not counted. A sequence is a row, or, where `ops.segments.showing` is open with the
-    segments of packed rows, one segment; padding is none.
+    A sequence is a row. Inside `ops.segments.showing` with the segments of packed rows, each segment is a sequence, and
+    padding is not counted. A sequence without any weight is not counted.
 
     Shapes:
         y_true (batch, …) integer, y_pred (batch, …, V) logits, sample_weight (batch, …) or None
@@ -41,5 +41,5 @@ class SequenceAccuracy(keras.metrics.Mean):
         segments = shown()
         if segments is None or len(x.shape) != 2:
             return ops.sum(x, axis=tuple(range(1, len(x.shape))))
-        # Flat: `Mean` averages weights over further axes before it adds them up.
+        # Flat, because `Mean` averages the weights over further axes before it adds them up.
         return ops.reshape(sums(x * ops.cast(ops.greater(segments, 0), x.dtype), segments), (-1,))

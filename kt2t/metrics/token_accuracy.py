@@ -1,4 +1,4 @@
-"""The share of positions that are predicted right."""
+"""Share of positions that are predicted correctly."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ Tensor = Any
 
 @register
 class TokenAccuracy(keras.metrics.Metric):
-    """The share of positions whose likeliest id is the right one; Σw·right / Σw over everything seen.
+    """Share of positions whose most probable id is the correct one: Σ w · correct / Σ w since the last reset.
 
-    For one label a row it is plain accuracy. With `top` above 1 a position is right if its id is among the likeliest so many.
+    With one label per row this is plain accuracy. With `top` above 1 a position is correct if its id is among the `top` most
+    probable ids.
 
     Shapes:
         y_true (batch, …) integer, y_pred (batch, …, V) logits, sample_weight (batch, …), (batch,) or None
 
     Args:
-        top: How many of the likeliest ids may be the right one.
+        top: Number of most probable ids that may contain the correct one.
 
     Raises:
         ValueError: `top` is not positive.
@@ -34,7 +35,7 @@ class TokenAccuracy(keras.metrics.Metric):
     def __init__(self, name: str = "token_accuracy", top: int = 1, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         self.top = positive("top", top)
-        # `keras.metrics.Mean` averages over time first, so that a position of a long batch would count less.
+        # `keras.metrics.Mean` averages over time first, so a position in a long batch would count less.
         self.right = self.add_weight(shape=(), initializer="zeros", name="right")
         self.weight = self.add_weight(shape=(), initializer="zeros", name="weight")
 

@@ -42,6 +42,7 @@ class Model(Trainer):
 
     def __init__(self, features: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.autocast = False  # Keras would round samples and numbers to bfloat16 before any embedding sees them
         known: dict[str, Any] = build(dict(features))
         if "targets" not in known:
             raise ValueError("features: there is no 'targets', the field to predict.")

@@ -1,4 +1,4 @@
-"""Rows of the beams of each source."""
+"""Reordering of beams."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Tensor = Any
 
 
 def gather_beams(x: Tensor, index: Tensor) -> Tensor:
-    """Rows of each source, in the order of an index.
+    """Picks rows of each source by index, for example to reorder its beams.
 
     Shapes:
         x (batch, rows, …), index (batch, chosen) int32 → (batch, chosen, …)

@@ -1,4 +1,4 @@
-"""How far sequences of ids are from each other."""
+"""Edit distance between sequences of ids."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Tensor = Any
 
 
 def edit_distance(first: Tensor, second: Tensor) -> Tensor:
-    """The fewest insertions, deletions and replacements that turn one sequence into the other; padding is left out.
+    """Counts the fewest insertions, deletions and replacements that turn one sequence into the other, without padding.
 
         d(i, j) = min(d(i-1, j) + 1, d(i, j-1) + 1, d(i-1, j-1) + [a_i ≠ b_j])
 
-    A row of the table is computed at once: what insertions add along a row is a running minimum of d(i, j) - j.
+    Each row of the table is computed at once: the insertions along a row are a running minimum of d(i, j) - j.
 
     Shapes:
         first (batch, any), second (batch, time) int32 → (batch,) int32
@@ -40,7 +40,7 @@ def edit_distance(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _gathered(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The same ids with padding behind all others, and how many others there are."""
+    """Moves all padding to the end and returns the ids with the number of real ones."""
     real = ops.not_equal(ids, PADDING)
     time = ops.shape(ids)[1]
     order = ops.arange(time, dtype="int32") + time * ops.cast(ops.logical_not(real), "int32")

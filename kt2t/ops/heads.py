@@ -1,4 +1,4 @@
-"""Splitting the last axis into attention heads and merging them again."""
+"""Splits the last axis into attention heads and merges them again."""
 
 from __future__ import annotations
 

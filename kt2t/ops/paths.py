@@ -1,7 +1,7 @@
-"""Attribute paths: what the holder of a layer or a variable calls it, such as `encoder.layers.0.norm.scale`.
+"""Attribute paths of layers and variables, such as `encoder.layers.0.norm.scale`.
 
-Keras's own names and paths contain counters of the process; these depend on the model's definition alone, so that
-checkpoints and random seeds can be keyed by them.
+Keras's own names and paths contain counters of the process. Attribute paths depend only on the model's definition, so
+checkpoints and random seeds use them as keys.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-# Where Keras keeps its own account of a layer's parts, and where `register` keeps the constructor's arguments.
+# Attributes where Keras lists a layer's parts once more, and where `register` keeps the constructor's arguments.
 _ACCOUNTS = frozenset(
     {
         "_layers",
@@ -28,28 +28,28 @@ _ACCOUNTS = frozenset(
 
 
 def attribute_paths(root: keras.layers.Layer) -> dict[str, keras.Variable]:
-    """Every weight below `root` by its attribute path, in the order of definition.
+    """Returns every weight below `root` by its attribute path, in the order of definition.
 
-    A weight that is reached twice has its first path. A leading underscore of an attribute is left out; a weight or
-    layer that no attribute holds is found through Keras's account and goes by its own name or number.
+    A weight that has two paths is listed under the first. A leading underscore of an attribute is dropped. A weight or
+    layer that is in no attribute is found through Keras's lists and identified by its name or its index there.
     """
     return {path: part for path, part in _walk(root) if isinstance(part, keras.Variable)}
 
 
 def layer_paths(root: keras.layers.Layer) -> dict[str, keras.layers.Layer]:
-    """Every layer below `root` by its attribute path; `root` itself is the empty path."""
+    """Returns every layer below `root` by its attribute path. The path of `root` itself is empty."""
     return {path: part for path, part in _walk(root) if isinstance(part, keras.layers.Layer)}
 
 
 def _walk(root: keras.layers.Layer) -> Iterator[tuple[str, Any]]:
-    seen: set[int] = set()
+    visited: set[int] = set()
     weights = {id(weight) for weight in root.weights}
     pending: list[tuple[str, Any]] = [("", root)]
     while pending:
         path, part = pending.pop()
-        if id(part) in seen:
+        if id(part) in visited:
             continue
-        seen.add(id(part))
+        visited.add(id(part))
         if isinstance(part, keras.Variable):
             if id(part) in weights:
                 yield path, part
@@ -60,7 +60,7 @@ def _walk(root: keras.layers.Layer) -> Iterator[tuple[str, Any]]:
 
 
 def _parts(holder: Any) -> Iterator[tuple[str, Any]]:
-    """What stands directly below a layer or a container of layers."""
+    """Yields the direct parts of a layer or of a container of layers."""
     if isinstance(holder, Mapping):
         yield from ((str(key), value) for key, value in holder.items() if _holds(value))
     elif isinstance(holder, list | tuple):
@@ -70,7 +70,7 @@ def _parts(holder: Any) -> Iterator[tuple[str, Any]]:
             if name not in _ACCOUNTS and not name.startswith("_self_") and _holds(value):
                 yield name.lstrip("_"), value
         yield from ((variable.name, variable) for variable in _accounted(holder))
-        # A Sequential's account begins with an input layer once it is built; its public list never does.
+        # Once built, a Sequential's `_layers` starts with an input layer; its public list never does.
         layers = holder.layers if isinstance(holder, keras.Model) else vars(holder).get("_layers")
         yield from ((f"layers.{index}", layer) for index, layer in enumerate(layers or ()))
 

@@ -1,4 +1,4 @@
-"""Where a position stands in its own segment, and the sinusoids that say so."""
+"""Positions within segments, and their sinusoids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Layout = Literal["concatenated", "interleaved"]
 
 
 def positions(segments: Tensor) -> Tensor:
-    """The position within the own segment, from 0, restarting at each segment.
+    """Numbers the positions of each segment from 0.
 
     Shapes:
         segments (batch, time) → (batch, time) int32
@@ -22,14 +22,14 @@ def positions(segments: Tensor) -> Tensor:
     length = ops.shape(segments)[1]
     index = ops.expand_dims(ops.arange(length, dtype="int32"), 0)
     started = starts(segments)
-    # Sorted, the places where runs start are a table by run number: a running maximum that needs no static length.
+    # Sorted, the starts of the runs form a table by run number. It acts as a running maximum and needs no static length.
     run_starts = ops.sort(ops.where(started, index, ops.full_like(index, length)), axis=1)
     run = ops.cumsum(ops.cast(started, "int32"), axis=1) - 1
     return index - ops.take_along_axis(run_starts, run, axis=1)
 
 
 def positions_from_end(segments: Tensor) -> Tensor:
-    """How many positions of the own segment still follow: 0 for its last one.
+    """Numbers the positions of each segment from its end: 0 for the last one.
 
     Shapes:
         segments (batch, time) → (batch, time) int32
@@ -55,18 +55,18 @@ def sinusoids(
     min_timescale: float = 1.0,
     max_timescale: float = 1.0e4,
 ) -> Tensor:
-    """Sines and cosines of geometrically spaced wavelengths, float32.
+    """Computes sines and cosines of positions at geometrically spaced wavelengths, in float32.
 
         concatenated: [sin(p · r_0), …, sin(p · r_n-1), cos(p · r_0), …],  r_i = min · (min / max)^(i / (n - 1))
         interleaved:  [sin(p · r_0), cos(p · r_0), sin(p · r_1), …],        r_i = min · (min / max)^(i / n)
 
-    with n = hidden_dim / 2; an odd channel is zero. A smallest timescale other than 1 multiplies the rate, as in
+    with n = hidden_dim / 2. If hidden_dim is odd, the last channel is zero. `min_timescale` multiplies the rates, as in
     Tensor2Tensor.
 
     Shapes:
         positions (…) → (…, hidden_dim)
 
-    Source: interleaved is Vaswani et al. 2017, section 3.5; concatenated is what Tensor2Tensor trained with.
+    Source: interleaved is from Vaswani et al. 2017, section 3.5; concatenated is from Tensor2Tensor's code.
     """
     count = hidden_dim // 2
     divisor = max(count - 1, 1) if layout == "concatenated" else max(count, 1)
@@ -84,9 +84,9 @@ def sinusoids(
 def grid_sinusoids(
     lengths: tuple[Any, ...], hidden_dim: int, min_timescale: float = 1.0, max_timescale: float = 1.0e4
 ) -> Tensor:
-    """Sinusoids of a grid, such as a picture: every axis has its own block of channels, in order.
+    """Computes sinusoids for the positions of a grid, such as a picture. Each axis has its own block of channels.
 
-    Each of n axes gets 2 · (hidden_dim // 2n) channels in the concatenated layout; channels left over are zero.
+    Each of n axes gets 2 · (hidden_dim // 2n) channels in the concatenated layout. Remaining channels are zero.
 
     Shapes:
         → (1, *lengths, hidden_dim)
@@ -105,13 +105,13 @@ def grid_sinusoids(
 
 
 def proximity(query_length: Any, key_length: Any = None, offset: Any = 0) -> Tensor:
-    """What to add to the logits of an attention that prefers what is near, float32.
+    """Computes a bias for attention logits that favours keys near the query, in float32.
 
         -log(1 + |query - key|)
 
     Args:
-        query_length: In positions; a number or a scalar tensor.
-        key_length: The same as the queries' unless given.
+        query_length: Number of queries; a number or a scalar tensor.
+        key_length: Number of keys; by default the number of queries.
         offset: Position of the first query among the keys.
 
     Shapes:

@@ -1,8 +1,8 @@
 """Randomness in training as a function of the step, not a state.
 
-The trainer opens a `root` for a step; a layer asks it for its own seed. The seed is derived from (run seed, step,
-replica, micro-batch, the layer's attribute path, how many times that layer has drawn in this root), so that a step
-draws the same after a restart, and no two layers or calls draw the same.
+The trainer opens a `root` for each step, and a layer asks it for a seed. The seed is computed from (run seed, step,
+replica, micro-batch, the layer's attribute path, number of draws of this layer in this root). So a step draws the same
+numbers after a restart, and no two layers or calls draw the same numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OTHER_STREAM = 0x2545F491
 
 
 class Seed(keras.random.SeedGenerator):
-    """One fixed seed in the form that every function of `keras.random` takes: what is drawn with it is always the same.
+    """One fixed seed that every function of `keras.random` accepts. Draws with the same seed are equal.
 
     Shapes:
         value (2,) int32, on JAX uint32
@@ -50,13 +50,13 @@ _open: ContextVar[_Root | None] = ContextVar("kt2t_randomness", default=None)
 
 @contextlib.contextmanager
 def root(seed: int, step: Any, replica: Any = 0, micro_batch: Any = 0) -> Iterator[None]:
-    """Makes everything random inside a function of these four numbers.
+    """Makes all random draws inside the `with` block depend only on these four numbers.
 
     Args:
-        seed: The run's.
-        step: Of the optimizer; a number or a scalar tensor.
-        replica: Below 32,768; a number or a scalar tensor.
-        micro_batch: Below 65,536; a number or a scalar tensor.
+        seed: The run's seed.
+        step: The optimizer's step; a number or a scalar tensor.
+        replica: The replica's index, below 32,768; a number or a scalar tensor.
+        micro_batch: The micro-batch's index, below 65,536; a number or a scalar tensor.
     """
     part = ops.cast(replica, "int32") * 65536 + ops.cast(micro_batch, "int32")
     place = ops.cast(ops.stack([ops.cast(step, "int32"), part]), _dtype())
@@ -68,9 +68,9 @@ def root(seed: int, step: Any, replica: Any = 0, micro_batch: Any = 0) -> Iterat
 
 
 def layer_seed(layer: keras.layers.Layer) -> Seed | None:
-    """The layer's next seed in the open root, usable as `seed` of any `keras.random` function; None with no root open.
+    """Returns the layer's next seed in the open root, for use with `keras.random`. None if no root is open.
 
-    A layer that `name_layers` has not reached is known by the order in which such layers draw.
+    Layers without a path from `name_layers` are told apart by the order in which they draw.
     """
     current = _open.get()
     if current is None:
@@ -85,18 +85,18 @@ def layer_seed(layer: keras.layers.Layer) -> Seed | None:
 
 
 def kept(shape: Sequence[Any], rate: float, seed: keras.random.SeedGenerator) -> Tensor:
-    """Which elements dropout keeps: each with probability 1 - `rate`.
+    """Draws the mask of a dropout: True, with probability 1 - `rate`, where an element is kept.
 
-    A random byte an element decides, and one fine number for a row of the last axis settles what 256 levels cannot
-    say, so that the rate is exact. On a CPU this costs half of a uniform float an element.
+    One random byte per element decides. A byte has only 256 levels, so one float per row of the last axis adjusts the
+    threshold, which makes the rate exact. On a CPU this costs half as much as one uniform float per element.
 
     Shapes:
         → shape, boolean
 
     Args:
         shape: Numbers or scalar tensors.
-        rate: From 0 to below 1.
-        seed: What `layer_seed` gave, or a Keras generator.
+        rate: Probability of dropping, from 0 to below 1.
+        seed: A seed from `layer_seed`, or a Keras seed generator.
     """
     value = seed.next()
     *rows, length = shape
@@ -110,20 +110,20 @@ def kept(shape: Sequence[Any], rate: float, seed: keras.random.SeedGenerator) ->
 
 
 def name_layers(model: keras.layers.Layer) -> None:
-    """Tells every layer below `model` its attribute path, which its seeds are derived from."""
+    """Stores in every layer below `model` its attribute path, from which its seeds are computed."""
     for path, layer in layer_paths(model).items():
         layer._kt2t_path = path
 
 
 def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that draws the same each time it runs, as recomputation on the way back must.
+    """Wraps a function so that it draws the same random numbers each time it runs, as recomputation needs.
 
-    It keeps the root that is open now, and how often each layer has drawn in it; with no root open it is `function`
-    itself. On TensorFlow a draw waits for the first argument, if there is one: else the graph would draw everything at
-    its beginning, and keep what the first run drew for the second.
+    The wrapper remembers the root that is open now and how often each layer has drawn in it. With no root open,
+    `function` is returned unchanged. On TensorFlow each draw waits for the first argument, if there is one. Otherwise the
+    graph optimizer would merge the masks of the forward pass and of the recomputation, and keep them in memory.
 
     Args:
-        function: Of tensors, the first of them floating, or of nothing.
+        function: Takes tensors, the first of them floating, or nothing.
     """
     current = _open.get()
     if current is None:
@@ -145,16 +145,16 @@ def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_open() -> bool:
-    """Whether there is a root, so that what is drawn is a function of the step."""
+    """Whether a root is open, so that random draws depend only on the step."""
     return _open.get() is not None
 
 
 def _behind(x: Tensor, place: Tensor) -> Tensor:
-    """`place`, not to be had before `x`. JAX does this by itself, for all that a recomputation reads."""
+    """Makes `place` depend on `x`, so that it is computed later. JAX does this itself for recomputations."""
     if keras.backend.backend() != "tensorflow":
         return place
     first = ops.sum(ops.reshape(x, (-1,))[:1])
-    never = ops.logical_and(ops.isnan(first), ops.isfinite(first))  # nothing a graph optimizer knows to be false
+    never = ops.logical_and(ops.isnan(first), ops.isfinite(first))  # always false, but the graph optimizer cannot tell
     return place + ops.cast(never, place.dtype)
 
 

@@ -1,4 +1,4 @@
-"""What concerns several examples packed into one row."""
+"""Operations on segments: several examples packed into one row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _shown: ContextVar[Tensor | None] = ContextVar("kt2t_segments", default=None)
 
 @contextlib.contextmanager
 def showing(segments: Tensor | None) -> Iterator[None]:
-    """Lets a metric see the segments of the targets, which Keras does not hand to it.
+    """Makes the targets' segments available to metrics inside the `with` block; Keras does not pass them on.
 
     Shapes:
         segments (batch, time), or None where a row is one example
@@ -28,10 +28,13 @@ def showing(segments: Tensor | None) -> Iterator[None]:
 
 
 def of_targets(features: Any) -> Tensor | None:
-    """The segments of the targets among the features of a batch: tags share those of the inputs; None where there are none.
+    """Returns the targets' segments from the features of a batch. Tags share the segments of the inputs.
 
     Args:
-        features: What a model is called with.
+        features: The features that a model is called with.
+
+    Returns:
+        (batch, time), or None if the features have no segments.
     """
     if not isinstance(features, Mapping):
         return None
@@ -39,12 +42,12 @@ def of_targets(features: Any) -> Tensor | None:
 
 
 def shown() -> Tensor | None:
-    """The segments that are being shown, or None."""
+    """Returns the segments that `showing` made available, or None."""
     return _shown.get()
 
 
 def starts(segments: Tensor) -> Tensor:
-    """The first position of every segment, the first of a run of padding included.
+    """Marks the first position of every segment, and of every run of padding.
 
     Shapes:
         segments (batch, time) → (batch, time) boolean
@@ -54,10 +57,10 @@ def starts(segments: Tensor) -> Tensor:
 
 
 def sums(x: Tensor, segments: Tensor) -> Tensor:
-    """The sum over each run of equal segments, in order; 0 after the last run.
+    """Sums over each run of equal segments.
 
     Shapes:
-        x (batch, time), segments (batch, time) → (batch, time), of which place k is of the run k
+        x (batch, time), segments (batch, time) → (batch, time): the sum of run k at position k, then zeros
     """
     batch, time = ops.shape(segments)
     run = ops.cumsum(ops.cast(starts(segments), "int32"), axis=1) - 1
@@ -67,17 +70,17 @@ def sums(x: Tensor, segments: Tensor) -> Tensor:
 
 
 def shift_right(x: Tensor, segments: Tensor | None = None, first: Tensor | None = None) -> Tensor:
-    """Moves everything one position later, so that a decoder sees only what came before.
+    """Shifts each segment one position to the right, so that a decoder reads only earlier positions.
 
-    The first position of every segment gets zeros, which is how a sequence starts: there is no start token.
+    The first position of every segment becomes zero. There is no start token.
 
     Shapes:
         x (batch, time) or (batch, time, …), segments (batch, time), first (batch or 1, 1) or (batch or 1, 1, …) → as x
 
     Args:
         x: Ids or hidden states.
-        segments: Without them a row is one segment.
-        first: What starts every segment, in place of zeros.
+        segments: Default: each row is one segment.
+        first: Value for the first position of every segment, instead of zeros.
     """
     rest = [[0, 0]] * (len(x.shape) - 2)
     shifted = ops.pad(x[:, :-1], [[0, 0], [1, 0], *rest])

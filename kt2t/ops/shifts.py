@@ -1,7 +1,8 @@
-"""From distances to keys and back: a row for each query, whose columns are shifted by one from row to row.
+"""Converts between distances and keys: each query has a row, and rows are shifted by one against each other.
 
-With `length` queries and as many keys, column r of a row of distances is the key that stands r - (length - 1) behind the
-query. Nothing is gathered, so that the way back is as cheap as the way there.
+There are `length` queries and as many keys. Column r of a query's row of distances belongs to the key at distance
+r - (length - 1) from the query. Shifting rows replaces gathering a vector for each pair: on a GPU the gradient of that
+gather took seconds a step.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ Tensor = Any
 
 
 def keys_of_distances(x: Tensor, length: Any) -> Tensor:
-    """What stands at the distance of every key.
+    """Picks for every query and key the value at their distance.
 
         y[i, j] = x[i, j - i + length - 1]
 
     Args:
-        x: By distance.
-        length: Of the sequence; a number or a scalar tensor.
+        x: A value for each query and distance.
+        length: Number of positions; a number or a scalar tensor.
 
     Shapes:
         x (batch, heads, length, 2 · length - 1) → (batch, heads, length, length)
@@ -34,13 +35,13 @@ def keys_of_distances(x: Tensor, length: Any) -> Tensor:
 
 
 def distances_of_keys(x: Tensor, length: Any) -> Tensor:
-    """The way back: every key at its distance, zeros where a distance has no key.
+    """Moves the value of every query and key to their distance; zero where no key is at a distance.
 
         y[i, r] = x[i, r + i - length + 1]
 
     Args:
-        x: By key.
-        length: Of the sequence; a number or a scalar tensor.
+        x: A value for each query and key.
+        length: Number of positions; a number or a scalar tensor.
 
     Shapes:
         x (batch, heads, length, length) → (batch, heads, length, 2 · length - 1)

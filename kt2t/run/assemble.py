@@ -66,12 +66,12 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
     import keras
 
     from kt2t.decoding import Search
-    from kt2t.training.strategies import strategy
+    from kt2t.training.strategies import strategy_scope
 
     train = recipe.train
     keras.utils.set_random_seed(train.seed)
     _number_layers_anew()
-    with located(recipe), strategy(train.strategy):
+    with located(recipe), strategy_scope(train.strategy):
         if "pack" in train.batch:
             check_packable(problem.features())
         model = build_model(recipe, problem.features())

@@ -1,14 +1,17 @@
-"""The mean of a run's last checkpoints, as a checkpoint of its own: `checkpoints/average`."""
+"""Averages a run's last checkpoints into a checkpoint of its own: `checkpoints/average`."""
 
 from __future__ import annotations
 
+import atexit
 import logging
+import shutil
+import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from kt2t.errors import RunError
+from kt2t.errors import ResourceError, RunError
 from kt2t.run.folder import RunFolder
 
 logger = logging.getLogger("kt2t")
@@ -17,24 +20,28 @@ NAME = "average"
 
 @dataclass(frozen=True)
 class Average:
-    """Where the mean lies, the steps it is of, and whether it was made now or there already."""
+    """The averaged checkpoint, the steps that were averaged, and whether it was made now or existed already."""
 
     checkpoint: Path
     steps: list[int]
     made: bool
 
 
-def averaged(folder: RunFolder, last: int | None = None) -> Average:
-    """The mean of the last checkpoints' weights: the one that is there if it is of these checkpoints, else made anew.
+def average_checkpoints(folder: RunFolder, last: int | None = None, to_read: bool = False) -> Average:
+    """Averages the weights of a run's last checkpoints. Reuses an existing average of exactly these checkpoints.
 
-    A damaged checkpoint is passed over with a warning, and so is step 0, where nothing was trained yet.
+    Skips damaged checkpoints, with a warning. Step 0 is not counted, because nothing was trained there.
 
     Args:
-        last: How many; by default as many as last time, at first `train.average`. Where fewer are kept, all of them.
+        folder: The run.
+        last: Number of checkpoints. Default: the number used last time, at first `train.average`. If the run keeps fewer,
+            all of them are averaged.
+        to_read: Whether only this process reads the average. If the run folder cannot be written, the average is then made
+            in a temporary folder, which is removed when the process ends.
 
     Raises:
-        RuntimeError: No such run, or it has no checkpoint.
-        OSError: The run folder cannot be written.
+        RuntimeError: The run does not exist or has no checkpoint.
+        OSError: The run folder cannot be written, and `to_read` is False.
     """
     from kt2t.training import checkpoints
 
@@ -50,15 +57,29 @@ def averaged(folder: RunFolder, last: int | None = None) -> Average:
         raise RunError(f"{str(folder.path)!r} has no checkpoints to average.")
     steps = [one.step for one in found]
     if before is not None and _steps(before) != steps:
-        logger.info("%s was of %s: made anew", path, listed(_steps(before)))
-    checkpoints.average(found, path, {"last": count})
+        logger.info("%s was the mean of %s; averaging again", path, steps_in_words(_steps(before)))
+    try:
+        checkpoints.average(found, path, {"last": count})
+    except ResourceError as error:
+        if not to_read:
+            raise
+        logger.warning("the mean is not kept with the run: %s", error.message)
+        path = _temporary() / NAME
+        checkpoints.average(found, path, {"last": count})
     return Average(path, steps, made=True)
 
 
-def listed(steps: list[int]) -> str:
-    """`step 8`, `steps 4, 8 and 12`."""
+def steps_in_words(steps: list[int]) -> str:
+    """Lists steps in words: `step 8`, `steps 4, 8 and 12`."""
     *front, end = [f"{step:,}" for step in steps]
     return f"steps {', '.join(front)} and {end}" if front else f"step {end}"
+
+
+def _temporary() -> Path:
+    """A new folder that is removed as the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="kt2t-average-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _there(path: Path) -> Any:
@@ -69,7 +90,7 @@ def _there(path: Path) -> Any:
     try:
         return checkpoints.verify(path)
     except RunError as error:
-        logger.warning("%s Making it anew.", error.message)
+        logger.warning("%s Averaging again.", error.message)
         return None
 
 

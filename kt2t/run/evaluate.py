@@ -1,21 +1,31 @@
-"""What a run is worth on a split: metrics of tensors, scores of decoded text, and a few examples to look at."""
+"""Measures a run on a split: metrics from tensors, scores of decoded answers, and a few examples to look at."""
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from kt2t.disk import whole_file
+from kt2t.errors import ResourceError
 from kt2t.run import assemble as assembling
 from kt2t.run.restore import restored
+
+logger = logging.getLogger("kt2t")
 
 
 @dataclass
 class Evaluation:
-    """The figures of one split at one step; `signatures` say how each score was computed."""
+    """The values of one split at one step.
+
+    Attributes:
+        signatures: How each score was computed.
+        examples: Over how many examples each metric and score was computed.
+        samples: A few examples with the model's answers, field by field as text.
+    """
 
     split: str
     step: int
@@ -23,6 +33,7 @@ class Evaluation:
     scores: dict[str, float] = field(default_factory=dict)
     signatures: dict[str, str] = field(default_factory=dict)
     samples: list[dict[str, str]] = field(default_factory=list)
+    examples: dict[str, int] = field(default_factory=dict)
 
     def values(self) -> dict[str, float]:
         """Metrics and scores together."""
@@ -33,14 +44,14 @@ class Evaluation:
         return asdict(self)
 
     def write(self, folder: Path) -> Path:
-        """Keeps the figures with the run, as `evaluation-SPLIT.json`."""
+        """Keeps the values with the run, as `evaluation-SPLIT.json`."""
         file = folder / f"evaluation-{self.split}.json"
         whole_file(file, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
         return file
 
 
 def read(folder: Path, split: str) -> Evaluation | None:
-    """The figures that were kept last with a run; None where there are none."""
+    """The values that were kept last with a run; None where there are none."""
     try:
         return Evaluation(**json.loads((folder / f"evaluation-{split}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
@@ -62,7 +73,7 @@ def evaluate(
         run: The run folder.
         checkpoint: `last`, `best`, `average` or a step.
         data_dir: Where prepared problems live.
-        progress: Told of the preparation, of batches measured and of examples decoded, as `Problem.prepare` says.
+        progress: Called while data is prepared, batches are measured and examples decoded, as `Problem.prepare` says.
         samples: How many decoded examples to return.
         overrides: Of `report.decode`, such as `report.decode.beams=1`.
 
@@ -71,7 +82,10 @@ def evaluate(
     """
     found = restored(run, checkpoint, overrides, lambda problem: problem.prepare(data_dir, progress))
     evaluation = evaluate_model(found.assembly, split, found.step, samples, progress)
-    evaluation.write(run)
+    try:
+        evaluation.write(run)
+    except ResourceError as error:  # what was computed is worth more than a copy of it
+        logger.warning("the result is not kept with the run: %s", error.message)
     return evaluation
 
 
@@ -92,26 +106,34 @@ def evaluate_model(
     for name, (value, signature) in problem.derived_metrics(split, evaluation.metrics).items():
         evaluation.scores[name] = value
         evaluation.signatures[name] = signature
-    if not hasattr(model, "generate"):
-        return evaluation
-    from kt2t.callbacks import DecodedText
-    from kt2t.callbacks.scoring import decode_split
-    from kt2t.decoding import has_source
+    evaluation.examples = dict.fromkeys(evaluation.values(), len(problem.prepared.records(split)))
+    _answer(evaluation, assembly, samples, tell)
+    return evaluation
 
-    scores = problem.scores()
-    if not has_source(problem.features()):
-        # Only its own words make the rest of a text wrong, so there is something to read and nothing to score.
+
+def _answer(evaluation: Evaluation, assembly: assembling.Assembly, samples: int, tell: Any) -> None:
+    """Adds the scores of the model's answers, unless the metrics give them already, and a few answers."""
+    from kt2t.callbacks import DecodedText
+    from kt2t.callbacks.scoring import can_be_scored, decode_split
+    from kt2t.data.judging import by_name
+
+    problem, model, split = assembly.problem, assembly.model, evaluation.split
+    scores = by_name(problem.scores())
+    if scores.keys() <= evaluation.metrics.keys() or not can_be_scored(model, problem):
         if samples:
             rows = DecodedText(problem, assembly.search, samples, problem.sample(samples, split)).rows(model)
-            evaluation.samples = [{"targets": row.targets, "prediction": row.prediction} for row in rows]
-    elif scores:
-        references = problem.references(split)
-        decoded: dict[int, str] = {}
-        for number, text in decode_split(model, problem, split, assembly.search, **assembly.recipe.train.shapes):
-            decoded[number] = text
-            tell(len(decoded), len(references), "decoding")
-        chosen = sorted(decoded)
-        evaluation.scores.update(problem.score([decoded[i] for i in chosen], [references[i] for i in chosen]))
-        evaluation.signatures.update({score.name: score.signature for score in scores})
-        evaluation.samples = [{**references[i], "prediction": decoded[i]} for i in chosen[:samples]]
-    return evaluation
+            evaluation.samples = [row.fields() for row in rows]
+        return
+    references = problem.references(split)
+    decoded: dict[int, Any] = {}
+    for number, value in decode_split(model, problem, split, assembly.search, **assembly.recipe.train.shapes):
+        decoded[number] = value
+        tell(len(decoded), len(references), "decoding")
+    chosen = sorted(decoded)
+    found = problem.score([decoded[i] for i in chosen], [references[i] for i in chosen])
+    evaluation.scores.update(found)
+    evaluation.examples.update(dict.fromkeys(found, len(chosen)))
+    evaluation.signatures.update({name: score.signature for name, score in scores.items()})
+    for i in chosen[:samples]:
+        fields = {field: problem.written(field, value) for field, value in references[i].items()}
+        evaluation.samples.append({**fields, "prediction": problem.written("targets", decoded[i])})

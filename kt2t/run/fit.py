@@ -13,7 +13,7 @@ from kt2t.callbacks.pace import step_of
 from kt2t.run.assemble import Assembly
 from kt2t.run.folder import RunFolder
 from kt2t.run.log import SHOWN
-from kt2t.run.signals import handled_by
+from kt2t.run.signals import handled_by, repeats
 from kt2t.training.manifest import read_manifest
 
 logger = logging.getLogger("kt2t")
@@ -30,7 +30,7 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
         The signal that ended it, or None.
     """
     from kt2t.callbacks.explosions import Explosions
-    from kt2t.training.averages import kept_apart
+    from kt2t.training.averages import fit_keeps_weights
 
     recipe, problem, model = assembly.recipe, assembly.problem, assembly.model
     size: dict[str, Any] = dict(recipe.train.batch)
@@ -39,7 +39,7 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
     callbacks = _callbacks(folder, assembly, step, early, team, batches, explosions)
     validation = problem.batches("validation", **recipe.train.unpacked)
     every, last = recipe.report.every, recipe.train.steps
-    with _stopping(model), kept_apart(model):
+    with _stopping(model), fit_keeps_weights(model):
         if 0 < step <= last and (step % every == 0 or step == last):
             _catch_up(folder, assembly, callbacks, validation, step)
         while step < last and not _ended(model, early, team):
@@ -100,7 +100,7 @@ def _rescue(callbacks: list[Any], error: Exception) -> None:
 
 def _ended(model: Any, early: Any, team: Any) -> bool:
     model.agree_on_stop()
-    return model.stop_signal is not None or team.said(early is not None and early.is_over())
+    return model.stop_signal is not None or team.broadcast(early is not None and early.is_over())
 
 
 def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], validation: Any, step: int) -> None:
@@ -109,7 +109,7 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
 
     from kt2t.callbacks import Checkpointing, TensorBoard
     from kt2t.callbacks.logs import validation as validated
-    from kt2t.training.averages import averaged
+    from kt2t.training.averages import weights_averaged
 
     logs = dict(read_manifest(folder.checkpoints / f"step-{step}").extra.get("metrics", {}))
     evaluated = bool(validated(logs))
@@ -118,7 +118,7 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
     together = keras.callbacks.CallbackList(callbacks, model=assembly.model, verbose=0)
     together.on_train_begin()
     if not evaluated:
-        with averaged(assembly.model):
+        with weights_averaged(assembly.model):
             found = assembly.model.evaluate(validation, verbose=0, return_dict=True)
         logs.update({f"val_{name}": float(value) for name, value in found.items()})
         together.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
@@ -145,8 +145,11 @@ def _callbacks(
     ]
     if innermost(assembly.model.optimizer).use_ema:
         found.append(callbacks.EvaluatingAverages())
+    scored: dict[str, int] = {}
     if report.score and (problem.scores() or problem.derived_metric_names):
-        found.append(callbacks.Scoring(problem, assembly.search, limit=report.score_limit, **recipe.train.shapes))
+        scoring = callbacks.Scoring(problem, assembly.search, limit=report.score_limit, **recipe.train.shapes)
+        scored = scoring.examples
+        found.append(scoring)
     found.append(
         callbacks.Checkpointing(
             folder.checkpoints,
@@ -174,21 +177,24 @@ def _callbacks(
     )
     if step < recipe.train.steps:
         keep = functools.partial(logger.info, extra=SHOWN)
-        found.append(callbacks.Progress(recipe.train.steps, step, keep=keep))
+        validated = len(problem.prepared.records("validation"))
+        found.append(callbacks.Progress(recipe.train.steps, step, keep=keep, validated=validated, scored=scored))
     return found
 
 
 @contextlib.contextmanager
 def _stopping(model: Any) -> Iterator[None]:
-    """SIGINT and SIGTERM end the training after the running step, with a checkpoint; the second one ends it at once."""
+    """SIGINT and SIGTERM end the training after the running step, with a checkpoint; `repeats` says what a further one does."""
     asked: list[int] = []
 
     def stop(number: int, frame: Any) -> None:
+        if repeats.ignores(number):
+            return
         asked.append(number)
         model.ask_to_stop(number)
-        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
 
     with handled_by(stop):
         yield
     if asked and model.stop_signal is None:  # too late for the workers to agree on it
+        repeats.forget()
         signal.raise_signal(asked[0])

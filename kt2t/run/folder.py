@@ -1,14 +1,17 @@
-"""The folder of one run: what lies where, who works in it, and which recipe it belongs to.
+"""The folder of one run: its files, its lock, and the check that it belongs to a recipe.
 
-recipe.yaml       every option of the run, defaults included
-run.json          format, versions, seed, the recipe as it was given, how far the run is
+recipe.yaml       the full recipe: every option, including defaults and the dtype that `auto` meant
+run.json          format, versions, seed, the recipe as the user wrote it, the last step
 vocabularies/     what `predict` needs besides the checkpoint
 checkpoints/      step-N/
 tensorboard/      event files
-bad_batches/      batches that made a gradient that is not finite
-log.txt           what was said
+bad_batches/      batches whose gradient was not finite
+log.txt           the log
 lock              held while a command trains here
-workers/          what workers other than the first said (`kt2t launch`)
+workers/          logs of all workers but the first (`kt2t launch`)
+
+A run keeps two recipes. The user's recipe shows whether the same command comes again; the full one builds the same run
+again, even if a default changes later.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from typing import TYPE_CHECKING, Any
 from kt2t import plugins
 from kt2t.disk import exclusive, name_aside, whole_file, writing
 from kt2t.errors import RunError
-from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, Place, Recipe
+from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, Origin, Place, Recipe
+from kt2t.recipe_file import load, recipe_of
 from kt2t.versions import versions
 
 if TYPE_CHECKING:
@@ -49,7 +53,7 @@ class RunFolder:
 
     Args:
         path: The folder; it need not exist yet.
-        writes: Whether this process writes here; of several workers the first one does.
+        writes: Whether this process writes here. With several workers only the first does.
     """
 
     def __init__(self, path: str | Path, writes: bool = True) -> None:
@@ -65,27 +69,28 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether a run has begun here."""
+        """Whether the folder holds a run."""
         return self.manifest_file.is_file()
 
     @property
     def has_checkpoints(self) -> bool:
-        """Whether training was saved here, be it whole or damaged by now."""
+        """Whether the folder holds checkpoints, intact or damaged."""
         return any(self.checkpoints.glob("step-*"))
 
-    def begin(self, recipe: Recipe, full: Recipe) -> None:
+    def begin(self, recipe: Recipe, full: Recipe, moved: bool = False) -> None:
         """Creates the folder for a recipe, or checks that the run in it is of this recipe.
 
         Args:
             recipe: As given.
             full: With every default written out.
+            moved: Whether the recipe may name its data at other places than the run does, which is told.
 
         Raises:
-            RuntimeError: The folder holds something else; the differences are listed.
-            OSError: It cannot be written.
+            RuntimeError: The folder holds a run of another recipe. The message lists the differences.
+            OSError: The folder cannot be written.
         """
         if self.exists:
-            self._check_same(recipe)
+            self._check_same(recipe, moved)
             return
         if not self.writes:
             return
@@ -103,21 +108,21 @@ class RunFolder:
             )
 
     def check_checkpoint(self, checkpoint: Manifest, full: Recipe) -> None:
-        """Refuses a checkpoint that another run wrote, and tells of one that was trained on other devices.
+        """Refuses a checkpoint of another run, and warns if it was trained with another strategy.
 
-        What neither says is left out: a later kt2t has more options.
+        Options that only one of the two recipes has are not compared, because a later kt2t has more options.
 
         Raises:
-            RuntimeError: It was trained by another recipe; the differences are listed.
+            RuntimeError: The checkpoint was trained with another recipe. The message lists the differences.
         """
         if not isinstance(checkpoint.recipe, Mapping):
             return
         there, here = checkpoint.recipe, json.loads(json.dumps(full.nodes))
-        different = sorted(one for one in _lasting_differences(there, here) if _UNSET not in one)
+        different = sorted(one for one in _lasting_differences(there, here, moved=True) if _UNSET not in one)
         if different:
             raise RunError(
-                f"{str(checkpoint.path)!r} is of another run. Different: {'; '.join(different)}. Put it back where it is "
-                "from, or remove it."
+                f"{str(checkpoint.path)!r} is of another run. Different: {'; '.join(different)}. Move it back to its own "
+                "run, or remove it."
             )
         before, now = ((one.get("train") or {}).get("strategy") for one in (there, here))
         if before != now:
@@ -126,17 +131,15 @@ class RunFolder:
             )
 
     def manifest(self) -> dict[str, Any]:
-        """What run.json says.
+        """Reads run.json.
 
         Raises:
-            RuntimeError: It is missing, unreadable or of a later format.
+            RuntimeError: The file is missing, unreadable or has another format.
         """
         try:
             found: dict[str, Any] = json.loads(self.manifest_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise RunError(
-                f"{str(self.path)!r} holds no run (there is no run.json). See `kt2t train --help`."
-            ) from None
+            raise RunError(f"{str(self.path)!r} holds no run (there is no run.json). {self._elsewhere()}") from None
         except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{str(self.manifest_file)!r} cannot be read: {error}.") from None
         if not isinstance(found, dict) or found.get("format") != FORMAT:
@@ -145,7 +148,7 @@ class RunFolder:
         return found
 
     def write_manifest(self, content: Mapping[str, Any]) -> None:
-        """Writes run.json with the versions of what made it."""
+        """Writes run.json, with the versions of the installed packages."""
         if not self.writes:
             return
         whole = {"format": FORMAT, "versions": versions(), **content}
@@ -158,7 +161,7 @@ class RunFolder:
         self.write_manifest({**self.manifest(), **content})
 
     def recipe(self) -> Recipe:
-        """The full recipe of the run."""
+        """Reads the full recipe of the run."""
         from kt2t import marked_yaml
 
         manifest = self.manifest()
@@ -167,16 +170,48 @@ class RunFolder:
             recipe = Recipe(**{section: value[section] for section in SECTIONS if section in value})
         except (OSError, TypeError, KeyError) as error:
             raise RunError(f"{str(self.recipe_file)!r} cannot be read: {error}.") from None
+        self._complete(recipe, manifest)
+        return recipe
+
+    def given(self, overrides: Sequence[str] = ()) -> Recipe:
+        """The recipe as it was given when the run was trained last, with overrides applied; not yet checked."""
+        manifest = self.manifest()
+        try:
+            recipe = recipe_of(manifest["given"], overrides)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise RunError(f"{str(self.manifest_file)!r} does not tell the recipe: {error!r}.") from None
+        before = _steps(manifest["given"])
+        if _steps(recipe.nodes) != before and (same := sorted(_with_value(_lasting(manifest["given"]), before))):
+            names = ", ".join(".".join(map(str, place)) for place in same)
+            logger.warning("%s: stays %s. Give it as well if it is to follow train.steps.", names, f"{before:,}")
+        origin = Origin(str(self.manifest_file))
+        recipe.origins = {**{(section,): origin for section in recipe.nodes}, **recipe.origins}
+        self._complete(recipe, manifest)
+        return recipe
+
+    def _complete(self, recipe: Recipe, manifest: Mapping[str, Any]) -> None:
+        """Gives a recipe what stands beside it: its name, its modules, and the vocabularies that the run itself holds."""
         recipe.name = manifest.get("name", self.path.name)
         recipe.plugins = self._plugins(recipe, manifest.get("plugins", {}))
-        return recipe
+        for node in recipe.nodes["problem"].values():
+            path = Path(node["path"]) if isinstance(node, dict) and isinstance(node.get("path"), str) else None
+            if path is not None and not path.exists() and path.parent.parent.name == self.vocabularies.name:
+                own = self.vocabularies.absolute() / path.parent.name / path.name
+                node["path"] = str(own) if own.is_file() else node["path"]  # the run was moved
+
+    def _elsewhere(self) -> str:
+        """Where the run may be that somebody looks for here."""
+        beside = Path("runs") / self.path
+        if not self.path.is_absolute() and (beside / self.manifest_file.name).is_file():
+            return f"Did you mean {str(beside)!r}?"
+        return "See `kt2t train --help`."
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for this process.
+        """Locks the folder inside the `with` block.
 
         Raises:
-            RuntimeError: Another process works in it, which is named, or it holds something that is no run.
+            RuntimeError: Another process, which the message names, uses the folder, or it holds something else than a run.
         """
         self._check_own()
         if not self.writes:
@@ -189,20 +224,21 @@ class RunFolder:
                 yield
         finally:
             with contextlib.suppress(OSError):
-                self.path.rmdir()  # only if no run began, and nothing was said
+                self.path.rmdir()  # succeeds only if the folder is empty: no run has begun
 
     def _plugins(self, recipe: Recipe, kept: plugins.Plugins) -> plugins.Plugins:
         for module, note in kept.items():
             file = Path(note["file"])
             if not file.is_absolute() or file.resolve().is_relative_to(self.path.resolve()):
                 raise RunError(
-                    f"{str(self.manifest_file)!r} has the module {module!r} in {str(file)!r}. A run holds no code, and "
-                    "names that of its recipe by an absolute path: this one was not written by kt2t."
+                    f"{str(self.manifest_file)!r} has the module {module!r} in {str(file)!r}. kt2t stores no code in a run "
+                    "and names a recipe's modules by absolute paths, so it did not write this file. Remove the entry."
                 )
-        folders = {str(Path(note["file"]).parent) for note in kept.values()} or {"."}
+        # The run may have been moved, and its code with it.
+        folders = [plugins.folder_of(module, Path(note["file"])) for module, note in sorted(kept.items())]
         found: plugins.Plugins = {}
-        for folder in sorted(folders):
-            found.update(plugins.find(recipe.nodes, Path(folder)))
+        for folder in dict.fromkeys([*folders, self.path.resolve().parent, Path()]):
+            found.update(plugins.find(recipe.nodes, folder))
         for told in plugins.changed(kept, found):
             logger.warning("%s", told)
         return found
@@ -218,7 +254,7 @@ class RunFolder:
         if self.path.is_dir() and not self.exists:
             if self.has_checkpoints:
                 raise RunError(
-                    f"{str(self.path)!r} holds checkpoints, but no run.json that says of which recipe. "
+                    f"{str(self.path)!r} holds checkpoints, but no run.json that names their recipe. "
                     "Choose another folder with --run-dir, or remove it."
                 )
             foreign = sorted(entry.name for entry in self.path.iterdir() if name_aside(entry.name) not in ENTRIES)
@@ -227,14 +263,18 @@ class RunFolder:
                     f"{str(self.path)!r} holds {foreign[0]!r} and no run of kt2t. Choose another folder with --run-dir."
                 )
 
-    def _check_same(self, recipe: Recipe) -> None:
+    def _check_same(self, recipe: Recipe, moved: bool) -> None:
         given = self.manifest().get("given", {})
         different = sorted(_lasting_differences(given, recipe.nodes))
-        if different:
+        other = sorted(_lasting_differences(given, recipe.nodes, moved=True))
+        if other or different and not moved:
+            hint = "" if other else f"If the same data lies elsewhere now: kt2t train {self.path} KEY=VALUE. "
             raise RunError(
                 f"{str(self.path)!r} holds a run of another recipe. Different: {'; '.join(different)}. "
-                "Choose another folder with --run-dir, or remove it."
+                f"{hint}Choose another folder with --run-dir, or remove it."
             )
+        for one in different:
+            logger.warning("%s: taken to be the same data", one)
 
 
 def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,19 +283,54 @@ def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    """What makes another run of two recipes; not a value that was train.steps there and is train.steps here."""
+def recipe_and_run(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, Path | None]:
+    """A recipe, and the folder of the run if it is a run that is named in its place; not yet checked.
+
+    Args:
+        name: A recipe's file or short name, or a run folder.
+        overrides: `key=value`.
+
+    Raises:
+        Kt2tError: There is neither, or it cannot be read.
+    """
+    run = RunFolder(name)
+    return (run.given(overrides), run.path) if run.exists else (load(name, overrides), None)
+
+
+def is_location(place: Place) -> bool:
+    """Whether an option says where the problem's data lies, which may move."""
+    return place[0] == "problem" and (place[-1] == "path" or str(place[-1]).endswith("_files"))
+
+
+def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any], moved: bool = False) -> Iterator[str]:
+    """What makes another run of two recipes.
+
+    A value that was train.steps there and is train.steps here is no difference, nor a file where none was named before.
+
+    Args:
+        moved: Whether the places of data are no difference either.
+    """
     steps = _steps(before), _steps(after)
     for place, *values in _differences(_lasting(before), _lasting(after)):
-        if not _is_followed(values, steps):
+        located = is_location(place) and (moved or values[0] in (None, _UNSET))
+        if not located and not _is_followed(values, steps):
             yield f"{'.'.join(map(str, place))}: {values[0]!r} there, {values[1]!r} here"
 
 
 def following(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Place]:
-    """Where a recipe's options have followed its train.steps, such as the end of a schedule that says `=train.steps`."""
+    """Lists the options that were equal to train.steps before and are again, such as a schedule's `=train.steps`."""
     steps = _steps(before), _steps(after)
     found = _differences(_lasting(before), _lasting(after))
     return sorted((place for place, *values in found if _is_followed(values, steps)), key=str)
+
+
+def _with_value(value: Any, wanted: Any, place: Place = ()) -> Iterator[Place]:
+    """The places of whole numbers of this value."""
+    if isinstance(value, Mapping | list):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _with_value(item, wanted, (*place, key))
+    elif type(value) is int and value == wanted:
+        yield place
 
 
 def _steps(nodes: Mapping[str, Any]) -> Any:

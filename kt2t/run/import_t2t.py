@@ -1,4 +1,4 @@
-"""A run out of what Tensor2Tensor wrote: a checkpoint, its hparams and its vocabulary."""
+"""Turns a checkpoint of Tensor2Tensor, its hparams and its vocabulary into a run."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def import_run(
     run_dir: Path,
     overrides: Sequence[str] = (),
 ) -> int:
-    """Makes a run that `predict`, `evaluate` and `train` go on from; all of it or nothing.
+    """Imports a checkpoint as a run, for `predict`, `evaluate` and `train`. Writes the whole run or nothing.
 
     Args:
-        checkpoint: The folder of checkpoints, of which the newest is taken, or one of them.
-        hparams_file: The `hparams.json` beside it.
-        vocabularies: The `.subwords` file of both sides, or the source's and the target's.
-        problem: What Tensor2Tensor calls it.
+        checkpoint: A checkpoint, or a folder of checkpoints, of which the newest is imported.
+        hparams_file: The `hparams.json` beside the checkpoint.
+        vocabularies: One `.subwords` file for both sides, or the source's and the target's.
+        problem: Tensor2Tensor's name of the problem.
         run_dir: A new folder.
         overrides: `key=value` for the run's recipe, such as `problem.train_files=pairs.tsv`.
 
@@ -47,18 +47,18 @@ def import_run(
         The step of the checkpoint.
 
     Raises:
-        Kt2tError: Something is missing, damaged, does not fit or has no counterpart here; nothing is written then.
+        Kt2tError: A file is missing or damaged, does not fit the others, or has no counterpart here. Nothing is written.
     """
     _require_new(run_dir)
     recipe = _recipe(
         supported.read(hparams_file), problems.problem(problem, [str(file) for file in vocabularies]), overrides
     )
-    given = assembling.problem_of(recipe)
-    found = upstream.read(checkpoint, _source_size(given.features()))
-    _check_vocabularies(given, found)
+    ours = assembling.problem_of(recipe)
+    found = upstream.read(checkpoint, _source_size(ours.features()))
+    _check_vocabularies(ours, found)
     _choose_target_space(recipe, found)
-    given = assembling.problem_of(recipe)
-    assembly = assembling.assemble(recipe, given)
+    ours = assembling.problem_of(recipe)  # again: its target space may be known now
+    assembly = assembling.assemble(recipe, ours)
     _assign(assembly.model, found)
     with_own = _with_own_vocabularies(assembly.full, run_dir.absolute())
     whole_folder(run_dir, lambda aside: _write(RunFolder(aside), assembly, with_own, found.step))
@@ -67,7 +67,9 @@ def import_run(
 
 def _require_new(run_dir: Path) -> None:
     if run_dir.exists() and not (run_dir.is_dir() and not any(run_dir.iterdir())):
-        raise RunError(f"{str(run_dir)!r} exists and is not empty. Choose another folder with --run-dir.")
+        further = f"To give the run there its texts: kt2t train {run_dir} problem.train_files=FILES. "
+        hint = further if RunFolder(run_dir).exists else ""
+        raise RunError(f"{str(run_dir)!r} exists and is not empty. {hint}Choose another folder with --run-dir.")
 
 
 def _recipe(options: Mapping[str, Any], problem: dict[str, Any], overrides: Sequence[str]) -> Recipe:
@@ -85,18 +87,18 @@ def _recipe(options: Mapping[str, Any], problem: dict[str, Any], overrides: Sequ
 
 
 def _source_size(features: Mapping[str, Any]) -> int | None:
-    """Rows of the inputs' own table, None where both sides share one.
+    """Returns the number of rows of the inputs' own embedding table; None if both sides share one table.
 
     Raises:
-        DataError: Two vocabularies of one size: Tensor2Tensor gives them one table, which ours does not.
+        DataError: Two vocabularies have the same size. Tensor2Tensor then uses one table for both, ours does not.
     """
     source, target = features["inputs"], features["targets"]
     if source == target:
         return None
     if source.vocabulary_size == target.vocabulary_size:
         raise DataError(
-            f"both vocabularies have {source.vocabulary_size} entries, and Tensor2Tensor gives them one table. "
-            "Importing that needs two vocabularies over one table."
+            f"both vocabularies have {source.vocabulary_size} entries, and Tensor2Tensor then uses one table for both. "
+            "kt2t cannot import this: it has no two vocabularies over one table."
         )
     return int(source.vocabulary_size)
 
@@ -115,24 +117,24 @@ def _check_vocabularies(problem: Any, found: upstream.Checkpoint) -> None:
 
 
 def _choose_target_space(recipe: Recipe, found: upstream.Checkpoint) -> None:
-    """Says which of the target spaces the model was trained for, if it has them and nobody said."""
+    """Sets problem.target_space to the one that the model was trained for, if the model has target spaces."""
     node = recipe.nodes["problem"]
     if "target_space_embedding.table" not in found.weights or node.get("target_space") is not None:
         return
     node["target_space"] = 0 if found.target_space is None else found.target_space
     if found.target_space is None:
         logger.warning(
-            "%s does not tell which target space it was trained for; 0 is taken, as the newer Tensor2Tensor does. "
-            "problem.target_space=N says otherwise.",
+            "%s does not show which target space it was trained for. kt2t uses 0, as the newer Tensor2Tensor does. "
+            "Set problem.target_space=N for another one.",
             found.path,
         )
 
 
 def _assign(model: Any, found: upstream.Checkpoint) -> None:
-    """Gives a model the weights of a checkpoint, and its optimizer the state and the step.
+    """Assigns a checkpoint's weights to a model, and its state and step to the model's optimizer.
 
     Raises:
-        RunError: They are not the same weights; those that are missing, too many or of another shape are named.
+        RunError: The weights differ. The message names those that are missing, unknown or of another shape.
     """
     from kt2t.ops.paths import attribute_paths
     from kt2t.training.checkpoints import assign
@@ -150,23 +152,23 @@ def _assign(model: Any, found: upstream.Checkpoint) -> None:
             for path, value in values.items():
                 assign(state[f"{slot}/{path}"], value)
     else:
-        logger.warning("the state of the optimizer is not taken over: it begins anew, at step %d.", found.step)
+        logger.warning("the optimizer's state is not imported: it starts anew, at step %d.", found.step)
     assign(model.optimizer.iterations, np.asarray(found.step))
 
 
 def _check_fit(weights: Mapping[str, Any], values: Mapping[str, np.ndarray], place: Path, what: str = "") -> None:
     wrong = [f"{name_of(path)}{what} is missing" for path in weights if path not in values]
-    wrong += [f"{name_of(path)}{what} is more than the hparams say" for path in values if path not in weights]
+    wrong += [f"{name_of(path)}{what} is not in the model of the hparams" for path in values if path not in weights]
     for path, weight in weights.items():
         if path in values and tuple(weight.shape) != values[path].shape:
-            shapes = f"{list(values[path].shape)}, the hparams say {list(weight.shape)}"
+            shapes = f"{list(values[path].shape)}, in the model of the hparams {list(weight.shape)}"
             wrong.append(f"{name_of(path)}{what} has shape {shapes}")
     if wrong:
         raise RunError(f"{str(place)!r} does not fit its hparams: {listed(wrong, ', ')}.")
 
 
 def _with_own_vocabularies(full: Recipe, run_dir: Path) -> Recipe:
-    """The recipe with the vocabularies at their place in the run, which thus needs nothing beside it."""
+    """Makes the recipe's vocabulary paths point into the run, so that the run needs no other files."""
     from kt2t.data.vocabularies.subword_text_encoder import FILE
 
     nodes = copy.deepcopy(full.nodes)

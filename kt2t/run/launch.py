@@ -1,4 +1,4 @@
-"""Several workers of one run on this machine: started together, and together again when one dies."""
+"""Starts the workers of a run on this machine, and restarts all of them when one dies."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ from kt2t.run.signals import handled_by
 
 logger = logging.getLogger("kt2t")
 _LAUNCHER = "KT2T_LAUNCHER"
-GRACE = 30.0  # seconds for the others to notice that one is gone, or to save after a signal
+GRACE = 30.0  # seconds for the other workers to notice that one has died, or to save after a signal
 
 
 def launch(
     words: Sequence[str], workers: int, run_dir: Path, restarts: int = 3, command: Sequence[str] | None = None
 ) -> int:
-    """Trains with `workers` processes until all are done; when one dies, all start again from the last checkpoint.
+    """Trains with several worker processes until all are done. When one dies, all restart from the last checkpoint.
 
-    Worker 0 speaks for all; what the others say goes to `workers/` in the run folder.
+    The output of worker 0 is shown. The output of the others goes to `workers/` in the run folder.
 
     Args:
         words: The command `train` with its arguments.
-        run_dir: The run folder, which all share.
-        restarts: How many times in a row without a new checkpoint; after that this process ends with status 7.
-        command: In place of `python -m kt2t`.
+        workers: Number of processes.
+        run_dir: The run folder, which all workers share.
+        restarts: Maximum number of restarts in a row without a new checkpoint. One more ends in status 7.
+        command: Replaces `python -m kt2t`.
 
     Returns:
-        The exit status of the workers: 0, that of an error of the user's, or 128 and the number of a signal.
+        The exit status of the workers: 0, the status of a user's error, or 128 plus the number of a signal.
 
     Raises:
         ValueError: A count is not positive.
@@ -60,10 +61,10 @@ def launch(
 
 
 def end_with_launcher(every: float = 1.0) -> None:
-    """A process that `launch` started is asked to stop, and so saves, when the launcher is gone; nothing else would end it.
+    """Makes a worker stop and save when the `kt2t launch` that started it has ended. Nothing else would end the worker.
 
     Args:
-        every: Seconds between two looks.
+        every: Seconds between two checks.
     """
     launcher = os.environ.get(_LAUNCHER)
 
@@ -78,13 +79,13 @@ def end_with_launcher(every: float = 1.0) -> None:
 
 
 def _together(command: Sequence[str], workers: int, run_dir: Path, stopped: list[int]) -> int | None:
-    """The exit status of one generation of workers; None where one died and they should start again."""
+    """Starts all workers and waits for them. Returns their exit status, or None if they should be restarted."""
     addresses = _free_addresses(workers)
     with contextlib.ExitStack() as stack:
         running = []
         for worker in range(workers):
-            said = None if worker == 0 else stack.enter_context(_log_of(run_dir, worker))
-            running.append(_start(command, addresses, worker, said))
+            log = None if worker == 0 else stack.enter_context(_log_of(run_dir, worker))
+            running.append(_start(command, addresses, worker, log))
         stack.callback(_end, running)
         while any(process.poll() is None for process in running):
             if stopped:
@@ -99,28 +100,28 @@ def _together(command: Sequence[str], workers: int, run_dir: Path, stopped: list
 def _verdict(found: Sequence[int | None], stopped: Sequence[int]) -> int | None:
     if not any(found) and None not in found:
         return 0
-    asked = [128 + number for number in (signal.SIGTERM, signal.SIGINT)]
+    stopping = [128 + number for number in (signal.SIGTERM, signal.SIGINT)]
     own = [status for status in found if status is not None and status > 0 and status != PeerError.status]
-    if own and (stopped or set(own) <= set(asked)):
+    if own and (stopped or set(own) <= set(stopping)):
         return own[0]
-    mistakes = [status for status in own if status not in asked]
+    mistakes = [status for status in own if status not in stopping]
     return mistakes[0] if mistakes else None
 
 
-def _start(command: Sequence[str], addresses: Sequence[str], worker: int, said: int | None) -> subprocess.Popen[bytes]:
-    told = environment(addresses, worker, os.getpid())
-    # In a session of its own: Ctrl-C reaches this process, which hands it on to all of them once.
+def _start(command: Sequence[str], addresses: Sequence[str], worker: int, log: int | None) -> subprocess.Popen[bytes]:
+    variables = environment(addresses, worker, os.getpid())
+    # In a session of its own: Ctrl-C reaches only this process, which passes it on to each worker once.
     return subprocess.Popen(
-        command, env=told, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+        command, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
     )
 
 
 def environment(addresses: Sequence[str], worker: int, launcher: int) -> dict[str, str]:
-    """What the environment of a worker tells it: the others, its share of the processors, and who has started it."""
+    """Returns a worker's environment variables: the other workers, its share of the processors, and the launcher."""
     task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": worker}}
     threads = str(max(1, (os.cpu_count() or 1) // len(addresses)))
-    told = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, **os.environ}
-    return {**told, "TF_CONFIG": json.dumps(task), _LAUNCHER: str(launcher)}
+    variables = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, **os.environ}
+    return {**variables, "TF_CONFIG": json.dumps(task), _LAUNCHER: str(launcher)}
 
 
 def _free_addresses(count: int) -> list[str]:

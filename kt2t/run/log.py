@@ -1,19 +1,19 @@
-"""How the log of a run is written: when, how serious, what; and the details that would be too long for a terminal."""
+"""The format of a run's log: time, level and message, then details that are too long for a terminal."""
 
 from __future__ import annotations
 
 import logging
 
-SHOWN = {"shown": True}  # the `extra` of a record that a terminal has shown already
+SHOWN = {"shown": True}  # `extra` of a log record that was already shown on a terminal
 
 
 def is_new(record: logging.LogRecord) -> bool:
-    """Whether a record was not shown on a terminal already; a filter."""
+    """Logging filter: False for records that were already shown on a terminal."""
     return not getattr(record, "shown", False)
 
 
 class LogFormatter(logging.Formatter):
-    """One line a record, and a line below for each of its `details` (given as `extra={"details": [...]}`)."""
+    """Formats a record as one line, followed by one line for each of its `details` (`extra={"details": [...]}`)."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")

@@ -1,4 +1,4 @@
-"""When a run is over before its last step: `report.patience` evaluations were no better than the best one."""
+"""Early stopping of a run: ends it when `report.patience` evaluations in a row were no better than the best one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def early_stopping(folder: RunFolder, recipe: Recipe) -> EarlyStopping | None:
-    """What ends a run early, None where its recipe has no patience.
+    """Makes the callback that ends a run early; None if its recipe has no patience.
 
-    A run that was ended so goes on with a larger `report.patience`, as if it had been that from the beginning, or with a
-    larger `train.steps`, and then counts anew.
+    A run that ended early continues with a larger `report.patience`, as if it had always been that large. It also
+    continues with a larger `train.steps`; then the evaluations are counted from zero.
     """
     from kt2t.callbacks import EarlyStopping
 
@@ -32,14 +32,14 @@ def early_stopping(folder: RunFolder, recipe: Recipe) -> EarlyStopping | None:
 
 
 def note_end(folder: RunFolder, recipe: Recipe, step: int, early: EarlyStopping | None) -> str | None:
-    """Keeps with the run whether it ended early, and tells it in words."""
+    """Records in the run whether it ended early, and returns the reason in words, or None."""
     over = early is not None and early.is_over()
     folder.update(ended_early={"step": step, "steps": recipe.train.steps} if over else None)
     return why(folder, recipe, early)
 
 
 def why(folder: RunFolder, recipe: Recipe, early: EarlyStopping | None) -> str | None:
-    """Why a run is over before its last step, None where it is not."""
+    """Returns why a run ended before its last step; None if it did not."""
     if early is None or not early.is_over():
         return None
     count = len(early.waited())

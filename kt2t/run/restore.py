@@ -12,13 +12,15 @@ from kt2t import marked_yaml
 from kt2t.data.problem import Problem
 from kt2t.errors import RecipeError, RunError
 from kt2t.options import nearest
-from kt2t.recipe import Recipe, check_node
+from kt2t.recipe import Origin, Recipe, check_node
 from kt2t.recipe_file import COMMAND
 from kt2t.run import assemble as assembling
-from kt2t.run.average import averaged, listed
-from kt2t.run.folder import RunFolder
+from kt2t.run.average import average_checkpoints, steps_in_words
+from kt2t.run.folder import RunFolder, is_location
+from kt2t.signatures import static_options
 
 logger = logging.getLogger("kt2t")
+BEAMS = 4  # where only the number of hypotheses is asked for
 
 
 @dataclass
@@ -40,7 +42,7 @@ def restored(
     Args:
         run: The run folder.
         checkpoint: `last`, `best`, `average` or a step; `best` by default if the recipe names one, else `last`.
-        overrides: `report.decode.KEY=VALUE`.
+        overrides: `report.decode.KEY=VALUE`, or where data lies now, as in `problem.path=DIR`.
         ready: Called with the problem before the model is built, to prepare its data; the run's own vocabularies are
             enough to predict.
 
@@ -49,7 +51,7 @@ def restored(
     """
     folder = RunFolder(run)
     recipe = folder.recipe()
-    _override_search(recipe, overrides)
+    override(recipe, overrides)
     if recipe.train.strategy != "none":  # of the training: whoever reads may be one process, with other devices
         recipe.nodes["train"] = {**recipe.nodes["train"], "strategy": "auto"}
     problem = assembling.problem_of(recipe)
@@ -91,8 +93,8 @@ def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None
 
     name = name or ("best" if best and best_step(folder) is not None else "last")
     if name == "average" and checkpoints.saved(folder.checkpoints):
-        average = averaged(folder)
-        logger.info("%s: the mean of %s", average.checkpoint, listed(average.steps))
+        average = average_checkpoints(folder, to_read=True)
+        logger.info("%s: the mean of %s", average.checkpoint, steps_in_words(average.steps))
         return average.checkpoint
     if name == "last":
         path = checkpoints.newest(folder.checkpoints)
@@ -123,13 +125,33 @@ def best_step(folder: RunFolder) -> int | None:
     return int(best["step"]) if best else None
 
 
+def override(recipe: Recipe, overrides: Sequence[str]) -> None:
+    """Applies overrides to the recipe of a trained run: of the search, and of where the problem's data lies.
+
+    Raises:
+        ValueError: Another option, or a value that cannot be meant.
+    """
+    of_data = [one for one in overrides if is_location(tuple(one.partition("=")[0].split(".")))]
+    for one in of_data:
+        key, _, text = one.partition("=")
+        if key.count(".") > 1:
+            raise RecipeError(f"{one!r}: of a run's data, problem.path and problem.…_files can be changed.")
+        option = key.removeprefix("problem.")
+        check_node({**recipe.nodes["problem"], option: None}, "problem", "problem")
+        value = None if text == "~" else marked_yaml.read(text).value
+        recipe.nodes["problem"] = {**recipe.nodes["problem"], option: value}
+        recipe.origins[("problem", option)] = Origin(COMMAND)
+    _override_search(recipe, [one for one in overrides if one not in of_data])
+
+
 def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
     decode = dict(recipe.nodes["report"].get("decode") or assembling.SEARCH)
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or key != "report.decode" and not key.startswith("report.decode."):
             raise RecipeError(
-                f"{override!r}: only report.decode=… and report.decode.KEY=… can be changed for a trained run."
+                f"{override!r}: only report.decode=… and report.decode.KEY=…, problem.path and problem.…_files can be changed "
+                "for a trained run."
             )
         option = key.removeprefix("report.decode").lstrip(".")
         if text == "~":
@@ -144,11 +166,26 @@ def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
             decode[option] = value
         if not isinstance(decode, dict):
             break
+    decode = _with_beams(decode)
     try:
         check_node(decode, "decode", "report.decode")
     except RecipeError as error:
-        raise type(error)(error.message, path=error.path, file=COMMAND if overrides else None) from None
+        hint = " Several hypotheses come of beam search: add report.decode.type=Beam." if "'n_best'" in error.message else ""
+        raise type(error)(error.message + hint, path=error.path, file=COMMAND if overrides else None) from None
     recipe.nodes["report"] = {**recipe.nodes["report"], "decode": decode}
+
+
+def _with_beams(decode: Any) -> Any:
+    """A search with beam search in the place of `Greedy`, where an option was given that only beam search has."""
+    if not isinstance(decode, dict) or decode.get("type") != "Greedy":
+        return decode
+    asked = set(decode) & set(static_options("Beam", "decode") or ()) - set(static_options("Greedy", "decode") or ())
+    if not asked:
+        return decode
+    logger.info("%s: beam search, in place of Greedy", ", ".join(f"report.decode.{name}" for name in sorted(asked)))
+    count = decode.get("n_best")
+    beams = {"beams": max(BEAMS, count)} if isinstance(count, int) and "beams" not in decode else {}
+    return {**decode, "type": "Beam", **beams}
 
 
 def _without(decode: dict[str, Any], option: str) -> dict[str, Any]:

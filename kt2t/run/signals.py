@@ -1,22 +1,76 @@
-"""SIGINT and SIGTERM while something runs."""
+"""Handlers for SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+REPEATED_WITHIN = 10.0  # seconds: schedulers and impatient fingers send the same signal several times
+ENDS_AT_ONCE = 3  # the how manieth signal ends the process without saving
+
+
+class Repeats:
+    """Tells the first signal, which is obeyed, from those that follow it.
+
+    What comes within ten seconds of the first is ignored. Later a signal that is at least the third ends the process at
+    once, without saving, and says so.
+    """
+
+    def __init__(self) -> None:
+        self._times: list[float] = []
+
+    @property
+    def came(self) -> bool:
+        """Whether any signal has come."""
+        return bool(self._times)
+
+    def forget(self) -> None:
+        """Takes the next signal for the first one."""
+        self._times.clear()
+
+    def ignores(self, number: int) -> bool:
+        """Counts a signal; whether it only repeats an earlier one. Does not return where the process ends at once."""
+        self._times.append(time.monotonic())
+        if len(self._times) == 1:
+            return False
+        if self._times[-1] - self._times[0] > REPEATED_WITHIN:
+            if len(self._times) >= ENDS_AT_ONCE:
+                name = signal.Signals(number).name
+                _tell(f"kt2t: ended at once by {name}; what was trained since the last checkpoint is lost.")
+                os._exit(128 + number)
+            _tell("kt2t: saving already; one more signal ends this at once, without saving.")
+        return True
+
+
+# Of the outermost `ending`; a signal counts once, whatever is under way.
+repeats = Repeats()
+
+
+def _tell(text: str) -> None:
+    """Writes to stderr without Python's buffers, in whose middle the signal may have come."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode())
+
 
 class Interrupted(SystemExit):
-    """A signal that came where nothing has an answer of its own to it; `code` is the exit status."""
+    """Raised by `ending` when a signal arrives. `code` is the exit status."""
 
 
 @contextlib.contextmanager
 def handled_by(
-    handler: Callable[[int, Any], None], signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM)
+    handler: Callable[[int, Any], None],
+    signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM),
+    stays: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
-    """The signals go to `handler`, and afterwards again where they went before; outside of the main thread nothing changes."""
+    """The signals go to `handler`, and afterwards again where they went before; outside of the main thread nothing changes.
+
+    Args:
+        stays: Asked at the end; where it says so, the signals go on to `handler`.
+    """
     before = {number: signal.getsignal(number) for number in signals}
     try:
         for number in before:
@@ -24,31 +78,39 @@ def handled_by(
                 signal.signal(number, handler)
         yield
     finally:
-        for number, earlier in before.items():
+        for number, earlier in () if stays() else before.items():
             with contextlib.suppress(ValueError):
                 signal.signal(number, earlier)
 
 
 @contextlib.contextmanager
-def ending() -> Iterator[None]:
+def ending(for_good: bool = False) -> Iterator[None]:
     """SIGTERM and SIGINT leave whatever is under way by an exception, so that everything is tidied up on the way out.
 
-    A SIGINT that is ignored, as in a shell's background, stays so.
+    Only the first signal does; `repeats` says what becomes of others. A SIGINT that is ignored, as in a shell's background,
+    stays so.
+
+    Args:
+        for_good: Whether the process ends behind this, so that repeated signals are to be ignored until it has ended.
 
     Raises:
-        SystemExit: `Interrupted`, with 128 and the number of the signal.
+        SystemExit: `Interrupted`, with 128 plus the number of the signal.
     """
-    came: list[int] = []
+    received: list[int] = []
+    repeats.forget()
 
     def end(number: int, frame: Any) -> None:
-        came.append(number)
+        if repeats.ignores(number):
+            return
+        received.append(number)
         raise Interrupted(128 + number)
 
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    with handled_by(end, [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]):
+    signals = [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGINT]
+    with handled_by(end, signals, stays=lambda: for_good and repeats.came):
         try:
             yield
         except Exception:
-            if came:  # TensorFlow's code puts an error of its own in the place of what comes while it makes one
-                raise Interrupted(128 + came[0]) from None
+            if received:  # TensorFlow may replace our exception by an error of its own
+                raise Interrupted(128 + received[0]) from None
             raise

@@ -1,4 +1,4 @@
-"""Where a new run takes its first weights from: `train.start_from`, another run or one of its checkpoints."""
+"""Starts a new run with the weights of another run or checkpoint: `train.start_from`."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ logger = logging.getLogger("kt2t")
 OPTION = "train.start_from"
 
 
-def start_of(recipe: Recipe) -> Path | None:
-    """The checkpoint that a new run begins with, None where it begins with fresh weights.
+def start_checkpoint(recipe: Recipe) -> Path | None:
+    """Returns the checkpoint that a new run starts with; None if it starts with fresh weights.
 
-    Of a run it is the one that `evaluate` would take: the best if its recipe names one, else the last.
+    If `train.start_from` is a run, this is its best checkpoint if its recipe sets `report.best`, otherwise its last.
 
     Raises:
-        ValueError: There is no such path.
-        RuntimeError: It is neither a run nor a checkpoint, or a run without a checkpoint.
+        ValueError: The path does not exist.
+        RuntimeError: The path is neither a run nor a checkpoint, or a run without a checkpoint.
     """
     from kt2t.training import manifest
 
-    given = recipe.train.start_from
-    if given is None:
+    name = recipe.train.start_from
+    if name is None:
         return None
-    path = Path(given).expanduser()
+    path = Path(name).expanduser()
     if not path.exists():
-        raise recipe.located(RecipeError(f"{given!r} does not exist.", path=OPTION))
+        raise recipe.located(RecipeError(f"{name!r} does not exist.", path=OPTION))
     if (path / manifest.NAME).is_file():
         return path
     run = RunFolder(path)
     if not run.exists:
         raise recipe.located(
-            RunError(f"{given!r} holds neither a run (run.json) nor a checkpoint ({manifest.NAME}).", path=OPTION)
+            RunError(f"{name!r} holds neither a run (run.json) nor a checkpoint ({manifest.NAME}).", path=OPTION)
         )
     try:
         return checkpoint_path(run, run.recipe().report.best)
@@ -48,12 +48,12 @@ def start_of(recipe: Recipe) -> Path | None:
 
 
 def start(assembly: Assembly, path: Path) -> None:
-    """Takes the weights that fit, and tells what did not; the optimizer stays fresh, at step 0.
+    """Copies the weights that fit into a new run's model, and logs which do not. The optimizer starts fresh, at step 0.
 
-    Where the optimizer kept averages of the weights (`use_ema`), the weights themselves are taken, not the averages.
+    If the other optimizer kept averages of the weights (`use_ema`), the weights themselves are copied.
 
     Raises:
-        RuntimeError: The checkpoint is damaged, or nothing of it fits.
+        RuntimeError: The checkpoint is damaged, or none of its weights fits.
     """
     from kt2t.training.warm_start import take_weights
 
@@ -62,24 +62,24 @@ def start(assembly: Assembly, path: Path) -> None:
     except RunError as error:
         raise assembly.recipe.located(RunError(error.message, path=OPTION)) from None
     logger.info("%s", taken.summary(), extra={"details": taken.lines()})
-    for told in _other_words(assembly.problem, path, taken.taken):
-        logger.warning("%s", told)
+    for warning in _vocabulary_warnings(assembly.problem, path, taken.taken):
+        logger.warning("%s", warning)
 
 
-def _other_words(problem: Problem, path: Path, taken: dict[str, list[int]]) -> list[str]:
-    """Vocabularies whose ids mean other words than those that the weights were trained with."""
-    told = []
+def _vocabulary_warnings(problem: Problem, path: Path, taken: dict[str, list[int]]) -> list[str]:
+    """Warns of vocabularies whose ids stand for other words than those that the weights were trained with."""
+    warnings = []
     folder = RunFolder(path.parent.parent).vocabularies
     for field, vocabulary in problem.vocabularies().items():
         try:
             there = Vocabulary.load(folder / field)
         except DataError:
-            continue  # a checkpoint that was moved out of its run, or a field that the other problem does not have
+            continue  # the checkpoint was moved out of its run, or the other problem does not have this field
         if there.fingerprint == vocabulary.fingerprint or there.size != vocabulary.size:
-            continue  # tables of another size are not taken
+            continue  # tables of another size are not copied
         if any(vocabulary.size in shape for shape in taken.values()):
-            told.append(
+            warnings.append(
                 f"the vocabulary of {field!r} is not the one in {str(folder / field)!r}, though both have "
-                f"{vocabulary.size:,} entries: what was learned for an entry there now stands for another one."
+                f"{vocabulary.size:,} entries: embeddings learned for one entry now stand for another one."
             )
-    return told
+    return warnings

@@ -17,11 +17,11 @@ from kt2t.recipe_file import run_name
 from kt2t.run import assemble as assembling
 from kt2t.run.evaluate import Evaluation, evaluate_model
 from kt2t.run.fit import fit
-from kt2t.run.folder import RunFolder, following
+from kt2t.run.folder import RunFolder, following, is_location
 from kt2t.run.launch import end_with_launcher
 from kt2t.run.log import LogFormatter
 from kt2t.run.patience import early_stopping, note_end, why
-from kt2t.run.starting import start, start_of
+from kt2t.run.starting import start, start_checkpoint
 from kt2t.versions import versions
 
 logger = logging.getLogger("kt2t")
@@ -38,7 +38,13 @@ class Outcome:
     generates: bool = True
 
 
-def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = None, progress: Any = None) -> Outcome:
+def train(
+    recipe: Recipe,
+    run_dir: Path | None = None,
+    data_dir: Path | None = None,
+    progress: Any = None,
+    moved: bool = False,
+) -> Outcome:
     """Trains until `train.steps`; run again, it goes on where it stopped.
 
     Args:
@@ -46,6 +52,7 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
         run_dir: In place of `runs/<recipe>`.
         data_dir: Where prepared problems live.
         progress: Told of the preparation and of the evaluation at the end, as `Problem.prepare` says.
+        moved: Whether the recipe of a run may name its data at other places than before.
 
     Raises:
         Kt2tError: Whatever stands in the way, with its exit status.
@@ -53,10 +60,10 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
     team = _team(recipe)
     folder = RunFolder(run_dir or Path("runs") / run_name(recipe), writes=team.first)
     with team.together(), folder.locked(), _logged_to(folder):
-        source = None if folder.has_checkpoints else start_of(recipe)
+        source = None if folder.has_checkpoints else start_checkpoint(recipe)
         begun, given = folder.exists, recipe
         if begun:
-            folder.begin(given, given)  # the same recipe, or an error before any work
+            folder.begin(given, given, moved)  # the same recipe, or an error before any work
             recipe = _continued(folder, given)
         if recipe.train.deterministic:
             _make_deterministic()
@@ -75,7 +82,7 @@ def train(recipe: Recipe, run_dir: Path | None = None, data_dir: Path | None = N
         step = team.in_turn(lambda: _restored(folder, assembly))
         team.agree({"checkpoint": step})
         outcome = _trained(folder, assembly, step, team, progress if team.first else None)
-        outcome.generates = hasattr(assembly.model, "generate")
+        outcome.generates = hasattr(assembly.model, "answer")
         team.part()
         return outcome
 
@@ -90,12 +97,12 @@ def _begin(folder: RunFolder, given: Recipe, assembly: assembling.Assembly, begu
 
 
 def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: Any, progress: Any) -> Outcome:
-    from kt2t.training.averages import averaged
+    from kt2t.training.averages import weights_averaged
 
     steps = assembly.recipe.train.steps
     early = early_stopping(folder, assembly.recipe) if team.first else None
     over = why(folder, assembly.recipe, early)
-    if team.said((step >= steps or over is not None) and folder.manifest().get("evaluated") == step):
+    if team.broadcast((step >= steps or over is not None) and folder.manifest().get("evaluated") == step):
         because, larger = (f", because {over}", "report.patience or train.steps") if over else ("", "train.steps")
         logger.info("this run is finished: %d of %d steps%s. Give a larger %s to go on.", step, steps, because, larger)
         return Outcome(folder.path, step)
@@ -106,7 +113,7 @@ def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: 
         return Outcome(folder.path, step, signal=stopped)
     if team.first and (over := note_end(folder, assembly.recipe, step, early)):
         logger.info("training ends at step %d of %d: %s", step, steps, over)
-    with averaged(assembly.model):
+    with weights_averaged(assembly.model):
         evaluation = evaluate_model(assembly, "validation", step, assembly.recipe.report.samples, progress)
     if folder.writes:
         evaluation.write(folder.path)
@@ -125,6 +132,9 @@ def _continued(folder: RunFolder, given: Recipe) -> Recipe:
         logger.warning("%s %s train.steps: %s from here on", names, verb, f"{given.train.steps:,}")
     recipe.nodes["train"] = {**recipe.nodes["train"], **{name: getattr(given.train, name) for name in CHANGEABLE}}
     recipe.nodes["report"] = given.nodes["report"]
+    for option, value in given.nodes["problem"].items():
+        if is_location(("problem", option)):
+            recipe.nodes["problem"][option] = value
     recipe.overrides = given.overrides
     return recipe
 
@@ -156,7 +166,7 @@ def _save_start(folder: RunFolder, assembly: assembling.Assembly, source: Path) 
 
 
 def _team(recipe: Recipe) -> Any:
-    from kt2t.training.workers import Team
+    from kt2t.training.workers.team import Team
 
     if recipe.train.strategy == "multi_worker":
         end_with_launcher()

@@ -15,7 +15,7 @@ class Bleu(CorpusScore):
         BLEU = BP · exp(¼ Σ log p_n)
 
     Shapes:
-        n predictions, n references (or lists of references) → {"bleu": figure}
+        n predictions, n references (or lists of references) → {"bleu": score}
 
     Args:
         tokenize: sacrebleu's tokeniser: 13a, intl, zh, ja-mecab, char, none, …

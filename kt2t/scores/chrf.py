@@ -15,7 +15,7 @@ class ChrF(CorpusScore):
         chrFβ = (1 + β²) · P · R / (β² · P + R),  β = 2
 
     Shapes:
-        n predictions, n references (or lists of references) → {"chrf": figure}
+        n predictions, n references (or lists of references) → {"chrf": score}
 
     Args:
         characters: Longest n-gram of characters.

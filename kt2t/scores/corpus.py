@@ -1,4 +1,4 @@
-"""Scores of a whole corpus that sacrebleu computes."""
+"""Scores of a whole corpus, computed by sacrebleu."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class CorpusScore(Score):
 
     def compute(self, predictions: list[str], references: list[list[str]]) -> dict[str, float]:
         metric = self.metric()
-        figure = float(metric.corpus_score(predictions, _streams(references)).score)
+        score = float(metric.corpus_score(predictions, _streams(references)).score)
         self._signature = str(metric.get_signature())
-        return {self.name: figure}
+        return {self.name: score}
 
     @property
     def signature(self) -> str:
-        """sacrebleu's own signature, that of one reference until something was scored."""
+        """sacrebleu's own signature; before anything is scored, the one for a single reference."""
         if self._signature is None:
             self.compute(["any"], [["any"]])
         return str(self._signature)
 
 
 def _streams(references: list[list[str]]) -> list[list[str | None]]:
-    """The references as sacrebleu takes them: a list of the first of each prediction, one of the second, …"""
+    """The references as sacrebleu takes them: a list with the first of each prediction, a list with the second, …"""
     most = max(map(len, references))
     return [[several[place] if place < len(several) else None for several in references] for place in range(most)]

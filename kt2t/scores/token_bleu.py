@@ -14,16 +14,16 @@ Tokens = Sequence[Hashable]
 
 @register
 class TokenBleu(Score):
-    """Corpus BLEU with smoothed precisions, from 0 to 100, for comparison with Tensor2Tensor's own figures.
+    """Corpus BLEU with smoothed precisions, from 0 to 100, for comparison with Tensor2Tensor's own scores.
 
         BLEU = BP · exp(Σ log p_n / N),  p_n = 1 / (2^k · possible) for the k-th order without a match
 
     An order of which no prediction is long enough leaves its place in the mean as if its precision were 1. Texts are cut
-    by sacrebleu's international tokeniser, that of mteval-v14. With several references the first counts. For a figure to
+    by sacrebleu's international tokeniser, that of mteval-v14. With several references the first counts. For a score to
     publish use `Bleu`.
 
     Shapes:
-        n predictions, n references (or lists of references) → {"token_bleu": figure}
+        n predictions, n references (or lists of references) → {"token_bleu": score}
 
     Args:
         orders: N, the longest n-gram.
@@ -57,7 +57,7 @@ class TokenBleu(Score):
         return [str(tokenizer(text.lower() if self.lowercase else text)).split() for text in texts]
 
     def of_tokens(self, predictions: Sequence[Tokens], references: Sequence[Tokens]) -> float:
-        """The figure of predictions that are cut already, or of ids."""
+        """The score of predictions that are cut into tokens already, or of ids."""
         matches, possible = [0] * self.orders, [0] * self.orders
         for prediction, reference in zip(predictions, references, strict=True):
             for order in range(self.orders):

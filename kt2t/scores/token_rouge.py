@@ -17,7 +17,7 @@ class TokenRouge(Score):
         ROUGE-L: (1 + β²) R P / (R + β² P),  R = lcs / |reference|,  P = lcs / |prediction|,  β = P / R
 
     An n-gram counts once however often it stands, and β is the ratio of each pair, both as in Tensor2Tensor, so that
-    these are not the figures of other programs. Texts are cut at white space. With several references the first counts.
+    other programs give other values. Texts are cut at white space. With several references the first counts.
 
     Shapes:
         n predictions, n references (or lists of references) → {"token_rouge": ROUGE-L, "token_rouge_1": …, "token_rouge_2": …}
@@ -31,7 +31,7 @@ class TokenRouge(Score):
         return self.of_tokens([text.split() for text in predictions], [several[0].split() for several in references])
 
     def of_tokens(self, predictions: Sequence[Tokens], references: Sequence[Tokens]) -> dict[str, float]:
-        """The figures of predictions that are cut already, or of ids."""
+        """The scores of predictions that are cut into tokens already, or of ids."""
         pairs = list(zip(predictions, references, strict=True))
         return {
             self.name: sum(longest_common(*pair) for pair in pairs) / len(pairs),

@@ -1,1 +1,1 @@
-"""What Tensor2Tensor wrote: the names of its variables, its hparams, its problems and its checkpoints, in our terms."""
+"""Translates Tensor2Tensor's variables, hparams, problems and checkpoints into our terms."""

@@ -1,4 +1,4 @@
-"""A checkpoint of TensorFlow 1, read: weights and Adam's state by our attribute paths."""
+"""Reads a checkpoint of TensorFlow 1: weights and Adam's state, by our attribute paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from kt2t.errors import RunError, listed
 from kt2t.tensor2tensor.variables import gathered, path_of
 
-# Kept beside the model by the trainer, and no part of it.
+# Variables of the trainer that are not part of the model.
 _BOOKKEEPING = re.compile(
     r"global_step$|(?:.*/)?(?:beta[12]_power|loss_scale|good_steps|bad_steps)(?:_\d+)?$|losses_avg/|train_stats/|problem_\d+_steps$"
 )
@@ -22,12 +22,13 @@ _DATA = re.compile(r"\.(?:index|meta|data-\d+-of-\d+)$")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds.
+    """The content of a Tensor2Tensor checkpoint, by our attribute paths.
 
     Attributes:
-        step: Updates done.
-        weights: By our attribute paths.
-        momentums, velocities: Adam's means of gradients and of their squares, by the same; empty where there are none.
+        path: Prefix of the checkpoint's files.
+        step: Number of updates done.
+        weights: The model's weights.
+        momentums, velocities: Adam's means of the gradients and of their squares; empty if the checkpoint has none.
     """
 
     path: Path
@@ -38,21 +39,21 @@ class Checkpoint:
 
     @property
     def target_space(self) -> int | None:
-        """The only row of the target spaces' table that was ever trained; None where that cannot be told."""
+        """The only row of the target space table that was ever trained; None if the checkpoint does not show it."""
         moved = self.velocities.get("target_space_embedding.table", np.zeros((1, 1)))
         rows = np.flatnonzero(moved.any(axis=1))
         return int(rows[0]) if len(rows) == 1 else None
 
 
 def read(place: str | Path, source_size: int | None = None) -> Checkpoint:
-    """Reads a checkpoint whole.
+    """Reads a checkpoint.
 
     Args:
-        place: The folder of checkpoints, of which the newest is taken, or one of them, as in `model.ckpt-1000`.
-        source_size: As for `path_of`.
+        place: A checkpoint such as `model.ckpt-1000`, or a folder of checkpoints, of which the newest is read.
+        source_size: See `path_of`.
 
     Raises:
-        RunError: There is none, it is damaged, or it holds variables that are no part of the Transformer; they are named.
+        RunError: There is no checkpoint, it is damaged, or it has variables that our Transformer does not have.
     """
     import tensorflow as tf
 
@@ -74,33 +75,33 @@ def read(place: str | Path, source_size: int | None = None) -> Checkpoint:
         raise RunError(f"{str(path)!r} is damaged: {reason}. Copy it again.") from error
     if strange:
         raise RunError(
-            f"{str(path)!r} holds variables that our Transformer has no place for: {listed(strange, ', ')}. "
-            "It is of another model, or of an option that is not built here."
+            f"{str(path)!r} holds variables that our Transformer does not have: {listed(strange, ', ')}. "
+            "It is of another model, or uses an option that kt2t does not have."
         )
     found = {kind: gathered(variables, source_size) for kind, variables in kinds.items()}
     return Checkpoint(path, step, **found)
 
 
 def find(place: str | Path) -> Path:
-    """The prefix of a checkpoint's files.
+    """Returns the prefix of a checkpoint's files.
 
     Raises:
-        RunError: There is no such checkpoint.
+        RunError: The checkpoint does not exist.
     """
     path = Path(place).expanduser()
     if path.is_dir():
         there = [Path(str(file).removesuffix(".index")) for file in path.glob("*.index")]
         if not there:
-            raise RunError(f"{str(place)!r} holds no checkpoint of TensorFlow: no file in it ends in .index.")
+            raise RunError(f"{str(place)!r} holds no TensorFlow checkpoint: no file in it ends in .index.")
         return max(there, key=_number)
     prefix = Path(_DATA.sub("", str(path)))
     if not Path(f"{prefix}.index").is_file():
-        raise RunError(f"{str(place)!r} is no checkpoint of TensorFlow: '{prefix}.index' does not exist.")
+        raise RunError(f"{str(place)!r} is no TensorFlow checkpoint: '{prefix}.index' does not exist.")
     return prefix
 
 
 def _kind(name: str) -> tuple[str | None, str]:
-    """Which part of a checkpoint an entry belongs to, and the variable that it is of."""
+    """Returns the part of a checkpoint that an entry belongs to, and the name of its variable."""
     if adam := _ADAM.match(name):
         return ("momentums" if adam[2] == "Adam" else "velocities"), adam[1]
     if _BOOKKEEPING.match(name) or _OTHER_STATE.match(name):

@@ -1,4 +1,4 @@
-"""Tensor2Tensor's hparams as sections of a recipe; `supported` tells which can be."""
+"""Converts Tensor2Tensor's hparams to the sections of a recipe. `supported` checks which can be converted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mi
 
 
 def sizes(hparams: Hparams) -> Node:
-    """The options that decide a Transformer's weights and what it computes of them; None where ours is the default."""
+    """Returns the options that decide a Transformer's weights and computation. None means our default."""
     return {
         "num_layers": hparams["num_hidden_layers"],
         "hidden_dim": hparams["hidden_size"],
@@ -38,12 +38,12 @@ def sizes(hparams: Hparams) -> Node:
 
 
 def norms(hparams: Hparams) -> tuple[str, str]:
-    """What is done before a sublayer and after it: n for a norm, d for dropout, a for the residual sum."""
+    """Returns the operations before and after a sublayer: n for norm, d for dropout, a for the residual sum."""
     return hparams.get("layer_preprocess_sequence", "none"), hparams.get("layer_postprocess_sequence", "dan")
 
 
 def model(hparams: Hparams) -> Node:
-    """The node of the model."""
+    """Makes the node of the model."""
     return {
         "type": "Transformer",
         **{option: value for option, value in sizes(hparams).items() if value is not None},
@@ -55,7 +55,7 @@ def model(hparams: Hparams) -> Node:
 
 
 def optimizer(hparams: Hparams) -> Node:
-    """The node of the optimizer, with its schedule."""
+    """Makes the node of the optimizer and its schedule."""
     node: Node
     if hparams.get("optimizer", "adam") in ADAFACTOR:
         node = {
@@ -79,12 +79,12 @@ def optimizer(hparams: Hparams) -> Node:
 
 
 def loss(hparams: Hparams) -> Node:
-    """The node of the problem's loss."""
+    """Makes the node of the problem's loss."""
     return {"type": "CrossEntropy", "label_smoothing": float(hparams.get("label_smoothing", 0.0))}
 
 
 def train(hparams: Hparams) -> Node:
-    """The options of `train`; where a file does not say how many steps, as many as Tensor2Tensor's trainer makes."""
+    """Makes the `train` section. Without a number of steps it has the default of Tensor2Tensor's trainer."""
     measure = "rows" if hparams.get("use_fixed_batch_size") else "tokens"
     return {
         "steps": int(hparams.get("train_steps") or 250_000),
@@ -94,13 +94,13 @@ def train(hparams: Hparams) -> Node:
 
 
 def report() -> Node:
-    """The options of `report`: Tensor2Tensor's steps between evaluations, and its search."""
+    """Makes the `report` section, with Tensor2Tensor's steps between evaluations and its search."""
     search = {"type": "Beam", "beams": 4, "length_penalty": 0.6, "extra_length": 100}
     return {"every": 1000, "decode": search}
 
 
 def max_length(hparams: Hparams) -> int:
-    """The longest example that is trained on, in tokens."""
+    """Returns the maximum length of training examples, in tokens."""
     return int(hparams.get("max_length") or hparams.get("batch_size", 4096))
 
 

@@ -1,4 +1,4 @@
-"""Tensor2Tensor's learning rates as nodes of our schedules.
+"""Converts Tensor2Tensor's learning rates to nodes of our schedules.
 
 Source: Tensor2Tensor, utils/learning_rate.py.
 """
@@ -35,7 +35,7 @@ FACTORS: dict[str, Callable[[Hparams], Node]] = {
     "rsqrt_hidden_size": lambda h: {"type": "HiddenDim", "hidden_dim": h["hidden_size"]},
 }  # fmt: skip
 
-# What follows the exponential warm-up of the legacy schemes; the cyclic and piecewise ones are in no set of the Transformer.
+# The decay after the exponential warm-up of legacy schemes. No hparams set of the Transformer uses cyclic or piecewise ones.
 LEGACY: dict[str, Callable[[Hparams], Node | None]] = {
     "none": lambda h: None,
     "exp": lambda h: _exponential(h),
@@ -50,10 +50,10 @@ LEGACY: dict[str, Callable[[Hparams], Node | None]] = {
 
 
 def schedule(hparams: Hparams) -> Node:
-    """The node of the schedule.
+    """Makes the node of the schedule.
 
     Raises:
-        RecipeError: One of its factors, or the scheme, is not built here, or needs a number that is not given.
+        RecipeError: kt2t does not have the scheme or one of the factors, or a number for it is missing.
     """
     words = str(hparams.get("learning_rate_schedule") or "legacy").replace(" ", "")
     if hparams.get("learning_rate_minimum"):
@@ -74,7 +74,7 @@ def _made(word: str, hparams: Hparams) -> Node:
 
 
 def _legacy(hparams: Hparams) -> Node:
-    """As before there were factors: of all optimizers with `adam` in their name, the rate is taken 0.002 times."""
+    """Converts a scheme from before there were factors. With `adam` in the optimizer's name the rate is times 0.002."""
     scheme = hparams.get("learning_rate_decay_scheme") or "none"
     rate = float(hparams["learning_rate"]) * (0.002 if "adam" in str(hparams.get("optimizer", "adam")) else 1.0)
     if scheme == "noam":

@@ -1,4 +1,4 @@
-"""Tensor2Tensor's problems by name, as nodes of ours."""
+"""Converts names of Tensor2Tensor's problems to nodes of ours."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from kt2t.errors import RecipeError
 
 Node = dict[str, Any]
 
-# Pairs of texts, by the beginning of their names.
+# Prefixes of the names of text-pair problems.
 TEXT_TO_TEXT = (
     "dialog_", "paraphrase_", "parsing_", "sentence_compression_", "style_transfer_", "summarize_", "text2text_",
     "translate_", "wsj_parsing",
 )  # fmt: skip
-# Others whose name a user may well give, and what importing them would need.
+# Prefixes of other problems that a user may name, and what importing them would need.
 OTHERS = {
     "algorithmic_": "the vocabulary of symbols that it computes itself",
     "languagemodel_": "a model without inputs",
@@ -30,18 +30,18 @@ OWN = "text2text_tmpdir"
 
 
 def problem(name: str, vocabularies: Sequence[str]) -> Node:
-    """The node of a problem of pairs of texts, without its files.
+    """Makes the recipe's `problem` section for a Tensor2Tensor text-pair problem; `train_files` stays empty.
 
     Args:
-        name: As Tensor2Tensor registers it, `_rev` and `_packed` included.
-        vocabularies: The `.subwords` file of both sides, or those of the source and of the target; none for characters.
+        name: The name that Tensor2Tensor registers, including `_rev` and `_packed`.
+        vocabularies: One `.subwords` file for both sides, or the source's and the target's; none for characters.
 
     Raises:
-        RecipeError: The problem is not of this kind, or needs other vocabularies.
+        RecipeError: The problem is no text-pair problem, or needs other vocabularies.
     """
     if not name.startswith(TEXT_TO_TEXT):
         needs = next((what for prefix, what in OTHERS.items() if name.startswith(prefix)), None)
-        because = f"importing it needs {needs}" if needs else "kt2t knows none of that name"
+        because = f"importing it needs {needs}" if needs else "kt2t does not know this problem"
         raise RecipeError(
             f"{name!r}: {because}. Give --problem {OWN} if its inputs and targets are texts in subwords.",
             path="--problem",
@@ -49,12 +49,12 @@ def problem(name: str, vocabularies: Sequence[str]) -> Node:
     node: Node = {"type": "ParallelText", "train_files": None}
     if "_bpe" in name:
         raise RecipeError(
-            f"{name!r}: its vocabulary is a list of BPE tokens; importing it needs that kind.", path="--problem"
+            f"{name!r}: its vocabulary is a list of BPE tokens, which kt2t cannot import.", path="--problem"
         )
     if "_characters" in name:
         if vocabularies:
             raise RecipeError(
-                f"{name!r} is of characters, and has no .subwords file. Leave it out.", path="--vocabulary"
+                f"{name!r} uses characters and has no .subwords file. Leave this option out.", path="--vocabulary"
             )
         return {**node, "vocabulary": {"type": "Bytes"}}
     encoders = [{"type": "SubwordTextEncoder", "path": file} for file in vocabularies]
@@ -63,7 +63,7 @@ def problem(name: str, vocabularies: Sequence[str]) -> Node:
     if len(encoders) == 2:
         return {**node, "source_vocabulary": encoders[0], "target_vocabulary": encoders[1]}
     raise RecipeError(
-        f"{len(encoders)} files for {name!r}. Give the .subwords file of both sides, or first the source's, then the "
+        f"{len(encoders)} files for {name!r}. Give one .subwords file for both sides, or first the source's, then the "
         "target's.",
         path="--vocabulary",
     )

@@ -1,4 +1,4 @@
-"""Which of Tensor2Tensor's hparams can be imported: their names and values, and what would be needed for others."""
+"""Checks which of Tensor2Tensor's hparams can be imported, and names what importing the others would need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kt2t.errors import RecipeError
+from kt2t.errors import RecipeError, listed
 from kt2t.options import nearest
 from kt2t.tensor2tensor.hparams import ADAFACTOR, ADAM, ATTENTIONS, NORM_TYPES, NORMS, POSITIONS, PRECISIONS, norms
 from kt2t.tensor2tensor.learning_rates import READ as RATES
@@ -15,8 +15,9 @@ from kt2t.tensor2tensor.learning_rates import schedule
 
 Hparams = Mapping[str, Any]
 
+LONGEST_PHRASE = 200  # characters told of one option
 REQUIRED = ("hidden_size", "filter_size", "num_heads", "num_hidden_layers")
-# Taken over by `hparams`.
+# Options that `hparams` converts.
 READ = RATES | {
     *REQUIRED, "num_encoder_layers", "num_decoder_layers", "attention_key_channels", "attention_value_channels",
     "layer_preprocess_sequence", "layer_postprocess_sequence", "layer_prepostprocess_dropout", "attention_dropout",
@@ -25,7 +26,7 @@ READ = RATES | {
     "optimizer_adam_beta2", "optimizer_adam_epsilon", "optimizer_adafactor_clipping_threshold",
     "optimizer_adafactor_memory_exponent", "clip_grad_norm", "activation_dtype", "train_steps",
 }  # fmt: skip
-# Of these, what is no whole number.
+# Those of them that are not whole numbers.
 WORDS = frozenset({
     "layer_preprocess_sequence", "layer_postprocess_sequence", "pos", "norm_type", "optimizer", "activation_dtype",
     "learning_rate_schedule", "learning_rate_decay_scheme",
@@ -39,8 +40,8 @@ REALS = frozenset({
     "optimizer_adafactor_memory_exponent", "clip_grad_norm", "learning_rate", "learning_rate_constant",
     "learning_rate_decay_rate", "learning_rate_minimum",
 })  # fmt: skip
-NULL = frozenset({"learning_rate_minimum"})  # as Tensor2Tensor itself leaves it
-# The values that mean what our Transformer does, and what would be needed for others.
+NULL = frozenset({"learning_rate_minimum"})  # Tensor2Tensor's own default is null
+# Options with fixed values: the values that match our Transformer, and what other values would need.
 FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "self_attention_type": (ATTENTIONS, "that kind of attention"),
     "ffn_layer": (("dense_relu_dense",), "that kind of feed-forward network"),
@@ -86,7 +87,8 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "split_targets_chunk_length": ((0,), "targets cut to pieces"),
     "multiproblem_vocab_size": ((-1, 0), "several problems in one"),
 }  # fmt: skip
-# Of other models, of parts that are refused above, of the machine, or of what decoding and reading do by themselves here.
+# Options without effect here: for other models, for parts that are refused above, for the machine, or for decoding and
+# reading, which kt2t does in its own way.
 WITHOUT_EFFECT = frozenset({
     "add_relative_to_values", "area_key_mode", "area_value_mode", "attention_dropout_broadcast_dims", "batch_shuffle_size",
     "conv_first_kernel", "daisy_chain_variables", "data_dir", "dropout", "eval_drop_long_sequences",
@@ -112,10 +114,10 @@ WITHOUT_EFFECT = frozenset({
 
 
 def read(file: str | Path) -> dict[str, Any]:
-    """The hparams that Tensor2Tensor wrote beside its checkpoints, checked.
+    """Reads and checks the `hparams.json` beside Tensor2Tensor's checkpoints.
 
     Raises:
-        RecipeError: The file cannot be read, or options in it have no counterpart here: all of them are named, with what
+        RecipeError: The file cannot be read, or options in it have no counterpart here: the first of them are named, with what
             would be needed.
     """
     try:
@@ -125,18 +127,22 @@ def read(file: str | Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise RecipeError(f"is no JSON: {error}. It is cut, or it is no hparams.json.", file=str(file)) from None
     if not isinstance(found, dict):
-        raise RecipeError("holds no options by name, so it is no hparams.json.", file=str(file))
+        raise RecipeError("is not a JSON mapping of options, so it is no hparams.json.", file=str(file))
     if wrong := faults(found):
         raise RecipeError(
-            f"{len(wrong)} of the options cannot be imported: {'; '.join(wrong)}. "
+            f"{len(wrong)} of the options cannot be imported: {listed(_shortened(one) for one in wrong)}. "
             "What is for training alone may be set to its neutral value in a copy of the file.",
             file=str(file),
         )
     return found
 
 
+def _shortened(phrase: str) -> str:
+    return phrase if len(phrase) <= LONGEST_PHRASE else f"{phrase[:LONGEST_PHRASE]}…"
+
+
 def faults(hparams: Hparams) -> list[str]:
-    """What of some hparams has no counterpart here, a phrase for each."""
+    """Describes each of the hparams that cannot be imported."""
     known = READ | WITHOUT_EFFECT | set(FIXED)
     wrong = [f"{name} is missing" for name in REQUIRED if not _is_count(hparams.get(name))]
     strange = _of_another_kind(hparams)
@@ -155,7 +161,7 @@ def faults(hparams: Hparams) -> list[str]:
     if hparams.get("norm_type", "layer") not in NORM_TYPES:
         wrong.append(f"norm_type = {json.dumps(hparams['norm_type'])} needs that kind of norm")
     if hparams.get("pos", "timing") not in POSITIONS:
-        wrong.append(f"pos = {json.dumps(hparams['pos'])} needs that way of telling positions")
+        wrong.append(f"pos = {json.dumps(hparams['pos'])} needs that kind of positions")
     relative = hparams.get("self_attention_type") == "dot_product_relative"
     if relative and not _is_count(hparams.get("max_relative_position")):
         wrong.append("max_relative_position is missing, which dot_product_relative needs")
@@ -175,7 +181,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _of_another_kind(hparams: Hparams) -> dict[str, str]:
-    """The options taken over whose value is not of the kind that Tensor2Tensor's is, and a phrase for each."""
+    """Describes each converted option whose value is of another kind than Tensor2Tensor's."""
     found = {}
     for name in READ.intersection(hparams).difference(REQUIRED):
         value = hparams[name]
@@ -195,7 +201,7 @@ def _of_another_kind(hparams: Hparams) -> dict[str, str]:
 
 
 def _has_effect(name: str, hparams: Hparams) -> bool:
-    """Whether an option counts: those of one optimizer do with that one alone, a shared table makes one of both."""
+    """Whether an option has an effect. Adafactor's options need Adafactor; `shared_embedding` needs separate tables."""
     if name.startswith("optimizer_adafactor_"):
         return hparams.get("optimizer") in ADAFACTOR
     return name != "shared_embedding" or not hparams.get("shared_embedding_and_softmax_weights")

@@ -1,9 +1,9 @@
-"""Tensor2Tensor's variables by our attribute paths, and back, for the Transformer family.
+"""Converts names of Tensor2Tensor's variables to our attribute paths and back, for the Transformer family.
 
     transformer/body/encoder/layer_0/self_attention/multihead_attention/q/kernel
     encoder.layers.0.attention.sublayer.query.kernel
 
-To import another model is to add its names here.
+To import another model, add its names here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WHOLE = {
     "inputs_positional_embedding": "encoder.positions.table",
     "targets_positional_embedding": "decoder.positions.table",
 }
-# `shared` is the inputs' table too, where both sides have one vocabulary.
+# `shared` is also the inputs' table if both sides have one vocabulary.
 TABLES = {
     "shared": "targets_embedding.table",
     "input_emb": "inputs_embedding.table",
@@ -47,14 +47,14 @@ _OURS = re.compile(r"(encoder|decoder)\.(?:layers\.(\d+)\.(\w+)\.)?(norm|sublaye
 
 
 def path_of(name: str, source_size: int | None = None) -> str:
-    """Our attribute path of an upstream variable.
+    """Converts the name of a Tensor2Tensor variable to our attribute path.
 
     Args:
-        name: With its scopes, such as `transformer/body/…`.
-        source_size: Rows of the inputs' own table, where inputs and targets each have a vocabulary.
+        name: The name with its scopes, such as `transformer/body/…`.
+        source_size: Number of rows of the inputs' table, if inputs and targets each have a vocabulary.
 
     Raises:
-        KeyError: No part of ours belongs to this name.
+        KeyError: Our model has no such weight.
     """
     if found := _IN_STACK.search(name):
         return _path_in_stack(name, *found.groups())
@@ -70,10 +70,10 @@ def path_of(name: str, source_size: int | None = None) -> str:
 
 
 def name_of(path: str) -> str:
-    """What upstream calls one of our weights, without the scopes around it; a table as if it were one shard.
+    """Converts our attribute path to Tensor2Tensor's name, without outer scopes. Tables are named as if unsharded.
 
     Raises:
-        KeyError: No upstream variable belongs to this path.
+        KeyError: Tensor2Tensor has no such variable.
     """
     back = {ours: name for table in (LEAVES, WHOLE, TABLES) for name, ours in table.items()}
     found = _OURS.match(path)
@@ -89,10 +89,10 @@ def name_of(path: str) -> str:
 
 
 def gathered(variables: Mapping[str, np.ndarray], source_size: int | None = None) -> dict[str, np.ndarray]:
-    """Upstream's arrays by our paths; the shards of a table become one.
+    """Renames Tensor2Tensor's arrays to our paths, and joins the shards of a table.
 
     Raises:
-        KeyError: As `path_of`.
+        KeyError: Our model does not have one of the variables.
     """
     parts: dict[str, list[np.ndarray]] = {}
     for name in sorted(variables, key=_in_order):
@@ -117,5 +117,5 @@ def _keys(table: Mapping[str, str]) -> dict[str, str]:
 
 
 def _in_order(name: str) -> list[int | str]:
-    """Shard 10 comes after shard 9."""
+    """Sort key by number, so that shard 10 comes after shard 9."""
     return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", name)]

@@ -1,4 +1,4 @@
-"""Training: what `compile` and `fit` do, schedules, optimizers, strategies and checkpoints."""
+"""Training: the trainers behind `compile` and `fit`, schedules, optimizers, strategies and checkpoints."""
 
 from kt2t.registry import exports
 
@@ -17,6 +17,6 @@ TABLE = {
     "Noam": "schedules",
     "Product": "schedules",
     "ReciprocalSquareRoot": "schedules",
-    "strategy": "strategies",
+    "strategy_scope": "strategies",
 }
 __getattr__, __dir__ = exports(__name__, TABLE)

@@ -1,4 +1,8 @@
-"""The moving averages of the weights, where an optimizer keeps them (`use_ema`)."""
+"""Moving averages of the weights, for optimizers that keep them (`use_ema`).
+
+A run trains the weights and evaluates the averages. A script's `fit` ends with the averages as the weights, as Keras's
+does.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,14 @@ from kt2t.training.clipping import innermost
 
 
 def take_averages(model: Any) -> None:
-    """Puts the averages in the place of the weights, for good; nothing where none are kept or no step was made."""
+    """Replaces the weights by their averages. Does nothing without averages or before the first step."""
     for weight, average in _pairs(model):
         weight.assign(keras.ops.convert_to_numpy(average))
 
 
 @contextlib.contextmanager
-def averaged(model: Any) -> Iterator[None]:
-    """The averages in the place of the weights within the block."""
+def weights_averaged(model: Any) -> Iterator[None]:
+    """Replaces the weights by their averages inside the `with` block, and restores them afterwards."""
     pairs = _pairs(model)
     before = [keras.ops.convert_to_numpy(weight) for weight, _ in pairs]
     take_averages(model)
@@ -31,8 +35,11 @@ def averaged(model: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def kept_apart(model: Any) -> Iterator[None]:
-    """Keeps `fit` from ending with the averages in the place of the weights, so that it can go on as if it had not ended."""
+def fit_keeps_weights(model: Any) -> Iterator[None]:
+    """Stops a `fit` inside the `with` block from replacing the weights by their averages at its end.
+
+    A run calls `fit` several times and must continue with the weights themselves.
+    """
     optimizer = innermost(model.optimizer)
     object.__setattr__(optimizer, "finalize_variable_values", lambda variables: None)
     try:

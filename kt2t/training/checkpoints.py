@@ -1,10 +1,10 @@
-"""Checkpoints: a folder `step-N/` that is whole or not there, checked when it is read.
+"""Saves, verifies and restores checkpoints. A checkpoint is a folder `step-N/` that is whole or not there.
 
     model.safetensors      the weights, by attribute path
     optimizer.safetensors  the optimizer's variables, by `<slot>/<path of the weight>`
     manifest.json          format, step, recipe, versions, and size and sha256 of the others (see `manifest`)
 
-Nothing else knows this format. It is the same on every backend.
+No other code knows this format. It is the same on every backend.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: Mapping[str, Any] | None = None) -> Path:
-    """Writes `step-N/` below `folder`; a kill at any moment leaves it whole or not there.
+    """Writes a checkpoint `step-N/` below `folder`. A kill at any moment leaves it whole or not there.
 
     Args:
-        model: Built; its optimizer's variables go along if it has one that is built.
-        step: Updates done.
-        recipe: To be kept with it; anything JSON can hold.
-        extra: Likewise.
+        folder: The run's folder of checkpoints.
+        model: A built model. If its optimizer is built, the optimizer's variables are saved too.
+        step: Number of updates done.
+        recipe: Stored in the manifest; any JSON value.
+        extra: Stored in the manifest; any JSON values.
 
     Returns:
         The new folder.
 
     Raises:
         ArithmeticError: A weight or an optimizer variable is not finite.
-        OSError: The disk is full or not to be written; nothing half-written stays.
-        RuntimeError: A weight of the model cannot be named.
+        OSError: The disk is full or cannot be written. Nothing half-written remains.
+        RuntimeError: A weight of the model is in no attribute, so it has no name.
     """
     _take_from_jax(model)
     weights, variables = _variables(model)
@@ -56,17 +57,17 @@ def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: M
 
 
 def restore(path: str | Path, model: Any) -> Manifest:
-    """Puts a checkpoint into a model that is built, and into its optimizer if both have one.
+    """Loads a checkpoint into a built model, and into its optimizer if both have one.
 
     Raises:
-        RuntimeError: The checkpoint is damaged, or it and the model do not have the same weights; they are listed, and
-            nothing was changed.
+        RuntimeError: The checkpoint is damaged, or its weights differ from the model's. The message lists the differences,
+            and the model is unchanged.
     """
     manifest = _known(verify(path))
     _take_from_jax(model)
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and manifest.optimizer is not None and not optimizer.built:
-        with getattr(model, "_scope", contextlib.nullcontext)():  # of a trainer: its slots are where its weights are
+        with getattr(model, "_scope", contextlib.nullcontext)():  # the trainer's scope puts slots where the weights are
             optimizer.build(model.trainable_variables)
     weights, variables = _variables(model)
     wanted, wrong = {_MODEL: weights}, _differences(manifest.arrays[_MODEL], weights)
@@ -76,11 +77,11 @@ def restore(path: str | Path, model: Any) -> Manifest:
             wrong.append(f"it was trained with the optimizer {manifest.optimizer}, this is {name}")
         else:
             wanted[_OPTIMIZER] = variables
-            wrong = wrong or _differences(manifest.arrays[_OPTIMIZER], variables)  # slots differ where weights do
+            wrong = wrong or _differences(manifest.arrays[_OPTIMIZER], variables)  # if weights differ, so do their slots
     if wrong:
         raise RunError(
-            f"{str(manifest.path)!r} does not fit this model: {listed(wrong)}. To begin a new run with what fits, give its "
-            "recipe train.start_from."
+            f"{str(manifest.path)!r} does not fit this model: {listed(wrong)}. To start a new run with the weights that do "
+            "fit, set train.start_from in its recipe."
         )
     read = {file: _read(manifest, file) for file in wanted}
     for file, named in wanted.items():
@@ -90,33 +91,33 @@ def restore(path: str | Path, model: Any) -> Manifest:
 
 
 def assign(variable: Any, value: np.ndarray) -> None:
-    """Puts a value of the same shape into a variable, in the variable's dtype."""
+    """Assigns a value of the same shape to a variable, converted to the variable's dtype."""
     variable.assign(value.astype(str(variable.dtype)) if value.dtype != variable.dtype else value)
 
 
 def weights_of(path: str | Path) -> tuple[Manifest, dict[str, np.ndarray]]:
-    """What a checkpoint says of itself, and its weights by attribute path.
+    """Returns a checkpoint's manifest and its weights by attribute path.
 
     Raises:
-        RuntimeError: It is damaged.
+        RuntimeError: The checkpoint is damaged.
     """
     manifest = _known(verify(path))
     return manifest, _read(manifest, _MODEL)
 
 
 def newest(folder: str | Path) -> Path | None:
-    """The checkpoint of the highest step that is whole; a damaged one is passed over with a warning that says why."""
+    """Returns the intact checkpoint of the highest step, or None. Skips damaged ones, with a warning that says why."""
     return next((manifest.path for manifest in intact(folder)), None)
 
 
 def way_back(folder: str | Path) -> str:
-    """A sentence that names the newest whole checkpoint, for who must go back to it."""
+    """Returns a sentence for error messages that names the newest intact checkpoint."""
     found = newest(folder)
     return "There is no checkpoint yet." if found is None else f"The last good checkpoint is '{found}'."
 
 
 def intact(folder: str | Path) -> Iterator[Manifest]:
-    """The checkpoints that are whole, newest first; a damaged one is passed over with a warning that says why."""
+    """Yields the intact checkpoints, newest first. Skips damaged ones, with a warning that says why."""
     recover(Path(folder))
     for path in reversed(saved(folder)):
         try:
@@ -126,10 +127,13 @@ def intact(folder: str | Path) -> Iterator[Manifest]:
 
 
 def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = (), newest: int | None = None) -> None:
-    """Removes all checkpoints but the last `keep_last` and those of the steps in `keep`, and what dead writers left.
+    """Removes all checkpoints except the last `keep_last` and the steps in `keep`. Also removes files of dead writers.
 
     Args:
-        newest: Later steps are neither counted nor removed: they were damaged, and training went on from before them.
+        folder: The run's folder of checkpoints.
+        keep_last: Number of last checkpoints to keep.
+        keep: Further steps to keep.
+        newest: Later steps are neither counted nor removed: they are damaged, and training continued before them.
     """
     kept = {f"step-{step}" for step in keep}
     counted = [path for path in saved(folder) if newest is None or int(path.name[5:]) <= newest]
@@ -140,30 +144,33 @@ def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = (), newest: 
 
 
 def saved(folder: str | Path) -> list[Path]:
-    """The checkpoints in a folder, oldest step first, whether they are whole or not."""
+    """Lists the checkpoints in a folder, oldest step first, including damaged ones."""
     found = [path for path in Path(folder).glob("step-*") if path.is_dir() and path.name[5:].isdigit()]
     return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def average(manifests: Sequence[Manifest], destination: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
-    """Writes a checkpoint of the mean of several checkpoints' weights, without an optimizer, at `destination`.
+    """Averages the weights of several checkpoints and writes the mean as a checkpoint without an optimizer.
 
-    Numbers that are not floating are those of the last. It keeps, as `averaged`, the step of each and the sha256 of its
-    weights: see `is_mean_of`.
+    Integers come from the last checkpoint. The manifest's `averaged` lists each step and the sha256 of its weights; see
+    `is_mean_of`.
 
     Args:
-        manifests: Of checkpoints that are whole.
-        extra: To be kept with it.
+        manifests: The manifests of intact checkpoints.
+        destination: Folder of the new checkpoint.
+        extra: Stored in the manifest.
 
     Raises:
-        RuntimeError: There is none, or they do not have the same weights.
+        RuntimeError: There are no checkpoints, or their weights differ in name, shape or dtype.
     """
     if not manifests:
         raise RunError(f"{destination}: there are no checkpoints to average.")
     last = manifests[-1]
     for other in manifests[:-1]:
         if other.arrays[_MODEL] != last.arrays[_MODEL]:
-            raise RunError(f"{other.path} and {last.path} do not have the same weights, so they have no mean.")
+            raise RunError(
+                f"{other.path} and {last.path} cannot be averaged: their weights differ in name, shape or dtype."
+            )
     sums: dict[str, np.ndarray] = {}
     kinds: dict[str, np.dtype] = {}
     for manifest in manifests:
@@ -176,7 +183,7 @@ def average(manifests: Sequence[Manifest], destination: str | Path, extra: Mappi
 
 
 def is_mean_of(manifest: Manifest, paths: Sequence[Path]) -> bool:
-    """Whether a checkpoint that `average` wrote is of just these checkpoints, as they are now."""
+    """Whether a checkpoint written by `average` is the mean of exactly these checkpoints, as they are now."""
     try:
         return bool(manifest.extra.get("averaged") == _marks([read_manifest(path) for path in paths]))
     except RunError:
@@ -188,7 +195,7 @@ def _marks(manifests: Sequence[Manifest]) -> list[dict[str, Any]]:
 
 
 def _take_from_jax(model: Any) -> None:
-    """Within a `fit` on JAX the step holds the values; after this the variables do, and what is put into them counts."""
+    """Copies the values of a running JAX `fit` into the model's variables, so that they can be read and assigned."""
     if hasattr(model, "jax_state_sync") and getattr(model, "_jax_state", None) is not None:
         model.jax_state_sync()
 
@@ -201,7 +208,7 @@ def _variables(model: Any) -> tuple[dict[str, Any], dict[str, Any] | None]:
     known = {id(variable) for variable in weights.values()}
     lost = [variable.path for variable in model.weights if id(variable) not in known]
     if lost:
-        raise RunError(f"No attribute of the model leads to {listed(lost)}, so a checkpoint cannot name it.")
+        raise RunError(f"{listed(lost)} is in no attribute of the model, so a checkpoint cannot name it.")
     optimizer = getattr(model, "optimizer", None)
     return weights, slots(optimizer, weights) if optimizer is not None and optimizer.built else None
 
@@ -232,17 +239,17 @@ def _write(
 
 
 def _known(manifest: Manifest) -> Manifest:
-    """The same, if its files are those of this format."""
+    """Returns the manifest if it lists the files of this format; raises RunError otherwise."""
     files = {_MODEL} if manifest.optimizer is None else {_MODEL, _OPTIMIZER}
     if {*manifest.files} != files:
-        raise RunError(f"{manifest.path}: manifest.json cannot be: it speaks of {', '.join(sorted(manifest.files))}.")
+        raise RunError(f"{manifest.path}: manifest.json is not valid: it lists {', '.join(sorted(manifest.files))}.")
     if manifest.optimizer is None and (manifest.path / _OPTIMIZER).exists():
-        raise RunError(f"{manifest.path}: {_OPTIMIZER} is there, though manifest.json knows of no optimizer.")
+        raise RunError(f"{manifest.path}: {_OPTIMIZER} exists, but manifest.json lists no optimizer.")
     return manifest
 
 
 def _read(manifest: Manifest, name: str) -> dict[str, np.ndarray]:
-    """The arrays of a file, which are what the manifest says of them."""
+    """Reads the arrays of a file and checks that they are those of the manifest."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -252,14 +259,14 @@ def _read(manifest: Manifest, name: str) -> dict[str, np.ndarray]:
         raise RunError(f"{manifest.path}: {name} cannot be read: {error}.") from None
     kinds = {key: {"shape": list(one.shape), "dtype": one.dtype.name} for key, one in found.items()}
     if kinds != manifest.arrays[name]:
-        said = manifest.arrays[name]
-        wrong = sorted(key for key in {*kinds, *said} if kinds.get(key) != said.get(key))
-        raise RunError(f"{manifest.path}: {name} holds other arrays than manifest.json says: {listed(wrong)}.")
+        recorded = manifest.arrays[name]
+        wrong = sorted(key for key in {*kinds, *recorded} if kinds.get(key) != recorded.get(key))
+        raise RunError(f"{manifest.path}: {name} holds other arrays than manifest.json lists: {listed(wrong)}.")
     return found
 
 
 def _differences(saved: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
-    """What of names and shapes is not the same on both sides."""
+    """Lists the differences in names and shapes."""
     wrong = [f"{name} is missing" for name in variables if name not in saved]
     wrong += [f"{name} is not in the model" for name in saved if name not in variables]
     for name, variable in variables.items():

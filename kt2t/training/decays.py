@@ -1,4 +1,4 @@
-"""Learning-rate factors that fall, once or again and again. The step is counted from 0; W is `warmup`."""
+"""Learning-rate factors that decay, once or in cycles. The step s is counted from 0; W is `warmup`, in steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kt2t.training.schedules import Schedule
 
 @register
 class LinearToZero(Schedule):
-    """Stays at 1, then falls evenly to 0 over the last steps.
+    """Stays at 1, then falls linearly to 0 over the last steps.
 
         clip((steps - s) / decay_steps, 0, 1)
 
@@ -22,8 +22,8 @@ class LinearToZero(Schedule):
         step () → () float32
 
     Args:
-        steps: When 0 is reached.
-        decay_steps: How long the fall takes.
+        steps: The step at which 0 is reached.
+        decay_steps: Number of steps of the decay.
 
     Raises:
         ValueError: A number of steps is not positive.
@@ -39,7 +39,7 @@ class LinearToZero(Schedule):
 
 @register
 class CosineToZero(Schedule):
-    """Half a cosine from 1 at the end of the warm-up to 0 at the end of training.
+    """Decays along half a cosine, from 1 at the end of the warm-up to 0 at the end of training.
 
         ½ + ½ cos(π · max(s - W, 0) / (steps - W))
 
@@ -65,7 +65,7 @@ class CosineToZero(Schedule):
 
 @register
 class CosineCycles(Schedule):
-    """A cosine between 1 and 0 that goes down and up again for ever.
+    """Oscillates between 1 and 0 along a cosine.
 
         ½ + ½ cos(π · max(s - W, 0) / half_period)
 
@@ -87,7 +87,7 @@ class CosineCycles(Schedule):
 
 @register
 class DelayedCosine(Schedule):
-    """1 during the warm-up, then a cosine that was falling since step 0, so that it jumps at W.
+    """Stays at 1 during the warm-up, then follows a cosine that starts at step 0, so the value jumps at W.
 
         s ≤ W: 1        else: ½ (1 + cos(π · s / half_period))
 
@@ -97,7 +97,7 @@ class DelayedCosine(Schedule):
     Raises:
         ValueError: `half_period` is not positive.
 
-    Source: Tensor2Tensor, utils/learning_rate.py, "cosdecay". `CosineToZero` is the one to use in something new.
+    Source: Tensor2Tensor, utils/learning_rate.py, "cosdecay". Use `CosineToZero` in new recipes.
     """
 
     def __init__(self, half_period: int, warmup: int = 0) -> None:
@@ -111,9 +111,9 @@ class DelayedCosine(Schedule):
 
 @register
 class DelayedExponential(Schedule):
-    """1 during the warm-up, then multiplied by `rate` every `decay_steps`.
+    """Stays at 1 during the warm-up, then decays exponentially, by the factor `rate` every `decay_steps`.
 
-        rate^(max(s - W, 0) / decay_steps)        staircase: the exponent rounded down
+        rate^(max(s - W, 0) / decay_steps)        with `staircase` the exponent is rounded down
 
     Shapes:
         step () → () float32
@@ -135,7 +135,7 @@ class DelayedExponential(Schedule):
 
 @register
 class LinearCycles(Schedule):
-    """Between 0.3 and 3.3, evenly up and down for ever.
+    """Oscillates linearly between 0.3 and 3.3.
 
         3 · (1.1 - |(s mod 2n) - n| / n)
 

@@ -14,14 +14,14 @@ from jax import numpy as jnp
 from kt2t.ops import randomness
 from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
-from kt2t.training.compiling import Compiled, epochs_of
 from kt2t.training.parts import Part
+from kt2t.training.shared_trainer import SharedTrainer, epochs_of
 from kt2t.training.watching import condition
 
 State = tuple[list[Any], ...]
 
 
-class Trainer(Compiled):
+class Trainer(SharedTrainer):
     """A `keras.Model` whose `compile`, `fit` and `evaluate` weight, normalise and clip as the design says.
 
     Attributes:
@@ -150,7 +150,7 @@ class Trainer(Compiled):
         if count == 1:
             return self._differentiated(state, data, step, 0, None)
         data = rows.filled(data, count)
-        whole = self._objective.given(data[1], data[2])
+        whole = self._objective.total_weights(data[1], data[2])
 
         def body(number: Any, totals: Any) -> Any:
             gradients, non_trainable, metrics, sums = totals

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: `manifest.json`, sealed, with size and sha256 of every file beside it."""
+"""The manifest of a checkpoint: `manifest.json`, with the size and sha256 of every file, and a seal over itself."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ NAME = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a checkpoint says of itself.
+    """The content of a checkpoint's manifest.
 
     Attributes:
-        step: Updates done.
-        recipe, extra: What `save` was given.
-        optimizer: Name of the optimizer's class, None where there are only weights.
+        path: The checkpoint's folder.
+        step: Number of updates done.
+        recipe, extra: The arguments of `save`.
+        optimizer: Name of the optimizer's class; None if the checkpoint has only weights.
         arrays: Shape and dtype of each array, by file and name.
         files: Size in bytes and sha256 of each file.
     """
@@ -49,11 +50,12 @@ def write_manifest(
     recipe: Any = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the manifest of the files that stand in `folder`.
+    """Writes the manifest for the files in `folder`.
 
     Args:
+        folder: The checkpoint's folder.
         content: The arrays of each file, by file and name.
-        step, optimizer, recipe, extra: As `Manifest` tells them.
+        step, optimizer, recipe, extra: See `Manifest`.
     """
     import keras
 
@@ -67,7 +69,7 @@ def write_manifest(
         "files": {name: _of_file(folder / name) for name in content},
         "arrays": {name: {n: _of_array(v) for n, v in arrays.items()} for name, arrays in content.items()},
     }
-    manifest = json.loads(json.dumps(manifest))  # the seal is of what a reader will see
+    manifest = json.loads(json.dumps(manifest))  # the seal covers what a reader gets from JSON, for example text keys
     text = json.dumps({**manifest, "seal": _seal(manifest)}, indent=1, ensure_ascii=False)
     (folder / NAME).write_text(text, encoding="utf-8")
 
@@ -76,22 +78,22 @@ def verify(path: str | Path) -> Manifest:
     """Reads a checkpoint's manifest and checks every file against it.
 
     Raises:
-        RuntimeError: Something is missing, cut, changed, of another step or format; the message says what.
+        RuntimeError: A file is missing, cut or changed, or has another step or format. The message names it.
     """
     manifest = read_manifest(path)
-    for name, said in manifest.files.items():
-        _check_file(manifest.path / name, said)
+    for name, recorded in manifest.files.items():
+        _check_file(manifest.path / name, recorded)
     return manifest
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """What a checkpoint says of itself; the files beside the manifest are not looked at.
+    """Reads a checkpoint's manifest. Does not check the other files.
 
     Raises:
-        RuntimeError: The manifest is missing, changed, of another step than the folder's name says, or of another format.
+        RuntimeError: The manifest is missing or changed, has another format, or has another step than the folder's name.
     """
     path = Path(path)
-    if not (path / NAME).is_file():  # a pipe in its place would be waited for
+    if not (path / NAME).is_file():  # reading a pipe would block
         raise RunError(f"{path}: {NAME} cannot be read: it is missing.")
     try:
         written = json.loads((path / NAME).read_bytes())
@@ -109,14 +111,14 @@ def read_manifest(path: str | Path) -> Manifest:
         raise RunError(f"{path}: {NAME} was changed after it was written.")
     written.pop("format")
     if wrong := _impossible(written):
-        raise RunError(f"{path}: {NAME} cannot be: {wrong}.")
+        raise RunError(f"{path}: {NAME} is not valid: {wrong}.")
     if path.name.startswith("step-") and path.name[5:].isdigit() and int(path.name[5:]) != written["step"]:
-        raise RunError(f"{path}: {NAME} is that of step {written['step']}, not of the folder's name.")
+        raise RunError(f"{path}: {NAME} belongs to step {written['step']}, but the folder's name is {path.name!r}.")
     return Manifest(path=path, **written)
 
 
 def _impossible(written: Mapping[str, Any]) -> str:
-    """What in a manifest, though sealed, no writer of this format says; empty where there is nothing."""
+    """Describes what in a sealed manifest cannot come from this format's writer; '' if everything is valid."""
     if {*written} != {one.name for one in fields(Manifest)} - {"path"}:
         return f"it has the entries {', '.join(sorted(written))}"
     if type(written["step"]) is not int or written["step"] < 0:
@@ -127,7 +129,7 @@ def _impossible(written: Mapping[str, Any]) -> str:
         return "the files and the arrays in them do not agree"
     for name, note in files.items():
         if name != Path(name).name or name in ("", ".", "..", NAME) or {*note} != {"size", "sha256"}:
-            return f"it speaks of a file {name!r}"
+            return f"it lists a file {name!r}"
         if not all(isinstance(one, dict) and {*one} == {"shape", "dtype"} for one in arrays[name].values()):
             return f"the arrays of {name} have no shape and dtype"
     return ""
@@ -137,13 +139,13 @@ def _values(mapping: Any) -> list[Any]:
     return list(mapping.values()) if isinstance(mapping, dict) else []
 
 
-def _check_file(path: Path, said: Mapping[str, Any]) -> None:
+def _check_file(path: Path, recorded: Mapping[str, Any]) -> None:
     if not path.is_file():
         raise RunError(f"{path.parent}: {path.name} is missing.")
     size = path.stat().st_size
-    if size != said["size"]:
-        raise RunError(f"{path.parent}: {path.name} has {size} bytes instead of {said['size']}.")
-    if sha256(path) != said["sha256"]:
+    if size != recorded["size"]:
+        raise RunError(f"{path.parent}: {path.name} has {size} bytes instead of {recorded['size']}.")
+    if sha256(path) != recorded["sha256"]:
         raise RunError(f"{path.parent}: {path.name} was changed after it was written (its sha256 differs).")
 
 

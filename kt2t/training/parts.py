@@ -11,7 +11,7 @@ import keras
 from keras import ops
 
 from kt2t.training import rows
-from kt2t.training.normalisation import Objective, Sums, share
+from kt2t.training.objective import Objective, Sums, share
 
 
 class Part:

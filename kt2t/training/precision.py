@@ -1,4 +1,4 @@
-"""Which arithmetic `train.dtype: auto` means on this machine."""
+"""Chooses the arithmetic for `train.dtype: auto` on this machine."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
 
 def precision(dtype: str = "auto") -> str:
-    """The Keras dtype policy for a name of `train.dtype`.
+    """Returns the Keras dtype policy for `train.dtype`.
 
-    `auto` is `mixed_bfloat16` (float32 weights, bfloat16 arithmetic) where the processor or every GPU multiplies
-    bfloat16 natively, else `float32`.
+    `auto` is `mixed_bfloat16` (float32 weights, bfloat16 arithmetic) if the processor, or every GPU, multiplies bfloat16
+    natively. Otherwise it is `float32`.
 
     Args:
-        dtype: `auto`, or a policy, which is returned as it is.
+        dtype: `auto`, or the name of a policy, which is returned unchanged.
     """
     if dtype != "auto":
         return dtype
@@ -28,7 +28,7 @@ def precision(dtype: str = "auto") -> str:
 
 @contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """Layers that are made inside have this policy; what was Keras's default before is it again afterwards."""
+    """Sets Keras's default dtype policy inside the `with` block, and restores the old one afterwards."""
     import keras
 
     before = keras.config.dtype_policy()

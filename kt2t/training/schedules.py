@@ -1,7 +1,6 @@
-"""Learning rates as functions of the step: Noam's, and factors that are multiplied with each other.
+"""Learning rates as functions of the step: Noam's schedule, and factors for a `Product`.
 
-The step is counted from 0, as the optimizer counts the updates before this one. W is `warmup`
-throughout, a number of steps.
+The step s is the number of updates before this one, so it is counted from 0. W is `warmup`, a number of steps.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from kt2t.registry import register
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that computes in float32; `at` is its formula."""
+    """Base class of schedules that compute in float32. Subclasses write the formula in `at`."""
 
     def __call__(self, step: Any) -> Any:
         return self.at(ops.cast(step, "float32"))
@@ -36,8 +35,9 @@ class Noam(Schedule):
         step () → () float32
 
     Args:
-        warmup: Steps up to the peak.
-        scale: Factor of the whole.
+        hidden_dim: Width of the model.
+        warmup: Number of steps up to the peak.
+        scale: Factor on the whole schedule.
 
     Raises:
         ValueError: `hidden_dim` or `warmup` is not positive.
@@ -57,7 +57,7 @@ class Noam(Schedule):
 
 @register
 class Product(Schedule):
-    """The product of factors, each a schedule itself.
+    """Multiplies several schedules.
 
         f1(s / n) · f2(s / n) · …
 
@@ -66,7 +66,7 @@ class Product(Schedule):
 
     Args:
         factors: Schedules, ours or Keras's.
-        steps_per_count: n: so many optimizer steps are one step of the factors.
+        steps_per_count: n; the factors advance by one step every n optimizer steps.
 
     Raises:
         ValueError: There is no factor, or `steps_per_count` is not positive.
@@ -89,7 +89,7 @@ class Product(Schedule):
 
 @register
 class Constant(Schedule):
-    """The same at every step.
+    """The same value at every step.
 
     Shapes:
         step () → () float32
@@ -104,7 +104,7 @@ class Constant(Schedule):
 
 @register
 class LinearWarmup(Schedule):
-    """Rises evenly from 0 at step 0 to 1.
+    """Rises linearly from 0 at step 0 to 1 at step `steps`.
 
         min(1, s / W)
 
@@ -124,7 +124,7 @@ class LinearWarmup(Schedule):
 
 @register
 class ExponentialWarmup(Schedule):
-    """Rises by a constant ratio from 0.01 to 1, then hands over.
+    """Rises exponentially from 0.01 to 1, then follows another schedule.
 
         s < W: 0.01^(1 - s / W)        else: after(s)
 
@@ -132,7 +132,8 @@ class ExponentialWarmup(Schedule):
         step () → () float32
 
     Args:
-        after: The schedule from step W on; 1 without one.
+        steps: W, the number of steps of the warm-up.
+        after: The schedule from step W on. Default: stays at 1.
 
     Raises:
         ValueError: `steps` is not positive.
@@ -152,15 +153,17 @@ class ExponentialWarmup(Schedule):
 
 @register
 class ReciprocalSquareRoot(Schedule):
-    """Falls with the square root of the step, and is level during the warm-up.
+    """Stays constant during the warm-up, then falls with the inverse square root of the step.
 
-        max(s - start, W)^-0.5        normalized: · √W, so that it begins at 1
+        max(s - start, W)^-0.5        normalized: · √W, so that it starts at 1
 
     Shapes:
         step () → () float32
 
     Args:
-        start: Steps before counting begins.
+        warmup: W, in steps.
+        normalized: Whether to multiply by √W.
+        start: Number of steps that are not counted.
 
     Raises:
         ValueError: `warmup` is not positive.
@@ -178,7 +181,7 @@ class ReciprocalSquareRoot(Schedule):
 
 @register
 class HiddenDim(Schedule):
-    """The scale that goes with a model's width.
+    """A constant factor that depends on the model's width.
 
         hidden_dim^-0.5
 

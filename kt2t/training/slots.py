@@ -1,4 +1,4 @@
-"""What an optimizer's variables are called: `<slot>/<path of the weight>`, and those without a weight by themselves."""
+"""Names an optimizer's variables: `<slot>/<path of the weight>`, or `<slot>` if no weight belongs to the variable."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import keras
 
 from kt2t.errors import RunError
 
-# The tracker's own list of everything, and the weights themselves.
+# Attributes that Keras's optimizer keeps for tracking: all its variables, and the model's weights.
 _ACCOUNTS = ("_variables", "_trainable_variables")
 
 
 def slots(optimizer: keras.optimizers.Optimizer, paths: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
-    """Every variable of an optimizer by a name that does not depend on Keras's counters.
+    """Returns every variable of an optimizer under a name that does not depend on Keras's counters.
 
     Args:
-        optimizer: Built.
+        optimizer: A built optimizer.
         paths: The model's weights by attribute path.
 
     Raises:
-        RuntimeError: A variable that no attribute of the optimizer holds.
+        RuntimeError: A variable is in no attribute of the optimizer.
     """
     names = {id(variable): path for path, variable in paths.items()}
     wanted = {id(variable): variable for variable in optimizer.variables}
@@ -36,9 +36,9 @@ def slots(optimizer: keras.optimizers.Optimizer, paths: Mapping[str, keras.Varia
 
 
 def _named(
-    optimizer: Any, names: Mapping[int, str], prefix: str, seen: set[int]
+    optimizer: Any, names: Mapping[int, str], prefix: str, visited: set[int]
 ) -> Iterator[tuple[str, keras.Variable]]:
-    seen.add(id(optimizer))
+    visited.add(id(optimizer))
     weights = list(optimizer._trainable_variables)
     for attribute, value in vars(optimizer).items():
         slot = prefix + attribute.lstrip("_")
@@ -47,7 +47,7 @@ def _named(
         if isinstance(value, keras.Variable):
             yield slot, value
         elif isinstance(value, keras.optimizers.Optimizer):
-            yield from _inner(value, names, f"{slot}.", seen)
+            yield from _inner(value, names, f"{slot}.", visited)
         elif isinstance(value, list | tuple):
             for index, item in enumerate(value):
                 if isinstance(item, keras.Variable) and len(value) == len(weights):
@@ -55,9 +55,9 @@ def _named(
                 elif isinstance(item, keras.Variable):
                     yield f"{slot}/{index}", item
                 elif isinstance(item, keras.optimizers.Optimizer):
-                    yield from _inner(item, names, f"{slot}.{index}.", seen)
+                    yield from _inner(item, names, f"{slot}.{index}.", visited)
 
 
-def _inner(optimizer: Any, names: Mapping[int, str], prefix: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    if id(optimizer) not in seen:
-        yield from _named(optimizer, names, prefix, seen)
+def _inner(optimizer: Any, names: Mapping[int, str], prefix: str, visited: set[int]) -> Iterator[tuple[str, Any]]:
+    if id(optimizer) not in visited:
+        yield from _named(optimizer, names, prefix, visited)

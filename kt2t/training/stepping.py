@@ -73,8 +73,8 @@ def readable(data: Any, workers: int = 1, worker: int = 0) -> Any:
 
 
 @contextlib.contextmanager
-def reading(*given: Any) -> Iterator[None]:
-    """Lets what kept kt2t's `Batches` from giving a batch out as itself, not as TensorFlow's error about a function."""
+def raising_data_errors(*given: Any) -> Iterator[None]:
+    """Raises the exception that stopped kt2t's `Batches`; TensorFlow would raise an error that hides it."""
     try:
         yield
     except tf.errors.OpError:

@@ -1,4 +1,4 @@
-"""Where training runs: the scope that a model is made in."""
+"""The devices that training runs on, as a scope in which a model is made."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 from kt2t.errors import RecipeError
 from kt2t.options import nearest
+from kt2t.training.workers.team import the_multi_worker_strategy
 
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
 
 
-def strategy(name: str = "auto") -> AbstractContextManager[Any]:
-    """A context in which to make and compile a model so that it trains on the devices named.
+def strategy_scope(name: str = "auto") -> AbstractContextManager[Any]:
+    """A context in which to make and compile a model, so that it trains on the devices named.
 
     Args:
         name: `none` for one device; `mirrored` for every GPU of this machine, or every logical CPU where there is none;
-            `multi_worker` for all processes that `TF_CONFIG`, SLURM or Kubernetes tell of; `tpu` for all cores of a TPU;
+            `multi_worker` for all processes that `TF_CONFIG`, SLURM or Kubernetes name; `tpu` for all cores of a TPU;
             `auto` for mirrored where there are several GPUs, else none.
 
     Raises:
@@ -44,8 +45,8 @@ def strategy(name: str = "auto") -> AbstractContextManager[Any]:
     return scope
 
 
-# One of each for the process: TensorFlow numbers the sums over replicas anew for every strategy, and takes a second
-# one's first sum for the first one's.
+# One of each for the process: TensorFlow numbers the sums over replicas anew for every strategy, and would take a second
+# strategy's first sum for the first one's.
 @functools.cache
 def _mirrored() -> Any:
     import tensorflow as tf
@@ -56,14 +57,6 @@ def _mirrored() -> Any:
     processors = [device.name for device in tf.config.list_logical_devices("CPU")]
     # Added up in one place and in one order: the same bits every time.
     return tf.distribute.MirroredStrategy(processors, cross_device_ops=tf.distribute.ReductionToOneDevice())
-
-
-@functools.cache
-def the_multi_worker_strategy() -> Any:
-    """The strategy of all workers, made at the first call, which waits for them."""
-    from kt2t.training.workers import multi_worker_strategy
-
-    return multi_worker_strategy()
 
 
 @functools.cache

@@ -13,16 +13,16 @@ from kt2t.errors import RecipeError
 from kt2t.ops import randomness
 from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
-from kt2t.training.compiling import Compiled, epochs_of
 from kt2t.training.parts import Part
 from kt2t.training.replicas import Replicas, left_to_us
-from kt2t.training.stepping import Step, compiled_step, readable, reading, several
+from kt2t.training.shared_trainer import SharedTrainer, epochs_of
+from kt2t.training.stepping import Step, compiled_step, raising_data_errors, readable, several
 from kt2t.training.watching import condition
 
 _TOKENS = "_tokens"
 
 
-class Trainer(Compiled):
+class Trainer(SharedTrainer):
     """A `keras.Model` whose `compile`, `fit` and `evaluate` weight, normalise and clip as the design says.
 
     Made within the scope of a `tf.distribute` strategy it trains on all of its replicas: each batch is that of the whole,
@@ -126,7 +126,7 @@ class Trainer(Compiled):
         data = self._readable(x)
         if isinstance(data, tf.data.Dataset):
             options.setdefault("shuffle", False)
-        with reading(x, validation_data):
+        with raising_data_errors(x, validation_data):
             found = super().fit(data, *arguments, validation_data=self._readable(validation_data), **options)
         self.check_numbers()
         return found
@@ -135,14 +135,14 @@ class Trainer(Compiled):
         """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`."""
         if self._ends_without_evaluation(options):
             return {}
-        with reading(x):
+        with raising_data_errors(x):
             return super().evaluate(self._readable(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
         """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`. Every worker predicts all of it."""
         object.__setattr__(self, "_shares_data", False)
         try:
-            with reading(x):
+            with raising_data_errors(x):
                 return super().predict(readable(x), *arguments, **options)
         finally:
             object.__setattr__(self, "_shares_data", True)
@@ -201,7 +201,7 @@ class Trainer(Compiled):
         # A tensor shares a variable's memory until it is copied.
         statistics = [tf.identity(variable) for variable in self.non_trainable_weights]
         parts = self.replicas.count * self._micro_batches
-        whole = None if parts == 1 else self.replicas.summed(self._objective.given(data[1], data[2]))
+        whole = None if parts == 1 else self.replicas.summed(self._objective.total_weights(data[1], data[2]))
         if self._micro_batches == 1:
             gradients, sums, y_pred = self._differentiated(data, step, 0, whole)
             self._make_metrics(data, y_pred)

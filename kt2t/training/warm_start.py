@@ -1,4 +1,4 @@
-"""Begins a model with the weights of another one, where attribute path and shape agree."""
+"""Initialises a model with the weights of another one, where attribute path and shape agree."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Taken:
-    """What became of the weights of a model: `taken`, `missing` there, of another shape there; `unused`, only there.
+    """The result of `take_weights`: which weights of a model came from the checkpoint.
 
     Attributes:
         path, step: The checkpoint.
-        taken: Shape of each weight taken over, by attribute path.
-        reshaped: The shape there and here.
+        taken: Shape of each weight that was copied, by attribute path.
+        missing: Weights that the checkpoint does not have.
+        reshaped: Weights of another shape, with the checkpoint's shape and the model's.
+        unused: Weights that only the checkpoint has.
     """
 
     path: Path
@@ -32,15 +34,15 @@ class Taken:
     unused: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
-        """In one line; a few names of each kind."""
+        """Describes the result in one line, with a few names of each kind."""
         total = len(self.taken) + len(self.missing) + len(self.reshaped)
-        said = f"{len(self.taken)} of {total} weights taken from {str(self.path)!r} (step {self.step})"
+        first = f"{len(self.taken)} of {total} weights taken from {str(self.path)!r} (step {self.step})"
         kinds = {"not there": self.missing, "of another shape there": self.reshaped, "only there": self.unused}
-        told = {f"{len(names)} {what}": listed(names, ", ", _SHOWN) for what, names in kinds.items() if names}
-        return "; ".join([said, *(f"{what}: {names}" for what, names in told.items())])
+        rest = {f"{len(names)} {what}": listed(names, ", ", _SHOWN) for what, names in kinds.items() if names}
+        return "; ".join([first, *(f"{what}: {names}" for what, names in rest.items())])
 
     def lines(self) -> list[str]:
-        """All of it, a line for each weight."""
+        """Describes the result with one line for each weight."""
         return [
             *(f"taken: {name} {shape}" for name, shape in self.taken.items()),
             *(f"not there: {name}" for name in self.missing),
@@ -50,14 +52,15 @@ class Taken:
 
 
 def take_weights(path: str | Path, model: Any) -> Taken:
-    """Puts those weights of a checkpoint into a model that fit it by name and shape; its optimizer is not touched.
+    """Copies those weights of a checkpoint into a model that agree in name and shape. The optimizer is not changed.
 
     Args:
         path: A checkpoint's folder.
-        model: Built.
+        model: A built model.
 
     Raises:
-        RuntimeError: The checkpoint is damaged, or nothing of it fits; the nearest names are told, nothing was changed.
+        RuntimeError: The checkpoint is damaged, or none of its weights fits. The message suggests the nearest names, and
+            the model is unchanged.
     """
     manifest, there = checkpoints.weights_of(path)
     here = attribute_paths(model)
@@ -78,8 +81,8 @@ def take_weights(path: str | Path, model: Any) -> Taken:
 
 
 def _nearest(found: Taken) -> str:
-    said = [f"{name} has shape {there} there, {here} here" for name, (there, here) in found.reshaped.items()]
+    reasons = [f"{name} has shape {there} there, {here} here" for name, (there, here) in found.reshaped.items()]
     for name in found.missing:
         close = difflib.get_close_matches(name, found.unused, n=1, cutoff=0.0)
-        said.append(f"{name} is not there (nearest: {close[0]})" if close else f"{name} is not there")
-    return listed(said, most=_SHOWN)
+        reasons.append(f"{name} is not there (nearest: {close[0]})" if close else f"{name} is not there")
+    return listed(reasons, most=_SHOWN)

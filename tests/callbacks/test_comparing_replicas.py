@@ -30,9 +30,9 @@ def comparing(name, team):
     import tensorflow as tf
 
     from kt2t.training.replicas import Replicas
-    from kt2t.training.strategies import strategy
+    from kt2t.training.strategies import strategy_scope
 
-    with strategy(name):
+    with strategy_scope(name):
         replicas = Replicas(tf.distribute.get_strategy())
         weights = [keras.Variable(np.full(shape, 0.5, "float32")) for shape in ((2, 3), (4,))]
     callback = ComparingReplicas(team)

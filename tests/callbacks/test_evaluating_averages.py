@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from kt2t.callbacks import EvaluatingAverages
-from kt2t.training.averages import averaged, kept_apart
-from kt2t.training.strategies import strategy
+from kt2t.training.averages import fit_keeps_weights, weights_averaged
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -35,10 +35,10 @@ def values(model):
 
 
 def trained(name, *callbacks, **options):
-    with strategy(name):
+    with strategy_scope(name):
         model = Line()
         model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9), "mse")
-    with kept_apart(model), contextlib.suppress(Failure):
+    with fit_keeps_weights(model), contextlib.suppress(Failure):
         callbacks = [*callbacks, Watch()]
         model.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=callbacks, **options)
     return model
@@ -53,7 +53,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if "val_loss" in logs:
-            with averaged(self.model):
+            with weights_averaged(self.model):
                 dense = [keras.ops.convert_to_numpy(one) for one in self.model.weights]
             by_hand = np.square(X @ dense[0] + dense[1] - Y).mean()
             assert logs["val_loss"] == pytest.approx(by_hand, rel=1e-5)

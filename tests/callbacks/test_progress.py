@@ -125,3 +125,33 @@ def test_a_terminal_has_a_bar_and_keeps_the_lines(clock, environment):
 def test_steps_are_checked():
     with pytest.raises(ValueError, match="total_steps: 5 is not above start_step 5"):
         Progress(5, start_step=5)
+
+
+def test_a_line_says_over_how_many_examples_each_value_is(clock):
+    scored = {}
+    callback, held = plain(total_steps=1000, validated=2000, scored=scored)
+    values = {"val_loss": 0.5, "val_token_accuracy": 0.75, "validation_exact_match": 1.0}
+    train(callback, clock, epochs=1, validated=values)
+    assert held.getvalue().splitlines()[-1].endswith("validation_exact_match 1 (2,000 examples)")
+    scored["exact_match"] = 1
+    train(callback, clock, epochs=1, validated=values)
+    assert held.getvalue().splitlines()[-1].endswith(
+        "validation_loss 0.5 · validation_token_accuracy 0.75 (2,000 examples) · validation_exact_match 1 (1 example)"
+    )
+
+
+def test_the_bar_of_a_command_gives_way_to_that_of_training(clock):
+    """Two displays that redraw the same line alternate on it."""
+    from rich.progress import Progress as Bars
+
+    from kt2t.callbacks.terminal import close_display, open_display
+
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, _environ={"TERM": "xterm"})
+    bars = Bars(console=console, transient=True)
+    open_display(bars)
+    seen = []
+    callback = Progress(20, console=console, keep=lambda line: seen.append(bars.live.is_started))
+    train(callback, clock)
+    assert seen == [False, False] and bars.live.is_started
+    close_display(bars)
+    assert not bars.live.is_started

@@ -39,7 +39,7 @@ class FakeProblem:
         return {"inputs": None, "targets": None}
 
     def scores(self):
-        return list(self._scores)
+        return [SimpleNamespace(name=name) for name in self._scores]
 
     def batches(self, split, rows, shapes, shuffle):
         self.asked.append((split, rows, shapes, shuffle))
@@ -66,12 +66,12 @@ class FakeModel:
     def __init__(self):
         self.draws, self.seen = [], []
 
-    def generate(self, features, search=None, draw=0):
+    def answer(self, features, search=None, draw=0):
         self.search = search
         self.draws.append(draw)
         self.seen.append(features["inputs"])
         best = np.stack([features["inputs"], features["inputs"] * 0], 1)
-        return {"ids": best, "scores": np.zeros(best.shape[:2])}
+        return {"values": best, "scores": np.zeros(best.shape[:2])}
 
 
 def scored(problem, model=None, **options):
@@ -86,6 +86,7 @@ def test_every_example_meets_its_own_reference():
     logs, callback = scored(FakeProblem(), rows=2)
     assert logs == {"loss": 1.0, "validation_exact": 100.0, "validation_count": 7.0}
     assert callback.model.search == "beam"
+    assert callback.examples == {"exact": 7, "count": 7}
 
 
 def test_batches_have_the_rows_and_shapes_that_are_asked_for():
@@ -166,3 +167,30 @@ def test_options_are_checked():
         Scoring(FakeProblem(), rows=-1)
     with pytest.raises(ValueError, match="shapes: 0 is not positive"):
         Scoring(FakeProblem(), shapes=0)
+
+
+def test_what_the_metrics_give_already_is_not_decoded():
+    callback, model = Scoring(FakeProblem(), rows=2), FakeModel()
+    callback.set_model(model)
+    logs = {"loss": 1.0, "val_loss": 3.0, "val_exact": 0.5}
+    callback.on_epoch_end(0, logs)
+    assert "validation_exact" not in logs and model.draws == []
+
+
+def test_several_targets_are_decoded_and_scored_by_key():
+    class Several(FakeProblem):
+        def scores(self):
+            return {"a": [SimpleNamespace(name="exact")], "b": []}
+
+        def decode(self, field, value):
+            return {key: int(one[0]) - 100 for key, one in value.items()}
+
+        def references(self, split):
+            return [{"targets": {"a": index, "b": index}} for index in range(len(LENGTHS))]
+
+    class Answers(FakeModel):
+        def answer(self, features, search=None, draw=0):
+            values = np.stack([features["inputs"], features["inputs"] * 0], 1)
+            return {"values": {"a": values, "b": values}}
+
+    assert scored(Several(), Answers(), rows=2)[0]["validation_exact"] == 100.0

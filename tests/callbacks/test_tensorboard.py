@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import kt2t.callbacks.attention_maps as attention_maps
-from kt2t.callbacks import TensorBoard
+import kt2t.callbacks.views.attention as attention_maps
+from kt2t.callbacks import TensorBoard, View
+from kt2t.data.pictures import png
 
 accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -26,6 +27,12 @@ class FakeProblem:
     def decode(self, field, ids):
         return f"{field} {int(np.ravel(ids)[0])} | ü"
 
+    def written(self, field, decoded):
+        return decoded
+
+    def views(self):
+        return [{"type": "DecodedText"}, {"type": "AttentionMaps", "examples": 2}]
+
 
 class FakeModel:
     """Losses 1, 2, 3, … of one weighted token each; the logs hold the mean since the epoch began, as Keras's do."""
@@ -36,8 +43,8 @@ class FakeModel:
     def __init__(self, step=0):
         self.optimizer = type("Optimizer", (), {"iterations": step, "learning_rate": 0.5})()
 
-    def generate(self, features, search=None, length=None):
-        return {"ids": features["targets"][:, None] + 1}
+    def answer(self, features, search=None):
+        return {"values": features["inputs"][:, None] + 2}
 
 
 @pytest.fixture(autouse=True)
@@ -65,15 +72,24 @@ def train(callback, model, epochs=2, steps=10, validated=None):
 
 def test_curves(tmp_path):
     train(TensorBoard(tmp_path, every=4), FakeModel())
-    loss = curve(tmp_path / "train", "loss")
+    loss = curve(tmp_path / "train", "train/loss")
     # the mean of the losses since the last point: 1..4, 5..8, 9..10, 11..12, 13..16, 17..20
     assert loss == pytest.approx({4: 2.5, 8: 6.5, 10: 9.5, 12: 11.5, 16: 14.5, 20: 18.5})
-    assert set(curve(tmp_path / "train", "learning_rate").values()) == {0.5}
-    assert set(curve(tmp_path / "train", "gradient_norm")) == set(loss)
-    assert curve(tmp_path / "train", "token_accuracy") == {10: 0.25, 20: 0.25}
-    assert set(curve(tmp_path / "train", "tokens_per_second")) == set(loss)
+    assert curve(tmp_path / "train", "loss") == loss, "in one chart with that of validation"
+    assert set(curve(tmp_path / "train", "watch/learning_rate").values()) == {0.5}
+    assert set(curve(tmp_path / "train", "watch/gradient_norm")) == set(loss)
+    assert curve(tmp_path / "train", "train/token_accuracy") == {10: 0.25, 20: 0.25}
+    assert set(curve(tmp_path / "train", "speed/tokens_per_second")) == set(loss)
+    assert curve(tmp_path / "validation", "validation/loss") == {10: 1.5, 20: 1.5}
     assert curve(tmp_path / "validation", "loss") == {10: 1.5, 20: 1.5}
-    assert curve(tmp_path / "validation", "bleu") == {10: 20.0, 20: 21.0}
+    assert curve(tmp_path / "validation", "validation/bleu") == {10: 20.0, 20: 21.0}
+
+
+def test_every_tag_has_one_of_four_prefixes_and_the_loss_comes_first(tmp_path):
+    train(TensorBoard(tmp_path, every=4), FakeModel())
+    tags = {tag for run in ("train", "validation") for tag in read(tmp_path / run).Tags()["scalars"]}
+    assert {tag.partition("/")[0] for tag in tags} == {"loss", "train", "validation", "speed", "watch"}
+    assert sorted(tags)[0] == "loss"
 
 
 def test_without_a_token_count_the_loss_is_keras_s_own_mean(tmp_path):
@@ -81,16 +97,18 @@ def test_without_a_token_count_the_loss_is_keras_s_own_mean(tmp_path):
     model.tokens_seen = None
     train(TensorBoard(tmp_path, every=5), model, epochs=1)
     assert curve(tmp_path / "train", "loss") == pytest.approx({5: 3.0, 10: 5.5})
-    assert "tokens_per_second" not in read(tmp_path / "train").Tags()["scalars"]
-    assert "steps_per_second" in read(tmp_path / "train").Tags()["scalars"]
+    assert "speed/tokens_per_second" not in read(tmp_path / "train").Tags()["scalars"]
+    assert "speed/steps_per_second" in read(tmp_path / "train").Tags()["scalars"]
 
 
 def test_pictures_texts_and_the_recipe(tmp_path):
     train(TensorBoard(tmp_path, FakeProblem(), recipe_text="model:\n  type: Transformer", samples=2), FakeModel())
     shown = read(tmp_path / "validation")
-    assert shown.Tags()["images"] == ["attention/decoder/1", "attention/encoder/1"]
-    assert [image.step for image in shown.Images("attention/encoder/1")] == [10, 20]
-    assert shown.Images("attention/encoder/1")[0].encoded_image_string.startswith(b"\x89PNG")
+    assert shown.Tags()["images"] == [
+        f"attention/{kind}_example_{row}" for kind in ("decoder", "encoder") for row in (1, 2)
+    ]
+    assert [image.step for image in shown.Images("attention/encoder_example_1")] == [10, 20]
+    assert shown.Images("attention/encoder_example_1")[0].encoded_image_string.startswith(b"\x89PNG")
     text = shown.Tensors("decoded")[1].tensor_proto.string_val[0].decode()
     assert text.splitlines()[0] == "| input | target | prediction |" and len(text.splitlines()) == 4
     assert "targets 7" in text
@@ -109,7 +127,7 @@ def test_a_run_that_goes_on_replaces_the_points_it_repeats(tmp_path, monkeypatch
     train(TensorBoard(tmp_path, every=5), FakeModel())
     train(TensorBoard(tmp_path, every=5), FakeModel(step=12), epochs=1, validated={"validation_bleu": 99.0})
     assert list(curve(tmp_path / "train", "loss")) == [5, 10, 15, 20, 22]
-    assert curve(tmp_path / "validation", "bleu") == {10: 20.0, 22: 99.0}
+    assert curve(tmp_path / "validation", "validation/bleu") == {10: 20.0, 22: 99.0}
 
 
 def test_a_run_told_to_stop_writes_no_half_evaluation(tmp_path):
@@ -138,3 +156,13 @@ def test_the_points_of_an_epoch_s_last_step_are_there_before_anything_saves(tmp_
         model.tokens_seen += 1.0
         callback.on_train_batch_end(batch, {"loss": 1.0 + batch / 2})
     assert curve(tmp_path / "train", "loss") == {2: 1.5}
+
+
+def test_views_of_one_s_own(tmp_path):
+    class Mine(View):
+        def render(self, model):
+            return {"mine/words": "**bold**", "mine/dot": png(np.zeros((1, 1, 3)))}
+
+    train(TensorBoard(tmp_path, FakeProblem(), views=[Mine()]), FakeModel(), epochs=1)
+    tags = read(tmp_path / "validation").Tags()
+    assert tags["images"] == ["mine/dot"] and tags["tensors"] == ["mine/words"]

@@ -1,6 +1,13 @@
 import json
 
+import pytest
+
 from kt2t.cli.main import run
+
+
+@pytest.fixture
+def tiny(tiny_transformer):
+    return tiny_transformer
 
 
 def test_values_come_with_their_source_and_parts_with_their_size(tiny, capsys):

@@ -4,6 +4,7 @@ import sys
 import pytest
 from costs import child_seconds
 
+from kt2t import __version__
 from kt2t.cli.main import COMMANDS, run
 from kt2t.errors import DataError
 
@@ -29,6 +30,9 @@ def test_each_command_explains_itself(name, capsys):
         (["train"], "Missing argument 'RECIPE'"),
         (["train", "quickstart", "--run-dirr", "x"], "--run-dirr"),
         (["train", "quikstart"], "Did you mean"),
+        (["train", "quickstart", "--steps", "5"], "train.steps=VALUE"),
+        (["train", "quickstart", "--samples=5"], "report.samples=VALUE"),
+        (["train", "--hparams_set=transformer_base"], "kt2t list recipes"),
         (["list", "things"], "things"),
     ],
 )
@@ -66,3 +70,9 @@ def test_what_is_no_error_of_ours_has_a_status_too(monkeypatch, capsys, error, s
     monkeypatch.setattr(command_list, "_recipes", broken)
     assert run(["list", "recipes"]) == status
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["version"], ["-V"], ["--version"]])
+def test_the_version(words, capsys):
+    assert run(words) == 0
+    assert __version__ in capsys.readouterr().out

@@ -1,4 +1,8 @@
+import gzip
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 
@@ -8,11 +12,18 @@ from kt2t.cli.main import run
 
 
 def test_lines_to_lines_through_a_pipe(tiny_run):
+    """Whoever writes a line and waits for its answer gets it, before the next line and the end of the input."""
     command = [sys.executable, "-m", "kt2t", "predict", str(tiny_run), "report.decode={type: Greedy}"]
-    done = subprocess.run(command, input=b"1 2\n3\n\n", capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
-    assert len(done.stdout.decode().split("\n")) == 4
-    assert done.stderr.decode() == ""
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        answers = []
+        for line in (b"1 2\n", b"\n"):
+            running.stdin.write(line)
+            running.stdin.flush()
+            answers.append(running.stdout.readline())
+        rest, errors = running.communicate(b"3\n4")
+    assert running.returncode == 0, errors.decode()
+    assert answers[0].strip() and answers[1] == b"\n" and rest.count(b"\n") == 2
+    assert errors.decode() == ""
 
 
 def test_files_and_json(tiny_run, tmp_path, capsys):
@@ -22,6 +33,20 @@ def test_files_and_json(tiny_run, tmp_path, capsys):
     assert run(words) == 0
     rows = [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()]
     assert len(rows) == 2 and set(rows[0]) == {"text", "hypotheses"}
+
+
+def test_a_compressed_file_and_compressed_stdin(tiny_run, tmp_path, capfd, monkeypatch):
+    (tmp_path / "in").write_bytes(b"1 2\n3 4\n")
+    (tmp_path / "in.gz").write_bytes(gzip.compress(b"1 2\n3 4\n", mtime=0))
+    for name in ("in", "in.gz"):
+        assert run(["predict", str(tiny_run), "--input", str(tmp_path / name)]) == 0
+    answers = capfd.readouterr().out.split("\n")
+    assert len(answers) == 5 and answers[:2] == answers[2:4]
+    (tmp_path / "cut.gz").write_bytes((tmp_path / "in.gz").read_bytes()[:-9])
+    (tmp_path / "none.gz").write_bytes(b"1 2\n")
+    for name, told in (("cut.gz", "is a damaged gzip file"), ("none.gz", "is named .gz but is no gzip file")):
+        assert run(["predict", str(tiny_run), "--input", str(tmp_path / name)]) == 3
+        assert told in capfd.readouterr().err
 
 
 def test_where_nothing_can_be_written_is_told_before_anything_is_decoded(tmp_path, capsys, monkeypatch):
@@ -43,9 +68,51 @@ def test_a_run_that_cannot_be_read_leaves_the_old_answers_and_no_new_file(tmp_pa
     assert (tmp_path / "old").read_text() == "precious" and not (tmp_path / "new").exists()
 
 
-def test_a_bad_line_is_named_and_nothing_is_written(tiny_run, tmp_path, capsys):
-    (tmp_path / "in").write_bytes(b"1 2\n\xff\n")
+def test_a_bad_line_is_named_and_the_lines_before_it_are_answered(tiny_run, tmp_path, capsys):
+    (tmp_path / "in").write_bytes(b"1 2\n\xff\n3\n")
     words = ["predict", str(tiny_run), "--input", str(tmp_path / "in"), "--output", str(tmp_path / "out")]
     assert run(words) == 3
     assert f"{tmp_path / 'in'}:2: byte 1 (0xff) is not UTF-8" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    assert len((tmp_path / "out").read_text().splitlines()) == 1
+    (tmp_path / "in").write_bytes(b"\xff\n")
+    assert run([*words[:-1], str(tmp_path / "none")]) == 3 and not (tmp_path / "none").exists()
+
+
+def test_several_files_plain_and_gzip_and_what_is_no_file(tiny_run, tmp_path, capsys):
+    (tmp_path / "a").write_text("1 2\n3\n")
+    (tmp_path / "b.gz").write_bytes(gzip.compress(b"4\n\n"))
+    assert run(["predict", str(tiny_run), "--input", str(tmp_path / "a"), str(tmp_path / "b.gz")]) == 0
+    assert capsys.readouterr().out.count("\n") == 4
+    assert run(["predict", str(tiny_run), "--input", str(tmp_path / "none")]) == 3
+    assert "none' cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_wrong_run_is_told_before_anything_is_read(tmp_path):
+    """Nothing is ever written to the pipe, and it stays open."""
+    command = [sys.executable, "-m", "kt2t", "predict", str(tmp_path / "none")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.wait(600) == 4
+        assert b"none" in running.stderr.read()
+
+
+def test_a_person_is_answered_line_by_line(tiny_run):
+    """On a terminal, with a prompt; a line that makes no sense ends nothing."""
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "kt2t", "predict", str(tiny_run)]
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, close_fds=True) as running:
+        os.close(terminal)
+        shown = until(screen, b"> ")
+        for line, answered in ((b"1 2\n", rb"1 2\r\n.*?\d[ \d]*\r\n.*?> $"), (b"what\n", rb"'what' is not .*?> $")):
+            os.write(screen, line)
+            shown = until(screen, b"> ")
+            assert re.search(answered, shown, re.S), shown
+        os.write(screen, b"\x04")
+        assert running.wait(600) == 0
+    os.close(screen)
+
+
+def until(screen, end):
+    shown = b""
+    while not shown.rstrip(b"\x1b[?2004hl").endswith(end) and not shown.endswith(end):
+        shown += os.read(screen, 1000)
+    return re.sub(rb"\x1b\[\?2004[hl]", b"", shown)

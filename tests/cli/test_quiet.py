@@ -1,6 +1,10 @@
 import subprocess
 import sys
 
+import pytest
+
+from kt2t.cli.main import run
+
 
 def test_greetings_are_left_out_and_the_rest_stays():
     code = """
@@ -20,3 +24,31 @@ def test_importing_keras_says_nothing():
     code = "from kt2t.cli.quiet import import_keras; import_keras(); import keras; print(keras.ops.ones(2).shape)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stderr == "", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("backend", "absent", "status", "told"),
+    [
+        ("jax", "jax", 5, "kt2t: KERAS_BACKEND: the backend is jax, which is not installed here. Install it (pip install"),
+        ("tensorflow", "tensorflow", 5, "kt2t: KERAS_BACKEND: the backend is tensorflow, which is not installed here."),
+        ("torch", "torch", 2, "kt2t: KERAS_BACKEND: kt2t trains on tensorflow and jax, not on 'torch'."),
+        ("numpy", "torch", 2, "kt2t: KERAS_BACKEND: kt2t trains on tensorflow and jax, not on 'numpy'."),
+        ("tensorflw", "torch", 2, "not on 'tensorflw'. Set KERAS_BACKEND=tensorflow."),
+    ],
+)
+def test_a_backend_that_is_not_there_is_told_of(backend, absent, status, told, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setitem(sys.modules, absent, None)
+    assert run(["train", "quickstart"]) == status
+    said = capsys.readouterr().err
+    assert told in said and len(said.splitlines()) == 1
+
+
+def test_the_backend_of_keras_own_file_is_checked_too(monkeypatch, capsys, tmp_path):
+    (tmp_path / "keras.json").write_text('{"backend": "torch"}')
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    assert run(["explain", "quickstart"]) == 2
+    assert f"{tmp_path / 'keras.json'}: kt2t trains on tensorflow and jax, not on 'torch'" in capsys.readouterr().err

@@ -39,8 +39,8 @@ def test_overrides_name_the_run_and_json_is_pure(tiny, capsys):
     assert folder.name.startswith("tiny-") and len(folder.name) == len("tiny-") + 6
 
 
-def test_xla_for_mirrored_replicas_on_processors_is_status_2(tiny, capsys):
-    assert run(["train", str(tiny), "train.strategy=mirrored", "train.jit_compile=true", "--run-dir", "r"]) == 2
+def test_xla_for_mirrored_replicas_on_processors_is_status_2(tiny_transformer, capsys):
+    assert run(["train", str(tiny_transformer), "train.strategy=mirrored", "train.jit_compile=true", "--run-dir", "r"]) == 2
     told = capsys.readouterr().err
     assert "train.jit_compile: XLA cannot compile a step for 2 replicas on processors. Leave it out" in told
     assert not Path("r").exists()
@@ -79,7 +79,7 @@ def test_a_run_without_any_good_checkpoint_is_status_4(tiny, tiny_run, capsys):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("model.num_layers=2", ["encoder.layers.1.attention.norm.scale is not in the model"]),
+        ("model.num_layers=2", ["blocks.1.kernel is not in the model"]),
         ("model.hidden_dim=8", ["targets_embedding.table has shape [7, 8], the model's has [7, 16]", "more"]),
         ("optimizer={type: Lion, learning_rate: 0.1}", ["trained with the optimizer Lion, this is Adam"]),
     ],
@@ -103,7 +103,7 @@ def test_a_checkpoint_of_another_recipe_is_status_4_with_the_differences(tiny, t
 def test_patience_without_best_is_status_2(tiny, capsys):
     assert run(["train", str(tiny), "report.patience=2", "report.best=~"]) == 2
     assert (
-        "report.patience: 2 evaluations without what? Name a score or metric in report.best." in capsys.readouterr().err
+        "report.patience: 2 needs a score or metric to watch. Name one in report.best." in capsys.readouterr().err
     )
 
 

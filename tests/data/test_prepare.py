@@ -19,7 +19,7 @@ import pytest
 from kt2t.data.content_hash import content_hash
 from kt2t.data.language.running_text import PromptLength
 from kt2t.data.location import exclusive, folder_for
-from kt2t.data.prepare import FIRST_CHUNK, _Chunks, choose_held_out, kept_examples, prepare_folder
+from kt2t.data.prepare import FIRST_CHUNK, _Chunks, kept_examples, prepare_folder
 from kt2t.data.prepared import Prepared
 from kt2t.data.problem import Problem
 from kt2t.data.records import RecordWriter
@@ -77,20 +77,6 @@ def test_without_validation_files_one_percent_is_held_out_and_said(tmp_path, cap
     assert sorted(line["inputs"] for line in train + validation) == sorted(f"line {n}" for n in range(500))
     smallest = sorted(train + validation, key=content_hash)[:5]
     assert sorted(map(str, smallest)) == sorted(map(str, validation))
-
-
-@pytest.mark.parametrize(("total", "held"), [(2, 1), (99, 1), (250, 2), (5000, 50), (300_000, 2000)])
-def test_how_many_are_held_out(total, held):
-    chosen = choose_held_out({"targets": str(number)} for number in range(total))
-    assert chosen["records"] == held
-
-
-def test_equal_texts_are_held_out_together():
-    examples = [{"targets": str(number % 50)} for number in range(5000)]
-    chosen = choose_held_out(examples)
-    assert chosen["records"] == 100 // 2 or chosen["records"] % 100 == 0
-    with pytest.raises(DataError, match="1 different examples cannot be split"):
-        choose_held_out([{"targets": "a"}] * 9)
 
 
 def test_empty_lines_are_left_out_counted_and_said(tmp_path, caplog):

@@ -166,13 +166,36 @@ def test_dataset_on_tensorflow(problem):
     assert gone()
 
 
+ENDING = """
+import sys, time
+import numpy as np
+from kt2t.data.problem import Problem
+from kt2t.data.translation.parallel_text import ParallelText
+from kt2t.features import Image, Label
+
+class Slow(Problem):
+    def examples(self, split):
+        return ({"inputs": np.full((9, 9, 1), number, np.uint8), "targets": number % 2} for number in range(64))
+    def encode(self, example):
+        return {field: np.array(value) for field, value in example.items()}
+    def features(self):
+        return {"inputs": Image(9, 9, 1), "targets": Label(2)}
+    def transform(self, split, example, draw):
+        time.sleep(0.01)
+        return {**example, "inputs": np.uint8(draw.generator().integers(0, 9, (9, 9, 1)))}
+
+alive = []
+for problem in (ParallelText(train_files=sys.argv[1]), Slow()):
+    batches = problem.batches("train", rows=8)
+    batches.threads = 3
+    alive += [iter(batches), iter(batches.dataset())]
+    next(alive[-2]), next(alive[-1])
+print("end")
+"""
+
+
 def test_a_process_ends_though_a_dataset_is_still_read(problem, tmp_path):
-    script = (
-        "import sys\nfrom kt2t.data.translation.parallel_text import ParallelText\n"
-        "batches = ParallelText(train_files=sys.argv[1]).batches('train', tokens=200)\n"
-        "plain = iter(batches); next(plain)\niterator = iter(batches.dataset()); next(iterator)\nprint('end')"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path / "train.tsv")]
+    command = [sys.executable, "-c", ENDING, str(tmp_path / "train.tsv")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, "end\n"), done.stderr
 

@@ -52,6 +52,28 @@ def test_stopping_early_does_not_change_the_best():
     assert early[2] <= late[2]
 
 
+@pytest.mark.parametrize("penalty", [0.0, 0.6])
+def test_the_search_goes_on_until_every_returned_hypothesis_is_certain(penalty):
+    ids, scores, _ = run(Beam(40, penalty, n_best=6))
+    for row in range(3):
+        wanted = everything(row, penalty)[:6]
+        assert ids[row].tolist() == [sequence for _, sequence in wanted]
+        np.testing.assert_allclose(scores[row], [score for score, _ in wanted], rtol=1e-4)
+
+
+def test_a_source_with_a_lower_limit_is_answered_as_if_it_were_alone():
+    limits = np.array([1, 4, 2], "int32")
+    search = Beam(4, n_best=4)
+    state, steps = decode(search, step, Cache(3, LENGTH, 4), 3, LENGTH, limits)
+    ids, scores = (np.asarray(part) for part in search.result(state, np.minimum(int(steps), limits)))
+    for row, limit in enumerate(limits):
+        alone_ids, alone_scores, _ = run(search, limit=int(limit))
+        assert ids[row].tolist() == alone_ids[row].tolist()
+        np.testing.assert_allclose(scores[row], alone_scores[row], rtol=1e-5)
+        ended = [1 in one for one in ids[row].tolist()]
+        assert ended == sorted(ended, reverse=True)  # those that were cut come last
+
+
 def test_running_hypotheses_follow_those_that_ended():
     search = Beam(3, 0.6, n_best=3, early_stopping=False)
     ids, scores, steps = run(search, limit=1)

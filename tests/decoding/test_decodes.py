@@ -76,6 +76,27 @@ def test_a_length_cuts():
     assert found["ids"].tolist() == [[[7, 6]], [[8, 1]]]
 
 
+class Endless(Copier):
+    """Never ends: writes 2, or less probably 3, until it is stopped."""
+
+    def step(self, ids, position, cache):
+        logits = np.full(9, -1e8, "float32")
+        logits[2:4] = 9.0, 3.0
+        return ops.zeros((*ops.shape(ids), 9)) + logits, cache
+
+
+@pytest.mark.parametrize("search", [Greedy(2), Beam(2, n_best=2, extra_length=2)])
+def test_each_row_is_cut_at_its_own_length(search):
+    """Its source's length and `extra_length`, however long the other rows are."""
+    found = Endless().generate(BATCH, search)
+    assert (found["ids"] != 0).sum(-1).tolist() == [[5] * search.beams, [3] * search.beams]
+    for row in (0, 1):
+        alone = Endless().generate({name: value[row : row + 1] for name, value in BATCH.items()}, search)
+        width = alone["ids"].shape[2]
+        np.testing.assert_array_equal(alone["ids"][0], found["ids"][row, :, :width])
+        np.testing.assert_allclose(alone["scores"][0], found["scores"][row], rtol=1e-6)
+
+
 def test_one_function_for_each_search_and_width():
     model = Copier()
     for search, length in ((Greedy(), 3), (Greedy(), 5), (Beam(2), 5), (Beam(2), 40)):

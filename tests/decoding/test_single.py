@@ -22,11 +22,11 @@ def test_nothing_counts_after_end():
     done = []
     for position in range(4):
         state, parents = search.choose(state, logits[position], position)
-        done.append(bool(search.is_done(state, 4)))
+        done.append(np.asarray(search.is_done(state, 4)).tolist())
         assert parents is None
     ids, scores = (np.asarray(part) for part in search.result(state, 4))
     assert ids[:, 0].tolist() == [[2, 1, 0, 0]] * 2
-    assert done == [False, True, True, True]
+    assert done == [[False, False], [True, True], [True, True], [True, True]]
     assert np.asarray(state["last"]).tolist() == [[0], [0]]
     log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     np.testing.assert_allclose(scores[:, 0], log_probs[0, :, 0, 2] + log_probs[1, :, 0, 1], rtol=1e-5)

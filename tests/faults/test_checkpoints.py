@@ -1,13 +1,12 @@
 """The rows K03 to K15 of the fault catalogue, each through the command: its status, what it says, and what stays as it was.
 
-K01 and K02, kills at any time, are `benchmarks/kills.py`, `tests/run/test_train.py` and `tests/training/test_checkpoints.py`.
+K01 and K02, kills at any time: `tests/campaigns/kills.py`, `tests/run/test_train.py`, `tests/training/test_checkpoints.py`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,13 +14,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from campaigns import disk_full, fuzz_checkpoints
 from safetensors.numpy import load_file
 
 from kt2t.cli.main import run
 from kt2t.run.folder import RunFolder
 from kt2t.training import checkpoints, manifest
 
-ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 QUICK = ["report.score=false", "report.best=loss", "report.attention_maps=false", "report.samples=1"]
 tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of the TensorFlow backend")
@@ -52,12 +51,8 @@ def told(capsys):
     return line
 
 
-def benchmark(name):
-    return runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"), run_name=name)
-
-
 def test_k03_whatever_is_damaged_in_the_newest_nothing_wrong_is_loaded():
-    found = benchmark("fuzz_checkpoints")["fuzz"](90, seed=3)
+    found = fuzz_checkpoints.fuzz(90, seed=3)
     assert sum(found.values()) == 90
     ways = {told.partition(": ")[2] for told in found}
     assert {"loaded, every bit as saved", "the one before was taken, and the file named"} <= ways
@@ -92,7 +87,7 @@ def test_k04_all_damaged_is_status_4_with_each_cause(copied, capsys):
 @pytest.mark.parametrize(
     ("lost", "sentence"),
     [
-        ("run.json", "no run.json that says of which recipe"),
+        ("run.json", "no run.json that names their recipe"),
         ("recipe.yaml", "recipe.yaml"),
     ],
 )
@@ -115,8 +110,8 @@ def test_k05_a_file_of_the_checkpoint_lost_is_status_4_where_just_that_one_is_wa
     ("row", "there", "here", "sentences"),
     [
         ("k06", "hidden_dim: 16", "hidden_dim: 8", ["has shape [7, 16], the model's has [7, 8]"]),
-        ("k07 more", "num_layers: 1", "num_layers: 2", ["encoder.layers.1.attention.norm.scale is missing"]),
-        ("k07 fewer", "norm: pre", "norm: post", ["encoder.norm.scale is not in the model"]),
+        ("k07 more", "num_layers: 1", "num_layers: 2", ["blocks.1.kernel is missing"]),
+        ("k07 fewer", "num_layers: 1", "num_layers: 0", ["blocks.0.kernel is not in the model"]),
         ("k08", "type: Adam", "type: Lion", ["trained with the optimizer Adam, this is Lion"]),
     ],
 )
@@ -183,7 +178,7 @@ def test_k09_on_more_replicas_or_fewer_it_begins_with_what_was_saved_and_trains_
 
 def test_k10_the_first_format_opens_for_ever():
     """`format_1` was written on 2026-11-22; weight i of a layer is i / 10, and Adam's moments are as a fresh one's."""
-    model = benchmark("fuzz_checkpoints")["Small"]()
+    model = fuzz_checkpoints.Small()
     model.compile(keras.optimizers.Adam(0.1), "mse")
     found = checkpoints.restore(HERE / "format_1" / "step-7", model)
     assert (found.step, found.recipe, found.extra) == (7, {"train": {"steps": 9}}, {"metrics": {"loss": 0.5}})
@@ -239,14 +234,13 @@ def test_k12_a_file_where_the_folder_should_be_is_status_5(tiny, capsys):
 
 
 def test_k13_a_disk_that_is_full_while_saving_is_status_5_and_the_last_good_one_stays(tmp_path):
-    """Two sizes of many: too small for one checkpoint more, and enough to end. `benchmarks/disk_full.py` has the rest."""
-    full = benchmark("disk_full")
-    full["started"](tmp_path)
+    """Two sizes of many: too small for one checkpoint more, and enough to end. `tests/campaigns/disk_full.py` has the rest."""
+    disk_full.started(tmp_path)
     try:
-        assert full["going_on"](tmp_path, 20 * 4096) == "status 5, stopped, the last good one is whole"
+        assert disk_full.going_on(tmp_path, 20 * 4096) == "status 5, stopped, the last good one is whole"
     except PermissionError as error:
         pytest.skip(str(error))
-    assert full["going_on"](tmp_path, 2**23) == "status 0, went on to step 8"
+    assert disk_full.going_on(tmp_path, 2**23) == "status 0, went on to step 8"
 
 
 def test_k13_a_disk_that_refuses_the_third_file_is_status_5(copied, capsys, monkeypatch):
@@ -287,7 +281,7 @@ def test_k15_steps_are_in_order_and_not_the_clock(copied, capsys):
 
 
 def test_k15_the_same_step_twice_is_the_later_one(tmp_path):
-    model = benchmark("fuzz_checkpoints")["Small"]()
+    model = fuzz_checkpoints.Small()
     for value in (1.0, 2.0):
         model.out.bias.assign([value, value])
         path = checkpoints.save(tmp_path, model, 5)

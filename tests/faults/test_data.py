@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 import re
-import runpy
 import shutil
 import signal
 import socket
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from array_record.python.array_record_module import ArrayRecordReader
+from campaigns import fuzz_records, fuzz_texts
 
 from kt2t.cli.main import run
 from kt2t.data.checks import checked_columns
@@ -398,9 +398,8 @@ def test_d18_numbers_that_are_not_finite_are_refused_by_example(number):
         checked_columns([{"targets": good}, {"targets": bad}], {"targets": Numbers(3)}, "example", 10)
 
 
-@pytest.mark.parametrize(("name", "count"), [("fuzz_records", 40), ("fuzz_texts", 300)])
-def test_damages_at_random_are_seen_or_harmless(tmp_path, monkeypatch, name, count):
-    """A few of the cases of `benchmarks/fuzz_records.py` and `fuzz_texts.py`, which have the large counts."""
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    found = runpy.run_path(str(ROOT / "benchmarks" / f"{name}.py"))["fuzz"](7, count, tmp_path)
+@pytest.mark.parametrize(("campaign", "count"), [(fuzz_records, 40), (fuzz_texts, 300)], ids=["records", "texts"])
+def test_damages_at_random_are_seen_or_harmless(tmp_path, campaign, count):
+    """A few of the cases of `tests/campaigns/fuzz_records.py` and `fuzz_texts.py`, which have the large counts."""
+    found = campaign.fuzz(7, count, tmp_path)
     assert found["bad"] == [] and sum(found["counts"].values()) == count

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import runpy
 import signal
 from pathlib import Path
 
 import pytest
+from campaigns import fuzz_recipes
 from costs import peak_of_process, seconds
 
 from kt2t.cli.main import run
 
-ROOT = Path(__file__).resolve().parents[2]
 RECIPE = """\
 problem: {type: Reverse, symbols: 5, max_length: 4, train_examples: 600, validation_examples: 60}
 model: {type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, num_heads: 2, dropout: 0.1}
@@ -233,12 +231,10 @@ def test_c14_a_folder_in_place_of_a_recipe(tmp_path, monkeypatch, capsys):
 
 
 def test_recipes_damaged_at_random_are_answered(tmp_path):
-    """150 of the cases of `benchmarks/fuzz_recipes.py`, which has the large count."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    fuzz = runpy.run_path(str(ROOT / "benchmarks" / "fuzz_recipes.py"))
-    before = signal.signal(signal.SIGVTALRM, fuzz["_hangs"])
+    """150 of the cases of `tests/campaigns/fuzz_recipes.py`, which has the large count."""
+    before = signal.signal(signal.SIGVTALRM, fuzz_recipes.hangs)
     try:
-        found = fuzz["fuzz"](7, 150, tmp_path)
+        found = fuzz_recipes.fuzz(7, 150, tmp_path)
     finally:
         signal.signal(signal.SIGVTALRM, before)
     assert [case for case in found["bad"] if not case["wrong"].startswith("not told")] == []

@@ -23,7 +23,6 @@ def test_the_command_ends_with_3_and_one_line(tmp_path, capsys):
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kt2t: ")]
     assert len(errors) == 1 and "9_bob_7.wav' is a damaged wav file: it ends within its header" in errors[0]
     for digit in range(6):  # so that the one held out for validation is a whole one
-        (tmp_path / "raw" / f"{digit}_eve_5.wav").write_bytes(
-            damaged_sound.written(damaged_sound.samples(random.Random(digit)))
-        )
+        whole = damaged_sound.written(damaged_sound.samples(random.Random(digit)))
+        (tmp_path / "raw" / f"{digit}_eve_5.wav").write_bytes(whole)
     assert run(["prepare", "speech/fsdd", *words, "problem.skip=1"]) == 0

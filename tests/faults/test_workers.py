@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from nursery import MAIN
 
 from kt2t.cli.main import run
 from kt2t.recipe_file import load
@@ -37,30 +36,6 @@ model: {type: Transformer, num_layers: 1, hidden_dim: 16, intermediate_dim: 32, 
 optimizer: {type: Adam, learning_rate: 0.003, global_clipnorm: 0.5}
 train: {steps: 100_000, batch: {rows: 15}, dtype: float32}
 report: {every: 4, keep: 1000, best: loss, score: false, attention_maps: false, samples: 1}
-"""
-# Imports all of kt2t once; each worker is a copy of it.
-NURSERY = """
-import json, os, sys
-from kt2t.cli.main import main
-from kt2t.cli.quiet import import_keras
-import_keras(operation=False)
-import kt2t.run.train, kt2t.training.tensorflow_trainer
-ended = {}
-for line in sys.stdin:
-    asked = json.loads(line)
-    if "poll" in asked:
-        if asked["poll"] not in ended:
-            child, status = os.waitpid(asked["poll"], os.WNOHANG)
-            ended.update({child: os.waitstatus_to_exitcode(status)} if child else {})
-        print(json.dumps(ended.get(asked["poll"])), flush=True)
-    elif child := os.fork():
-        print(child, flush=True)
-    else:
-        said = os.open(asked["said"], os.O_WRONLY | os.O_CREAT)
-        os.dup2(said, 1), os.dup2(said, 2)
-        os.environ["TF_CONFIG"] = asked["config"]
-        exec(asked["before"])
-        main(asked["words"])
 """
 HERE = ("--run-dir", "r")
 DRIFTING = """
@@ -87,35 +62,19 @@ train._restored = waiting
 """
 
 
-class Nursery:
-    """Starts workers fast and knows how they have ended."""
-
-    def __init__(self, folder):
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self.process = subprocess.Popen([sys.executable, "-c", NURSERY], cwd=folder, **pipes)
-
-    def ask(self, **asked):
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-
 class Pair:
     """Two workers, started together; `before` is code that one of them runs before the command."""
 
-    def __init__(self, nursery, said, *overrides, before=("", ""), to_second=()):
+    def __init__(self, nursery, *overrides, before=("", ""), to_second=()):
         addresses = _free_addresses(2)
-        self.nursery, self.said = nursery, [said.with_suffix(f".{place}") for place in range(2)]
         self.workers = []
         for place, code in enumerate(before):
             config = json.dumps({"cluster": {"worker": addresses}, "task": {"type": "worker", "index": place}})
             words = ["train", "tiny.yaml", "train.strategy=multi_worker", *overrides, *(to_second if place else ())]
-            said = self.said[place]
-            said.touch()
-            self.workers.append(nursery.ask(config=config, words=words, before=code, said=str(said)))
+            self.workers.append(nursery.start(*words, code=f"{code}\n{MAIN}", environment={"TF_CONFIG": config}))
 
     def status(self, place):
-        return self.nursery.ask(poll=self.workers[place])
+        return self.workers[place].poll()
 
     def until(self, there):
         while not there():
@@ -124,7 +83,7 @@ class Pair:
 
     def send(self, number, *places):
         for place in places:
-            os.kill(self.workers[place], number)
+            self.workers[place].send_signal(number)
         self.sent = time.monotonic()
 
     def end(self, *places, patience=120):
@@ -136,17 +95,17 @@ class Pair:
         return [self.status(place) for place in places], time.monotonic() - getattr(self, "sent", 0.0)
 
     def told(self):
-        return [file.read_text() for file in self.said]
+        return [worker.stdout() + worker.stderr() for worker in self.workers]
 
     def stop(self):
         for place in range(2):
             if self.status(place) is None:
-                os.kill(self.workers[place], signal.SIGKILL)
+                self.workers[place].send_signal(signal.SIGKILL)
                 self.end(place)
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory, tiny_data):
+def story(tmp_path_factory, tiny_data, nursery):
     """What happened to the run `r`, by the name of what was done to it."""
     folder = tmp_path_factory.mktemp("workers")
     (folder / "tiny.yaml").write_text("# Two workers.\n" + RECIPE)
@@ -156,23 +115,22 @@ def story(tmp_path_factory, tiny_data):
     def steps():
         return [verify(path).step for path in saved(folder / "r" / "checkpoints")]
 
-    def pair(name, *overrides, **given):
-        pairs.append(Pair(nursery, folder / name, *overrides, **given))
+    def pair(*overrides, **given):
+        pairs.append(Pair(nursery, *overrides, **given))
         return pairs[-1]
 
     def trained():
         """Two workers that have saved twice since they were started."""
         before = len(saved(folder / "r" / "checkpoints"))
-        both = pair(f"trained-{len(pairs)}", *HERE)
+        both = pair(*HERE)
         both.until(lambda: len(saved(folder / "r" / "checkpoints")) >= before + 2)
         return both
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("KT2T_DATA", str(tiny_data))
-        nursery = Nursery(folder)
         try:
-            drifting = pair("drifting", "train.micro_batches=2", *HERE, before=("", DRIFTING))
+            drifting = pair("train.micro_batches=2", *HERE, before=("", DRIFTING))
             found["drifted"] = {"ends": drifting.end(0, 1)[0], "said": drifting.told(), "steps": steps()}
 
             both = trained()
@@ -188,17 +146,16 @@ def story(tmp_path_factory, tiny_data):
             both.send(signal.SIGTERM, 1)
             found["asked"] = {"ends": both.end(0, 1), "said": both.told(), "steps": steps()}
 
-            both = pair("waiting", *HERE, before=(WAITING, ""))
+            both = pair(*HERE, before=(WAITING, ""))
             both.until(lambda: "here" in both.told()[0])
             both.send(signal.SIGTERM, 1, 0)
             found["asked before"] = {"ends": both.end(0, 1), "said": both.told(), "steps": steps()}
 
-            others = pair("others", "--run-dir", "others", to_second=["train.seed=2"])
+            others = pair("--run-dir", "others", to_second=["train.seed=2"])
             found["others"] = {"ends": others.end(0, 1)[0], "said": others.told()}
         finally:
             for both in pairs:
                 both.stop()
-            nursery.process.communicate()
     return found
 
 
@@ -232,7 +189,7 @@ def test_w02_the_other_of_a_frozen_worker_is_status_7_within_ten_seconds(story):
 
 def test_w03_one_worker_asked_to_stop_stops_both_at_the_same_saved_step(story):
     statuses, seconds = story["asked"]["ends"]
-    assert statuses == [143, 143] and seconds < 30  # 1 s on a quiet machine: benchmarks/signals.py
+    assert statuses == [143, 143] and seconds < 30  # 1 s on a quiet machine: tests/campaigns/signals.py
     ended = [re.search(r"\(step (\d+)\)", said).group(1) for said in story["asked"]["said"]]
     assert ended[0] == ended[1] == str(story["asked"]["steps"][-1])
     for said in story["asked"]["said"]:
@@ -263,10 +220,10 @@ def test_w04_what_tells_of_no_workers_is_status_2(tiny, monkeypatch, capsys, con
 
 @pytest.mark.parametrize("busy", [True, False], ids=["its own address is in use", "the other one does not come"])
 def test_w04_a_worker_that_cannot_be_reached_is_status_7_with_its_address(tiny, monkeypatch, capsys, busy):
-    from kt2t.training import workers
+    from kt2t.training.workers import team
 
-    patient = functools.partial(workers.multi_worker_strategy, patience=0.5)
-    monkeypatch.setattr(workers, "multi_worker_strategy", patient)
+    patient = functools.partial(team.multi_worker_strategy, patience=0.5)
+    monkeypatch.setattr(team, "multi_worker_strategy", patient)
     with socket.socket() as taken:
         taken.bind(("", 0))
         taken.listen()
@@ -281,7 +238,7 @@ def test_w04_a_worker_that_cannot_be_reached_is_status_7_with_its_address(tiny, 
 
 
 def test_w05_workers_with_other_recipes_are_status_2_before_the_first_step(story):
-    """Other data and versions are told apart in the same way: `tests/training/test_workers.py`."""
+    """Other data and versions are told apart in the same way: `tests/training/workers/test_team.py`."""
     assert story["others"]["ends"] == [2, 2]
     for said in story["others"]["said"]:
         assert "train.strategy: the workers do not have the same recipe. Start all of them" in sentence(said)

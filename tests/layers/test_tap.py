@@ -69,3 +69,13 @@ def test_a_closed_tap_returns_the_very_tensor():
     x = keras.ops.convert_to_tensor(X)
     assert Tap()(x) is x
     np.testing.assert_array_equal(numbers(Tap()(x)), X)
+
+
+def test_a_capture_can_look_at_one_kind_only():
+    model = keras.Sequential([Tap(kind="attention", name="one"), Tap(name="two")])
+    with capture(kind="attention") as shown:
+        model(X)
+    assert list(shown) == ["one"]
+    with capture() as shown:
+        model(X)
+    assert len(shown) == 2 and Tap().kind == "states"

@@ -16,6 +16,11 @@ def _assembled(file, *overrides):
     return assembling.assemble(recipe, problem)
 
 
+@pytest.fixture
+def tiny(tiny_transformer):
+    return tiny_transformer
+
+
 def test_a_recipe_becomes_a_compiled_model_that_fits_its_problem(tiny):
     assembly = _assembled(tiny)
     assert assembly.model.built and assembly.model.optimizer.built

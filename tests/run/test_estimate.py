@@ -4,6 +4,11 @@ from kt2t.recipe_file import load
 from kt2t.run.estimate import activations, by_part, estimate, product_rate, step_flop
 
 
+@pytest.fixture
+def tiny(tiny_transformer):
+    return tiny_transformer
+
+
 def test_parameters_of_each_part_add_up(tiny):
     cost = estimate(load(str(tiny)))
     assert sum(cost.parameters.values()) == cost.total

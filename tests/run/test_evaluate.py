@@ -1,4 +1,5 @@
 import json
+import shutil
 from types import SimpleNamespace
 
 import keras
@@ -9,7 +10,7 @@ from kt2t.callbacks import AttentionMaps, DecodedText, Scoring, TensorBoard
 from kt2t.data import Problem
 from kt2t.decoding import Greedy
 from kt2t.errors import DataError
-from kt2t.features import Tags, Text
+from kt2t.features import Label, Tags, Text
 from kt2t.models import TransformerEncoder, TransformerLM
 from kt2t.run.evaluate import evaluate, evaluate_model
 
@@ -42,7 +43,7 @@ class Tagged(Texts):
 
 def assembly(problem, model):
     model.compile(keras.optimizers.SGD(0.01), loss=problem.loss(), metrics=problem.metrics())
-    recipe = SimpleNamespace(train=SimpleNamespace(unpacked={"rows": 8}))
+    recipe = SimpleNamespace(train=SimpleNamespace(unpacked={"rows": 8}, shapes={}))
     return SimpleNamespace(problem=problem, model=model, search=Greedy(extra_length=2), recipe=recipe)
 
 
@@ -54,6 +55,16 @@ def test_metrics_scores_signatures_and_samples(tiny_run, tiny_data):
     assert len(evaluation.samples) == 3 and set(evaluation.samples[0]) == {"inputs", "targets", "prediction"}
     kept = json.loads((tiny_run / "evaluation-validation.json").read_text())
     assert kept["metrics"] == evaluation.metrics and kept["step"] == 12
+
+
+def test_a_run_that_cannot_be_written_is_measured_all_the_same(tiny_run, tiny_data, tmp_path, caplog):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    (run / "evaluation-validation.json").unlink(missing_ok=True)
+    (run / "evaluation-validation.json").mkdir()  # root may write into a folder that is read-only
+    (run / "evaluation-validation.json" / "x").touch()
+    assert evaluate(run, "validation", "last", tiny_data, samples=0).values()["loss"] > 0
+    assert "the result is not kept with the run" in caplog.text
 
 
 def test_long_work_is_told(tiny_run, tiny_data):
@@ -90,13 +101,15 @@ def test_a_text_without_a_source_is_measured_and_continued_not_scored(tmp_path):
     assert sample["prediction"] != sample["targets"], "it was given its answer"
 
 
-def test_a_model_that_does_not_generate_has_metrics_and_no_callback_minds(tmp_path):
+def test_a_tagger_has_metrics_scores_and_samples_and_its_views_are_shown(tmp_path):
     problem = Tagged()
     problem.prepare(tmp_path / "data")
     made = assembly(problem, TransformerEncoder(problem.features(), **SIZES))
-    found = evaluate_model(made, "validation", 1)
+    found = evaluate_model(made, "validation", 1, samples=2)
     assert 0 <= found.metrics["token_accuracy"] <= 1
-    assert found.scores == {} and found.samples == []
+    assert found.scores == {"tag_accuracy": pytest.approx(found.metrics["token_accuracy"])}
+    assert len(found.samples) == 2 and len(found.samples[0]["prediction"].split()) == 3
+    assert set(found.examples) == set(found.values()) and set(found.examples.values()) == {20}
     followers = [
         Scoring(problem),
         TensorBoard(tmp_path / "board", problem),
@@ -104,4 +117,34 @@ def test_a_model_that_does_not_generate_has_metrics_and_no_callback_minds(tmp_pa
         AttentionMaps(problem, tmp_path / "maps"),
     ]
     made.model.fit(problem.batches("train", rows=8), steps_per_epoch=2, epochs=1, verbose=0, callbacks=followers)
-    assert list((tmp_path / "maps").rglob("encoder-1.png"))
+    assert list((tmp_path / "maps").rglob("attention-encoder_example_1.png"))
+    shown = read_events(tmp_path / "board" / "validation")
+    assert shown.Tags()["images"] == ["confusion", "attention/encoder_example_1"]
+    assert shown.Tags()["tensors"] == ["decoded"] and "validation/tag_accuracy" in shown.Tags()["scalars"]
+
+
+class Parity(Tagged):
+    """Whether the sum of a row is odd."""
+
+    def examples(self, split):
+        rows = [[2 + row % 5, 3, 4 + row % 2] for row in range(20)]
+        return [{"inputs": ids, "targets": sum(ids) % 2} for ids in rows]
+
+    def features(self):
+        return {"inputs": Text(8), "targets": Label(2)}
+
+
+def test_what_the_metrics_of_a_label_give_already_is_not_decoded_again(tmp_path, monkeypatch):
+    problem = Parity()
+    problem.prepare(tmp_path / "data")
+    made = assembly(problem, TransformerEncoder(problem.features(), **SIZES))
+    monkeypatch.setattr("kt2t.callbacks.scoring.decode_split", lambda *_, **__: pytest.fail("the accuracy is there"))
+    found = evaluate_model(made, "validation", 1, samples=3)
+    assert 0 <= found.metrics["accuracy"] <= 1 and found.scores == {} and found.examples["accuracy"] == 20
+    assert len(found.samples) == 3 and all(sample["prediction"] in ("0", "1") for sample in found.samples)
+
+
+def read_events(folder):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    return EventAccumulator(str(folder)).Reload()

@@ -9,7 +9,7 @@ import pytest
 from kt2t.disk import whole_file
 from kt2t.errors import ResourceError, RunError
 from kt2t.recipe import Recipe
-from kt2t.run.folder import RunFolder, following
+from kt2t.run.folder import RunFolder, following, recipe_and_run
 from kt2t.versions import versions
 
 
@@ -142,6 +142,44 @@ def test_code_that_came_along_with_a_run_is_refused(tmp_path, monkeypatch, place
     file = code.name if place == "." else str(code)
     folder.update(plugins={"stranger_for_test": {"file": file, "sha256": "0"}})
     before = list(sys.path)
-    with pytest.raises(RunError, match=r"run\.json.*stranger_for_test.*holds no code"):
+    with pytest.raises(RunError, match=r"run\.json.*stranger_for_test.*stores no code"):
         folder.recipe()
     assert sys.path == before
+
+
+def _with_data(path, **problem):
+    recipe = _recipe()
+    recipe.nodes["problem"] = {"type": "TextFiles", "path": path, **problem}
+    return recipe
+
+
+def test_data_that_lies_elsewhere_is_the_same_run_where_it_is_said_so(tmp_path, caplog):
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        folder.begin(_with_data("old"), _with_data("old"))
+        with pytest.raises(RunError, match=r"problem.path: 'old' there, 'new' here. If the same data lies elsewhere now"):
+            folder.begin(_with_data("new"), _with_data("new"))
+        folder.begin(_with_data("new"), _with_data("new"), moved=True)
+        assert "problem.path: 'old' there, 'new' here: taken to be the same data" in caplog.text
+        with pytest.raises(RunError, match="problem.length: .* 7 here"):
+            folder.begin(_with_data("new", length=7), _with_data("new", length=7), moved=True)
+
+
+def test_files_are_no_difference_where_none_were_named(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        folder.begin(_with_data(None), _with_data(None))
+        folder.begin(_with_data("new"), _with_data("new"))
+
+
+def test_a_run_stands_for_its_recipe(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    folder = RunFolder("runs/mine")
+    with folder.locked():
+        folder.begin(_with_schedule(1000, 1000), _recipe())
+    recipe, run = recipe_and_run("runs/mine", ["train.steps=3000"])
+    assert run == folder.path and recipe.train.steps == 3000
+    assert "optimizer.learning_rate.factors.1.steps: stays 1,000. Give it as well" in caplog.text
+    assert recipe_and_run("quickstart")[1] is None
+    with pytest.raises(RunError, match="'mine' holds no run .*Did you mean 'runs/mine'"):
+        RunFolder("mine").manifest()

@@ -81,11 +81,11 @@ def test_it_can_be_evaluated_and_trained_on(words, tmp_path, capsys):
     ]
     assert run([*words, "problem.train_files=pairs.tsv", *further]) == 0
     told = capsys.readouterr()
-    assert told.out == "run\n" and "kt2t train run/recipe.yaml --run-dir run" in told.err
+    assert told.out == "run\n" and "kt2t train run\n" in told.err
     assert run(["evaluate", "run", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["step"] == 7
     for said in ("continuing from run/checkpoints/step-7", "this run is finished: 9 of 9 steps"):
-        assert run(["train", "run/recipe.yaml", "--run-dir", "run"]) == 0
+        assert run(["train", "run"]) == 0
         told = capsys.readouterr().err
         assert said in told and "(step 9)" in told
 
@@ -98,14 +98,35 @@ def test_without_texts_it_predicts_and_says_what_evaluation_needs(words, tmp_pat
     capsys.readouterr()
     assert run(["evaluate", "run"]) == 3
     assert "problem.train_files: there are none. Give two parallel text files" in capsys.readouterr().err
+    assert run(words) == 4
+    assert "kt2t train run problem.train_files=FILES" in capsys.readouterr().err
 
+
+def test_a_run_without_texts_is_given_them_later_also_after_it_was_moved(words, tmp_path, capsys):
+    """Each command that `import-t2t` prints works."""
+    assert run(words) == 0
+    told = capsys.readouterr().err
+    texts = ["problem.train_files=pairs.tsv", "problem.validation_files=more.tsv"]
+    assert f"kt2t train run {' '.join(texts)}\n" in told and f"kt2t evaluate run {' '.join(texts)}\n" in told
+    for name in ("pairs.tsv", "more.tsv"):
+        lines = "".join(f"the cat sat {n}\ta {name[0]} dog sat {n}\n" for n in range(40))
+        (tmp_path / name).write_text(lines, encoding="utf-8")
+    (tmp_path / "run").rename(tmp_path / "moved")
+    assert run(["evaluate", "moved", *texts, "report.decode={type: Greedy, extra_length: 2}", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == 7
+    quick = ["train.steps=8", "report.score=false", "report.attention_maps=false", "report.samples=1", "report.every=1"]
+    assert run(["train", "moved", *texts, "train.batch={rows: 8}"]) == 4  # another training
+    assert "train.batch" in capsys.readouterr().err
+    assert run(["train", "moved", *texts, *quick]) == 0
+    assert "continuing from moved/checkpoints/step-7" in capsys.readouterr().err
+    assert run(["train", "moved"]) == 0 and "this run is finished: 8 of 8 steps" in capsys.readouterr().err
 
 def test_what_the_checkpoint_does_not_tell_is_said(words, tmp_path, caplog):
     write(tmp_path / "t2t" / "model.ckpt-9", variables(vocabulary().size))
     with caplog.at_level("WARNING", "kt2t"):
         assert run(words) == 0
-    assert "which target space it was trained for; 0 is taken" in caplog.text
-    assert "the state of the optimizer is not taken over: it begins anew, at step 9" in caplog.text
+    assert "which target space it was trained for. kt2t uses 0" in caplog.text
+    assert "the optimizer's state is not imported: it starts anew, at step 9" in caplog.text
     assert restored("run").assembly.problem.target_space == 0
     words[-1] = "other"
     assert run([*words, "problem.target_space=3"]) == 0
@@ -195,9 +216,9 @@ BAD = {
         _checkpoint(second_query=np.ones((8, 8), "float32")),
         [],
         4,
-        ["layer_1/self_attention/multihead_attention/q/kernel is more than the hparams say"],
+        ["layer_1/self_attention/multihead_attention/q/kernel is not in the model of the hparams"],
     ),
-    "another width": (_hparams(filter_size=16), [], 4, ["conv1/kernel has shape [8, 12], the hparams say [8, 16]"]),
+    "another width": (_hparams(filter_size=16), [], 4, ["conv1/kernel has shape [8, 12], in the model of the hparams [8, 16]"]),
     "another vocabulary": (
         _vocabulary(lambda data: vocabulary(40).contents()["vocabulary.subwords"]),
         [],
@@ -207,7 +228,7 @@ BAD = {
             "has 47 rows. Give the vocabulary that the model was trained with",
         ],
     ),
-    "a cut vocabulary": (_vocabulary(lambda data: data[:-5]), [], 3, ["v.subwords", "the vocabulary is cut"]),
+    "a cut vocabulary": (_vocabulary(lambda data: data[:-5]), [], 3, ["v.subwords", "the file is cut"]),
     "a vocabulary without its last lines": (
         _vocabulary(lambda data: data[: data.rindex(b"\n", 0, len(data) - 9) + 1]),
         [],
@@ -235,7 +256,7 @@ BAD = {
     "a cut hparams file": (_cut("t2t/hparams.json"), [], 2, ["hparams.json: is no JSON"]),
     "no hparams file": (_remove("t2t/hparams.json"), [], 2, ["hparams.json: cannot be read"]),
     "a cut checkpoint": (_cut("t2t/model.ckpt-7.data-00000-of-00001"), [], 4, ["model.ckpt-7' is damaged"]),
-    "no checkpoint": (_remove("t2t/model.ckpt-7.index"), [], 4, ["t2t' holds no checkpoint of TensorFlow"]),
+    "no checkpoint": (_remove("t2t/model.ckpt-7.index"), [], 4, ["t2t' holds no TensorFlow checkpoint"]),
     "another kind of problem": (_leave, ["--problem", "image_cifar10"], 2, ["--problem: 'image_cifar10'", "pictures"]),
     "a bad override": (_leave, ["problem.train_file=x"], 2, ["problem.train_file:", "'train_files'"]),
     "missing texts": (_leave, ["problem.train_files=x.tsv"], 2, ["problem.train_files: 'x.tsv' does not exist"]),

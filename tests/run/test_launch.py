@@ -32,6 +32,13 @@ OVERRIDES = (
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 
+
+@pytest.fixture
+def tiny(tiny_transformer):
+    """Slow enough to be killed in the middle."""
+    return tiny_transformer
+
+
 def started(words, run):
     with open(f"{run}.said", "ab") as said:
         return subprocess.Popen([sys.executable, "-m", "kt2t", *map(str, words)], stdout=said, stderr=said)

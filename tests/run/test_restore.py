@@ -6,7 +6,7 @@ import pytest
 from kt2t.errors import RecipeError, RunError
 from kt2t.recipe import Recipe
 from kt2t.run.folder import RunFolder
-from kt2t.run.restore import _override_search, best_step, known, restored
+from kt2t.run.restore import _override_search, best_step, known, override, restored
 
 
 def test_each_checkpoint_can_be_asked_for(tiny_run):
@@ -57,6 +57,32 @@ def test_the_search_can_be_changed_and_nothing_else(tiny_run):
         restored(tiny_run, "last", ["model.num_layers=2"])
 
 
+def test_where_the_data_lies_can_be_changed():
+    recipe = Recipe({"type": "TextFiles", "path": "old", "train_files": None}, {}, {}, report={})
+    override(recipe, ["problem.path=~", "problem.train_files=[a, b]", "report.decode.extra_length=3"])
+    assert recipe.nodes["problem"] == {"type": "TextFiles", "path": None, "train_files": ["a", "b"]}
+    assert recipe.nodes["report"]["decode"] == {"type": "Greedy", "extra_length": 3}
+    for wrong, message in (
+        ("problem.length=3", "problem.path and problem"),
+        ("problem.valid_files=x", "TextFiles has no option 'valid_files'"),
+        ("problem.vocabulary.path=x", "of a run's data, problem.path"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            override(recipe, [wrong])
+
+
+def test_an_option_of_beam_search_implies_it():
+    recipe = Recipe({}, {}, {}, report={"decode": {"type": "Greedy", "extra_length": 7}})
+    override(recipe, ["report.decode.n_best=6"])
+    assert recipe.nodes["report"]["decode"] == {"type": "Beam", "extra_length": 7, "n_best": 6, "beams": 6}
+    recipe = Recipe({}, {}, {}, report={})
+    override(recipe, ["report.decode.n_best=2"])
+    assert recipe.nodes["report"]["decode"] == {"type": "Beam", "n_best": 2, "beams": 4}
+    recipe = Recipe({}, {}, {}, report={"decode": {"type": "Sample"}})
+    with pytest.raises(RecipeError, match="Sample has no option 'n_best'.* report.decode.type=Beam"):
+        override(recipe, ["report.decode.n_best=2"])
+
+
 def _searched(*overrides):
     recipe = Recipe({}, {}, {}, report={"decode": {"type": "Beam", "beams": 4, "length_penalty": 0.6}})
     _override_search(recipe, overrides)
@@ -78,7 +104,7 @@ def test_an_option_of_the_search_can_be_removed():
         (["report.decode.type=~"], "the 'type' is missing"),
         (["report.decode.beam=3"], "report.decode.beam: Beam has no option 'beam'. Did you mean 'beams'"),
         (["report.decode.beam=~"], "there is no 'report.decode.beam' to remove. Did you mean 'beams'"),
-        (["report.decoder=3"], "only report.decode=… and report.decode.KEY=… can be changed"),
+        (["report.decoder=3"], "only report.decode=… and report.decode.KEY=…, problem.path"),
     ],
 )
 def test_what_is_no_search_is_refused(overrides, message):

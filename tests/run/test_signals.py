@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -50,6 +52,49 @@ def test_a_signal_is_an_exception_on_the_way_out_and_later_what_it_was_before(nu
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
+
+
+PROGRAM = """
+import os, signal, sys, time
+from kt2t.run import signals
+from kt2t.run.signals import Interrupted, ending
+signals.REPEATED_WITHIN = float(sys.argv[1])
+
+def send(*pauses):
+    for pause in pauses:
+        time.sleep(pause)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+status = 0
+try:
+    with ending(for_good=True):
+        try:
+            send(0)
+        finally:
+            send(*map(float, sys.argv[2].split(",")))  # while things are tidied up
+            print("tidied")
+except Interrupted as end:
+    status = end.code
+send(0)  # before the process has ended
+print("last words", flush=True)
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("within", "pauses", "said", "told"),
+    [
+        ("60", "0,0.02,0", ["tidied", "last words"], []),
+        ("0.05", "0.2", ["tidied"], ["saving already; one more signal", "ended at once by SIGTERM"]),
+        ("0.05", "0.2,0", [], ["saving already; one more signal", "ended at once by SIGTERM"]),
+    ],
+)
+def test_the_first_signal_is_obeyed_whatever_follows_and_later_a_third_one_ends_at_once(within, pauses, said, told):
+    ended = subprocess.run([sys.executable, "-c", PROGRAM, within, pauses], capture_output=True, text=True)
+    assert ended.returncode == 143
+    assert ended.stdout.split("\n")[:-1] == said
+    assert len(ended.stderr.splitlines()) == len(told)
+    assert all(one in line for one, line in zip(told, ended.stderr.splitlines(), strict=True))
 
 
 def test_an_error_in_the_place_of_the_exception_hides_no_signal():

@@ -30,12 +30,14 @@ outcome = train(recipe, sys.argv[2])
 sys.exit(128 + outcome.signal if outcome.signal else 0)
 """
 
-KILLS = Path(__file__).parents[2] / "benchmarks" / "kills.py"
+ROOT = Path(__file__).parents[2]
 QUICK = ("report.score=false", "report.best=loss", "report.attention_maps=false")
 
 
-def _start(file, run, *overrides):
-    return subprocess.Popen([sys.executable, "-c", CODE, str(file), str(run), *overrides], stderr=subprocess.PIPE)
+@pytest.fixture
+def start(nursery, tiny):
+    """`start(run, *overrides)` starts or continues a run of the tiny recipe in a process of its own."""
+    return lambda run, *overrides: nursery.start(str(tiny), str(run), *overrides, code=CODE)
 
 
 def test_a_run_leaves_what_it_should(tiny_run):
@@ -97,8 +99,9 @@ def test_killed_and_run_again_it_is_bit_identical(strategy, kills, inside, steps
     `test_launch.py` kills one of two workers.
     """
     given = {"--strategy": strategy, "--kills": kills, "--inside-saves": inside, "--steps": steps, "--within": 0.5}
-    words = [str(word) for pair in given.items() for word in pair]
-    ended = subprocess.run([sys.executable, str(KILLS), *words], capture_output=True, text=True, timeout=1800)
+    words = [str(word) for pair in {**given, "--model": "toy"}.items() for word in pair]
+    command = [sys.executable, "-m", "tests.campaigns.kills", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=1800, cwd=ROOT)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-2000:]
     found = re.search(rf"(\d+) kills, (\d+) inside a save, \d+ runs on {strategy} in .*: 0 differ", ended.stdout)
     assert int(found[1]) >= kills and int(found[2]) >= inside
@@ -118,9 +121,9 @@ def _best(run):
 WORSE = ("optimizer.learning_rate=0.5", "report.patience=3", "report.every=4", *QUICK)
 
 
-def test_patience_ends_a_run_and_a_killed_one_at_the_same_step(tiny, tmp_path):
+def test_patience_ends_a_run_and_a_killed_one_at_the_same_step(start, tmp_path):
     given = (*WORSE, "report.keep=100", "train.deterministic=true")
-    assert _start(tiny, tmp_path / "whole", "train.steps=400", *given).wait() == 0
+    assert start(tmp_path / "whole", "train.steps=400", *given).wait() == 0
     end, best = RunFolder(tmp_path / "whole").manifest()["evaluated"], _best(tmp_path / "whole")
     assert 0 < end < 400 and best["since"] == [end - 8, end - 4, end]
     losses = {
@@ -130,10 +133,10 @@ def test_patience_ends_a_run_and_a_killed_one_at_the_same_step(tiny, tmp_path):
 
     # It is cut off after two evaluations, the second time before that one was written down.
     for step in (end - 8, end - 4):
-        assert _start(tiny, tmp_path / "cut", f"train.steps={step}", *given).wait() == 0
+        assert start(tmp_path / "cut", f"train.steps={step}", *given).wait() == 0
     assert _best(tmp_path / "cut") == {**best, "since": [end - 8, end - 4]}
     write_best(tmp_path / "cut" / "checkpoints", {**best, "since": [end - 8]})
-    assert _start(tiny, tmp_path / "cut", "train.steps=400", *given).wait() == 0
+    assert start(tmp_path / "cut", "train.steps=400", *given).wait() == 0
     assert _best(tmp_path / "cut") == best and _written(tmp_path / "whole") == _written(tmp_path / "cut")
 
 
@@ -151,11 +154,11 @@ def test_a_run_that_ended_early_says_so_and_goes_on_with_more_patience_or_steps(
     assert train(load(str(tiny), ("train.steps=404", *WORSE)), tmp_path / "run").step >= ended + 3 * 4
 
 
-def test_a_signal_saves_and_the_same_command_goes_on(tiny, tmp_path):
+def test_a_signal_saves_and_the_same_command_goes_on(tiny, tmp_path, start):
     overrides = ("train.steps=100000", "report.every=100000", *QUICK)
-    process = _start(tiny, tmp_path / "run", *overrides)
+    process = start(tmp_path / "run", *overrides)
     while not (tmp_path / "run" / "run.json").exists() or not list((tmp_path / "run").rglob("events.out*")):
-        assert process.poll() is None, process.stderr.read().decode()[-2000:]
+        assert process.poll() is None, process.stderr()[-2000:]
         time.sleep(0.05)
     time.sleep(3)
     process.send_signal(signal.SIGTERM)
@@ -192,16 +195,16 @@ main()
     ],
     ids=["importing", "preparing", "restoring", "the last evaluation"],
 )
-def test_a_signal_outside_of_the_training_has_its_status_and_loses_nothing(tiny, tmp_path, place, number):
+def test_a_signal_outside_of_the_training_has_its_status_and_loses_nothing(tiny, tmp_path, nursery, place, number):
     words = ["train", str(tiny), "--run-dir", "run", "--data-dir", "own", "train.steps=4", *QUICK]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, "-c", WAITING, place, *words], **pipes)
-    assert process.stdout.readline() == "here\n", process.stderr.read()[-2000:]
-    sent = time.monotonic()
+    process = nursery.start(place, *words, code=WAITING)
+    while "here\n" not in process.stdout():
+        assert process.poll() is None, process.stderr()[-2000:]
+        time.sleep(0.01)
     process.send_signal(number)
-    _, said = process.communicate(timeout=20)
-    assert time.monotonic() - sent < 5
-    assert process.returncode == 128 + number and said.endswith("kt2t: interrupted.\n") and "Traceback" not in said
+    assert process.wait(20) == 128 + number  # far less than the minute that it would wait
+    said = process.stderr()
+    assert said.endswith("kt2t: interrupted.\n") and "Traceback" not in said
     trained = place.endswith("evaluate_model")
     assert [path.name for path in saved(tmp_path / "run" / "checkpoints")] == (["step-4"] if trained else [])
     if trained:
@@ -233,7 +236,8 @@ def test_a_changed_report_and_more_steps_are_kept_with_the_run(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("override", ["problem.max_length=0", "model.num_heads=3"])
-def test_what_is_refused_before_anything_was_said_leaves_no_folder(tiny, tmp_path, override):
+def test_what_is_refused_before_anything_was_said_leaves_no_folder(tiny_transformer, tmp_path, override):
+    """With the toy model something is said: which file it is in."""
     with pytest.raises(ValueError, match=override.partition("=")[0].partition(".")[2]):
-        train(load(str(tiny), [override]), tmp_path / "refused")
+        train(load(str(tiny_transformer), [override]), tmp_path / "refused")
     assert not (tmp_path / "refused").exists()

@@ -30,7 +30,7 @@ def test_characters_have_no_file():
     [
         ("languagemodel_lm1b32k", ["a"], "importing it needs a model without inputs"),
         ("image_mnist", ["a"], "needs pictures"),
-        ("poetry_lines", ["a"], "kt2t knows none of that name. Give --problem text2text_tmpdir"),
+        ("poetry_lines", ["a"], "kt2t does not know this problem. Give --problem text2text_tmpdir"),
         ("translate_ende_wmt_bpe32k", ["a"], "BPE tokens"),
         ("translate_ende_wmt_characters", ["a"], "has no .subwords file"),
         ("translate_ende_wmt8k", [], "0 files for 'translate_ende_wmt8k'"),

@@ -87,7 +87,7 @@ def test_a_file_with_what_cannot_be_imported(case, tmp_path):
     [
         ('{"hidden_size": 5', "is no JSON"),
         ("[" * 9999, "is no JSON"),
-        ("[]", "no options by name"),
+        ("[]", "not a JSON mapping of options"),
         (None, "cannot be read"),
     ],
 )
@@ -103,3 +103,10 @@ def test_what_does_not_count_beside_other_options():
     assert faults({**BASE, "shared_embedding": True, "shared_embedding_and_softmax_weights": True}) == []
     assert faults({**BASE, "optimizer_adafactor_beta1": 0.9}) == []
     assert faults({**BASE, "optimizer": "Adafactor", "optimizer_adafactor_beta1": 0.9}) != []
+
+
+def test_a_file_of_something_else_is_answered_in_one_short_line(tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps({f"strange_{n}": "x" * 900 for n in range(500)} | {"hidden_size": "y" * 9000}))
+    with pytest.raises(RecipeError, match="and 4[0-9][0-9] more") as told:
+        read(tmp_path / "x.json")
+    assert len(str(told.value)) < 2500

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kt2t.training.averages import averaged, kept_apart, take_averages
+from kt2t.training.averages import fit_keeps_weights, take_averages, weights_averaged
 from kt2t.training.trainer import Trainer
 
 X, Y = np.eye(4, dtype="float32"), np.ones((4, 1), "float32")
@@ -29,7 +29,7 @@ def trained():
     model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.5), "mse")
     average = None
     for _ in range(3):
-        with kept_apart(model):
+        with fit_keeps_weights(model):
             model.fit(X, Y, batch_size=4, verbose=0)
         now = values(model)
         average = now if average is None else [0.5 * one + 0.5 * other for one, other in zip(average, now, strict=True)]
@@ -48,10 +48,10 @@ def same(some, others):
 def test_the_averages_stand_in_for_the_weights_for_a_while(trained):
     model, now, average = trained
     assert not np.allclose(now[0], average[0], rtol=1e-3)
-    with averaged(model):
+    with weights_averaged(model):
         same(values(model), average)
     same(values(model), now)
-    with pytest.raises(KeyError), averaged(model):
+    with pytest.raises(KeyError), weights_averaged(model):
         raise KeyError
     same(values(model), now)
 
@@ -74,7 +74,7 @@ def test_where_none_are_kept_nothing_happens():
     model.compile("sgd", "mse")
     model.fit(X, Y, verbose=0)
     before = values(model)
-    with averaged(model):
+    with weights_averaged(model):
         same(values(model), before)
     take_averages(model)
     same(values(model), before)

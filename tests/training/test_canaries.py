@@ -11,7 +11,7 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 
 DRAW = np.random.default_rng(0)
 X = DRAW.random((8, 3)).astype("float32")
@@ -22,7 +22,7 @@ WEIGHTS = np.array([1, 0, 0, 0, 1, 1, 1, 1], "float32")
 def plain(replicas=1, optimizer=None, loss="mse", **options):
     """A model of Keras's own."""
     keras.utils.set_random_seed(3)
-    with strategy("mirrored" if replicas > 1 else "none"):
+    with strategy_scope("mirrored" if replicas > 1 else "none"):
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
         model.compile(optimizer() if optimizer else keras.optimizers.SGD(0.5), loss, **options)
     return model
@@ -38,7 +38,7 @@ def differ(some, others):
 
 
 def test_gradients_are_not_accumulated_on_replicas():
-    """keras#20582; `Compiled._check_optimizer`, `compile(micro_batches=…)`."""
+    """keras#20582; `SharedTrainer._check_optimizer`, `compile(micro_batches=…)`."""
     model = plain(2, lambda: keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
     with pytest.raises(RuntimeError, match="merge_call"):
         fitted(model)
@@ -77,7 +77,7 @@ def test_gradients_are_clipped_before_they_are_summed():
 
 
 def test_the_loss_is_a_mean_of_the_replicas_means():
-    """No upstream issue known; `normalisation.share`."""
+    """No upstream issue known; `objective.share`."""
     loss = lambda: keras.losses.MeanSquaredError(reduction="mean_with_sample_weight")  # noqa: E731
     many, one = plain(2, loss=loss()), plain(1, loss=loss())
     assert differ(fitted(many, sample_weight=WEIGHTS), fitted(one, sample_weight=WEIGHTS))
@@ -141,7 +141,7 @@ def test_what_is_computed_again_drops_something_else():
 
 
 def test_a_functional_model_changes_the_bases_of_its_class():
-    """No upstream issue known, since Keras means it; `Compiled.__init__` refuses one."""
+    """No upstream issue known, since Keras means it; `SharedTrainer.__init__` refuses one."""
 
     class Own(keras.Model):
         pass

@@ -19,7 +19,7 @@ from kt2t.ops import randomness
 from kt2t.training import checkpoints
 from kt2t.training.optimizers.adam import Adam
 from kt2t.training.schedules import Noam
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def test_any_optimizer_continues_to_the_bit(tmp_path, kind):
 
 
 def test_a_model_on_replicas_is_restored_and_compiled_outside_of_their_scope(tmp_path):
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         trained, restored, configured = compiled(), compiled(), Small()
     trained.fit(X, Y, batch_size=12, verbose=0)
     checkpoints.save(tmp_path, trained, 2)
@@ -253,7 +253,7 @@ def test_the_mean_of_checkpoints(tmp_path):
     assert not checkpoints.is_mean_of(manifest, paths), "other weights of the same step"
     assert not checkpoints.is_mean_of(manifest, [tmp_path / "none"])
     checkpoints.save(tmp_path, Small(width=5), 4)
-    with pytest.raises(RunError, match="do not have the same weights"):
+    with pytest.raises(RunError, match="cannot be averaged: their weights differ"):
         checkpoints.average([checkpoints.verify(tmp_path / f"step-{step}") for step in (3, 4)], tmp_path / "mean")
     with pytest.raises(RunError, match="no checkpoints to average"):
         checkpoints.average([], tmp_path / "mean")

@@ -18,7 +18,7 @@ from kt2t.data.algorithmic.reverse import Reverse
 from kt2t.models import Transformer
 from kt2t.ops import randomness
 from kt2t.training import rows
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 
@@ -94,7 +94,7 @@ def test_for_a_tpu_every_size_is_known_and_the_numbers_are_the_same(problem, mon
 
     def run():
         keras.utils.set_random_seed(7)
-        with strategy("mirrored"):
+        with strategy_scope("mirrored"):
             model = Seeing()
             return *fitted(model, batches, keras.optimizers.SGD(0.5), validation=validation, micro_batches=2), model
 

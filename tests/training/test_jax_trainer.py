@@ -9,7 +9,7 @@ import pytest
 from on_jax import on_jax
 
 HERE = Path(__file__).parent
-FILES = ("trainer", "law", "rows", "parts", "watching", "normalisation", "clipping", "flat_metric")
+FILES = ("trainer", "law", "rows", "parts", "watching", "objective", "clipping", "flat_metric")
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the child")

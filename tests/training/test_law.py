@@ -5,6 +5,8 @@ On JAX, where `test_jax_trainer.py` runs this file once more, there are micro-ba
 
 from __future__ import annotations
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from kt2t.layers.dropout import Dropout
 from kt2t.ops import randomness
 from kt2t.training import checkpoints
 from kt2t.training.optimizers.adam import Adam
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 WORDS = 13
@@ -42,13 +44,14 @@ class Small(Trainer):
         return self.out(self.dropout(self.hidden(self.embedding(ids)), training=training))
 
 
-def batches(count, seed=0):
+def batches(count, seed=0, rows_of_all=None):
     """Rows and lengths differ; most rows are odd in number, and weights are real numbers, zero among them."""
     draw = np.random.default_rng(seed)
     found = []
     for _ in range(count):
         # JAX compiles each shape anew
         rows, time = (4, 5) if ON_JAX else (int(draw.integers(3, 9)), int(draw.integers(2, 7)))
+        rows = rows_of_all or rows
         ids = draw.integers(0, WORDS, (rows, time)).astype("int32")
         weights = draw.random((rows, time)) * (draw.random((rows, time)) > 0.3)
         found.append((ids, np.roll(ids, 1, 1), weights.astype("float32")))
@@ -81,7 +84,7 @@ def trained(split, optimizer, data, model=None, loss=None, metrics=None, **optio
     """The logs of each step, the weights at the end and the evaluation, on so many replicas and micro-batches."""
     replicas, micro_batches = split
     keras.utils.set_random_seed(7)
-    with strategy("mirrored" if replicas > 1 else "none"):
+    with strategy_scope("mirrored" if replicas > 1 else "none"):
         made = (model or Small)()
         made.compile(
             optimizer() if callable(optimizer) else optimizer,
@@ -108,6 +111,12 @@ def same(found, wanted, step=1e-5, weights=1e-4, initial=None):
     assert evaluation == pytest.approx(other_evaluation, rel=max(step, 1e-5), abs=1e-7)
 
 
+@functools.cache
+def baseline(case):
+    """What one device gives, once for all splits that a test compares with it: `case()` or `case(ONE)`."""
+    return case()
+
+
 OPTIMIZERS = {
     "SGD": lambda: keras.optimizers.SGD(0.1),
     "Momentum": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
@@ -126,40 +135,52 @@ OPTIMIZERS = {
 
 @pytest.mark.parametrize("name", ["AdamW", "Adafactor"] if ON_JAX else OPTIMIZERS)
 def test_fifty_steps_of_an_optimizer(name):
+    """On the split with both mechanisms, replicas and micro-batches; the other tests have each by itself."""
     data = batches(50)
-    wanted = trained(ONE, OPTIMIZERS[name], data)
-    for split in KINDS[:2]:
-        same(trained(split, OPTIMIZERS[name], data), wanted)
+    same(trained(KINDS[-1], OPTIMIZERS[name], data), trained(ONE, OPTIMIZERS[name], data))
+
+
+def clipped(split, **clipping):
+    return trained(split, lambda: keras.optimizers.SGD(1.0, **clipping), batches(8))
+
+
+CLIPPING = {"clipnorm": 0.05, "global_clipnorm": 0.1, "clipvalue": 0.01}
+ALONE = {(name, bound): functools.partial(clipped, ONE, **{name: bound}) for name, bound in CLIPPING.items()}
+FREE = functools.partial(clipped, ONE)
 
 
 @SPLITS
-@pytest.mark.parametrize("clipping", [{"clipnorm": 0.05}, {"global_clipnorm": 0.1}, {"clipvalue": 0.01}], ids=str)
+@pytest.mark.parametrize("clipping", CLIPPING)
 def test_clipping_is_of_the_whole_gradient(split, clipping):
-    data = batches(8)
-    wanted = trained(ONE, lambda: keras.optimizers.SGD(1.0, **clipping), data)
-    same(trained(split, lambda: keras.optimizers.SGD(1.0, **clipping), data), wanted)
-    free = trained(ONE, lambda: keras.optimizers.SGD(1.0), data)
-    assert not np.allclose(free[1][1], wanted[1][1], rtol=1e-3)  # the bounds did bind
+    bound = CLIPPING[clipping]
+    wanted = baseline(ALONE[clipping, bound])
+    same(clipped(split, **{clipping: bound}), wanted)
+    assert not np.allclose(baseline(FREE)[1][1], wanted[1][1], rtol=1e-3)  # the bounds did bind
+
+
+def averaged(split, **options):
+    return trained(split, lambda: keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.8, **options), batches(8))
+
+
+AVERAGES = [functools.partial(averaged, **options) for options in ({}, {"ema_overwrite_frequency": 3})]
+AVERAGES_ALONE = [functools.partial(run, ONE) for run in AVERAGES]
 
 
 @SPLITS
 def test_averages_of_the_weights(split):
-    data = batches(8)
-    for options in ({}, {"ema_overwrite_frequency": 3}):
-        made = lambda options=options: keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.8, **options)  # noqa: E731
-        same(trained(split, made, data), trained(ONE, made, data))
+    for run, alone in zip(AVERAGES, AVERAGES_ALONE, strict=True):
+        same(run(split), baseline(alone))
+
+
+def in_bfloat16(split=ONE):
+    # Of equal logits any is the largest, so the accuracy is left out.
+    metrics = [keras.metrics.SparseCategoricalCrossentropy(from_logits=True)]
+    return trained(split, "sgd", batches(8), lambda: Small(dtype="mixed_bfloat16"), metrics=metrics)
 
 
 @SPLITS
 def test_bfloat16(split):
-    data = batches(8)
-    made = lambda: Small(dtype="mixed_bfloat16")  # noqa: E731
-    smooth = {
-        "metrics": [keras.metrics.SparseCategoricalCrossentropy(from_logits=True)]
-    }  # of equal logits any is the largest
-    same(
-        trained(split, "sgd", data, made, **smooth), trained(ONE, "sgd", data, made, **smooth), step=5e-3, weights=5e-3
-    )
+    same(in_bfloat16(split), baseline(in_bfloat16), step=5e-3, weights=5e-3)
 
 
 @SPLITS
@@ -168,8 +189,6 @@ def test_metrics_while_training_are_those_of_the_whole(split):
     logs, _, _ = trained(split, "sgd", data)
     assert "accuracy" in logs[-1]
     ids, targets, weights = data[0]
-    model = Small()
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     keras.utils.set_random_seed(7)
     logits = keras.ops.convert_to_numpy(Small()(ids))
     assert logs[0]["accuracy"] == pytest.approx(
@@ -177,102 +196,93 @@ def test_metrics_while_training_are_those_of_the_whole(split):
     )
 
 
-@SPLITS
-def test_an_output_without_weights_beside_one_that_has_them(split):
-    class Two(Trainer):
-        def __init__(self):
-            super().__init__()
-            self.a, self.b = keras.layers.Dense(2), keras.layers.Dense(3)
-            self.a.build((None, 3)), self.b.build((None, 3))
-            self.built = True
+class Two(Trainer):
+    """Two outputs by name, the second one perhaps with a loss of its layer's own."""
 
-        def call(self, x):
-            return {"a": self.a(x), "b": self.b(x)}
+    def __init__(self, sizes, regularizer=None):
+        super().__init__()
+        self.a, self.b = keras.layers.Dense(sizes[0]), keras.layers.Dense(sizes[1], activity_regularizer=regularizer)
+        self.a.build((None, 3)), self.b.build((None, 3))
+        self.built = True
 
-    draw = np.random.default_rng(2)
+    def call(self, x):
+        return {"a": self.a(x), "b": self.b(x)}
+
+
+WEIGHTS = np.random.default_rng(2).random(5).astype("float32")
+
+
+def partly_weighted(split=ONE):
+    draw = np.random.default_rng(3)
     x = draw.random((5, 3)).astype("float32")  # an odd number: a part has rows of no weight
     y = {"a": draw.random((5, 2)), "b": draw.random((5, 3))}
-    weights = draw.random(5).astype("float32")
+    keras.utils.set_random_seed(5)
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
+        model = Two((2, 3))
+        model.compile("sgd", {"a": "mse", "b": "mse"}, metrics={"b": ["mae"]}, micro_batches=split[1])
 
-    def run(split):
-        keras.utils.set_random_seed(5)
-        with strategy("mirrored" if split[0] > 1 else "none"):
-            model = Two()
-            model.compile("sgd", {"a": "mse", "b": "mse"}, metrics={"b": ["mae"]}, micro_batches=split[1])
+    def endless():
+        while True:
+            yield x, y, {"a": WEIGHTS, "b": None}
 
-        def endless():
-            while True:
-                yield x, y, {"a": weights, "b": None}
+    history = model.fit(endless(), steps_per_epoch=2, epochs=2, verbose=0).history
+    return {**history, "tokens": model.tokens_seen}
 
-        history = model.fit(endless(), steps_per_epoch=2, epochs=2, verbose=0).history
-        return {**history, "tokens": model.tokens_seen}
 
-    found, wanted = run(split), run(ONE)
-    assert wanted["tokens"] == pytest.approx(4 * (weights.sum() + 5), rel=1e-5)
+@SPLITS
+def test_an_output_without_weights_beside_one_that_has_them(split):
+    found, wanted = partly_weighted(split), baseline(partly_weighted)
+    assert wanted["tokens"] == pytest.approx(4 * (WEIGHTS.sum() + 5), rel=1e-5)
     assert found == {name: pytest.approx(value, rel=1e-5) for name, value in wanted.items()}
+
+
+def named_outputs(split=ONE):
+    draw = np.random.default_rng(2)
+    x, y = draw.random((12, 3)).astype("float32"), {"a": draw.random((12, 2)), "b": draw.integers(0, 5, 12)}
+    weights = {"a": draw.random(12), "b": draw.random(12)}
+    keras.utils.set_random_seed(5)
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
+        model = Two((2, 5), keras.regularizers.L2(0.1))
+        losses = {
+            "a": lambda t, p: keras.ops.abs(t - p),
+            "b": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        }
+        model.compile(
+            keras.optimizers.SGD(0.1),
+            losses,
+            loss_weights={"a": 0.3, "b": 2.0},
+            metrics={"b": ["accuracy"]},
+            micro_batches=split[1],
+        )
+    # an equal number of rows in each part: the extra loss is a mean of means
+    history = model.fit(x, y, sample_weight=weights, batch_size=12, epochs=3, verbose=0, shuffle=False).history
+    return history, model.predict(x, verbose=0)
 
 
 @SPLITS
 def test_outputs_by_name_with_extra_losses_and_functions(split):
-    class Two(Trainer):
-        def __init__(self):
-            super().__init__()
-            self.a, self.b = (
-                keras.layers.Dense(2),
-                keras.layers.Dense(5, activity_regularizer=keras.regularizers.L2(0.1)),
-            )
-            self.a.build((None, 3)), self.b.build((None, 3))
-            self.built = True
-
-        def call(self, x):
-            return {"a": self.a(x), "b": self.b(x)}
-
-    draw = np.random.default_rng(2)
-    x, y = draw.random((12, 3)).astype("float32"), {"a": draw.random((12, 2)), "b": draw.integers(0, 5, 12)}
-    weights = {"a": draw.random(12), "b": draw.random(12)}
-
-    def run(split):
-        keras.utils.set_random_seed(5)
-        with strategy("mirrored" if split[0] > 1 else "none"):
-            model = Two()
-            losses = {
-                "a": lambda t, p: keras.ops.abs(t - p),
-                "b": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            }
-            model.compile(
-                keras.optimizers.SGD(0.1),
-                losses,
-                loss_weights={"a": 0.3, "b": 2.0},
-                metrics={"b": ["accuracy"]},
-                micro_batches=split[1],
-            )
-        # an equal number of rows in each part: the extra loss is a mean of means
-        history = model.fit(x, y, sample_weight=weights, batch_size=12, epochs=3, verbose=0, shuffle=False).history
-        return history, model.predict(x, verbose=0)
-
-    (history, predicted), (wanted, other) = run(split), run(ONE)
+    (history, predicted), (wanted, other) = named_outputs(split), baseline(named_outputs)
     for name in wanted:
-        tolerance = 1e-5
-        assert history[name] == pytest.approx(wanted[name], rel=tolerance), name
+        assert history[name] == pytest.approx(wanted[name], rel=1e-5), name
     for name in other:
         np.testing.assert_allclose(predicted[name], other[name], rtol=1e-4, atol=1e-6)
 
 
-@SPLITS
-def test_arrays_without_weights_and_an_uneven_last_batch(split):
+def of_arrays(split=ONE):
     draw = np.random.default_rng(4)
     x, y = draw.integers(0, WORDS, (11, 4)).astype("int32"), draw.integers(0, WORDS, (11, 4)).astype("int32")
+    keras.utils.set_random_seed(5)
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
+        model = Small()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"], micro_batches=split[1])
+    history = model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0, validation_data=(x, y)).history
+    return history, model.predict(x, batch_size=4, verbose=0)
 
-    def run(split):
-        keras.utils.set_random_seed(5)
-        with strategy("mirrored" if split[0] > 1 else "none"):
-            model = Small()
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-            model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"], micro_batches=split[1])
-        history = model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0, validation_data=(x, y)).history
-        return history, model.predict(x, batch_size=4, verbose=0)
 
-    (history, predicted), (wanted, other) = run(split), run(ONE)
+@SPLITS
+def test_arrays_without_weights_and_an_uneven_last_batch(split):
+    (history, predicted), (wanted, other) = of_arrays(split), baseline(of_arrays)
     assert set(history) == set(wanted)
     for name in wanted:
         assert history[name] == pytest.approx(wanted[name], rel=2e-5), name
@@ -292,16 +302,20 @@ def shown(tensor, seen):
         tf.py_function(lambda one: seen.append(one.numpy()), [tensor], [])
 
 
+class Own(Small):
+    """A loss of which the trainer knows nothing."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean(keras.ops.square(y_pred - 1.0))
+
+
+def of_own_loss(split=ONE):
+    return trained(split, "sgd", batches(7, rows_of_all=12), Own)  # equal parts of every split
+
+
 @SPLITS
 def test_an_overridden_loss_of_which_nothing_is_known_is_the_mean_over_the_parts(split):
-    class Own(Small):
-        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-            return keras.ops.mean(keras.ops.square(y_pred - 1.0))
-
-    data = [one for one in batches(30) if len(one[0]) % (split[0] * split[1]) == 0] or [
-        tuple(np.concatenate([part, part, part]) for part in one) for one in batches(4)
-    ]
-    same(trained(split, "sgd", data, Own), trained(ONE, "sgd", data, Own))
+    same(of_own_loss(split), baseline(of_own_loss))
 
 
 @pytest.mark.parametrize("split", [(1, 2)] if ON_JAX else [REPLICAS, (1, 2)], ids=str)
@@ -327,23 +341,28 @@ def test_dropout_differs_between_parts_and_is_the_same_again(split):
     np.testing.assert_array_equal(first, again)
 
 
+def without_metrics(split=ONE):
+    return trained(split, "sgd", batches(4), metrics_in_training=False)
+
+
 @SPLITS
 def test_metrics_that_wait_for_evaluation(split):
-    data = batches(4)
-    found = trained(split, "sgd", data, metrics_in_training=False)
+    found = without_metrics(split)
     assert "accuracy" not in found[0][0] and "accuracy" in found[2]
-    same(found, trained(ONE, "sgd", data, metrics_in_training=False))
+    same(found, baseline(without_metrics))
+
+
+def poisoned(split=ONE):
+    data = batches(6)
+    ids, targets, weights = data[3]
+    weights = np.where(np.arange(len(ids))[:, None] == 0, np.inf, weights).astype("float32")
+    return trained(split, lambda: Adam(0.01), [*data[:3], (ids, targets, weights), *data[4:]])
 
 
 @SPLITS
 def test_a_step_that_is_not_finite_changes_nothing_anywhere(split):
-    data = batches(6)
-    ids, targets, weights = data[3]
-    weights = np.where(np.arange(len(ids))[:, None] == 0, np.inf, weights).astype("float32")
-    poisoned = [*data[:3], (ids, targets, weights), *data[4:]]
-    logs, ends, _ = trained(split, lambda: Adam(0.01), poisoned)
+    (logs, ends, _), wanted = poisoned(split), baseline(poisoned)
     assert [one["bad_steps"] for one in logs] == [0, 0, 0, 1, 1, 1]
-    wanted = trained(ONE, lambda: Adam(0.01), poisoned)
     measured = [one["accuracy"] for one in logs]
     assert measured[3] == measured[2] and measured == pytest.approx([one["accuracy"] for one in wanted[0]], rel=1e-5)
     for one, other in zip(ends, wanted[1], strict=True):
@@ -354,40 +373,46 @@ def test_a_step_that_is_not_finite_changes_nothing_anywhere(split):
 @pytest.mark.skipif(ON_JAX, reason="of the TensorFlow backend")
 def test_an_optimizer_of_other_devices_is_refused():
     optimizer = keras.optimizers.SGD(0.1)
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         model = Small()
     with pytest.raises(ValueError, match="same strategy"):
         model.compile(optimizer, "sparse_categorical_crossentropy")
 
 
+def halves(folder, *splits):
+    """Four steps on each of the splits, the later ones from the checkpoint of those before."""
+    data, logs = batches(4 * len(splits)), []
+    keras.utils.set_random_seed(7)
+    for number, (replicas, micro_batches) in enumerate(splits):
+        with strategy_scope("mirrored" if replicas > 1 else "none"):
+            model = Small()
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            model.compile(Adam(0.01), loss, micro_batches=micro_batches, seed=3)
+            model.optimizer.build(model.trainable_variables)
+        begin = 4 * number
+        if begin:
+            checkpoints.restore(folder / f"step-{begin}", model)
+        else:
+            for weight in model.weights:
+                weight.assign(np.random.default_rng(weight.shape[-1]).normal(0, 0.1, weight.shape))
+        steps = Steps()
+        model.fit(dataset(data[begin : begin + 4]), verbose=0, callbacks=[steps])
+        logs += steps.logs
+        checkpoints.save(folder, model, begin + 4)
+    return logs, [keras.ops.convert_to_numpy(one) for one in model.weights], {}
+
+
+@pytest.fixture(scope="module")
+def on_one_device(tmp_path_factory):
+    return halves(tmp_path_factory.mktemp("one"), ONE, ONE)
+
+
 @pytest.mark.parametrize("into", [ONE, *KINDS[:2]], ids=lambda split: f"{split[0]} x {split[1]}")
-def test_a_checkpoint_goes_on_with_any_split(into, tmp_path):
-    data = batches(8)
-    found = []
-    for split in (ONE, into):
-        keras.utils.set_random_seed(7)
-        logs = []
-        for begin, now in ((0, ONE if split is ONE else KINDS[0]), (4, split)):
-            with strategy("mirrored" if now[0] > 1 else "none"):
-                model = Small()
-                loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-                model.compile(Adam(0.01), loss, micro_batches=now[1], seed=3)
-                model.optimizer.build(model.trainable_variables)
-            if begin:
-                checkpoints.restore(tmp_path / str(len(found)) / "step-4", model)
-            else:
-                for weight in model.weights:
-                    weight.assign(np.random.default_rng(weight.shape[-1]).normal(0, 0.1, weight.shape))
-            steps = Steps()
-            model.fit(dataset(data[begin : begin + 4]), verbose=0, callbacks=[steps])
-            logs += steps.logs
-            checkpoints.save(tmp_path / str(len(found)), model, begin + 4)
-        found.append((logs, [keras.ops.convert_to_numpy(one) for one in model.weights], {}))
-    same(*found)
+def test_a_checkpoint_goes_on_with_any_split(into, tmp_path, on_one_device):
+    same(halves(tmp_path, KINDS[0], into), on_one_device)
 
 
-@SPLITS
-def test_recomputed_activations_and_packed_rows_of_a_transformer(split):
+def of_a_transformer(split=ONE, recompute=False):
     from kt2t.features import Text
     from kt2t.losses.cross_entropy import CrossEntropy
     from kt2t.models import Transformer
@@ -411,26 +436,28 @@ def test_recomputed_activations_and_packed_rows_of_a_transformer(split):
         }
         data.append((features, targets, (targets_segments > 0).astype("float32")))
 
-    def run(split, recompute):
-        keras.utils.set_random_seed(7)
-        with strategy("mirrored" if split[0] > 1 else "none"):
-            texts = {name: Text(WORDS) for name in ("inputs", "targets")}
-            sizes = {"num_layers": 1, "hidden_dim": 8, "intermediate_dim": 16, "num_heads": 2, "dropout": 0.0}
-            model = Transformer(texts, recompute=recompute, **sizes)
-            model.build()
-            model.compile(
-                keras.optimizers.SGD(0.5, global_clipnorm=0.5), CrossEntropy(0.1), micro_batches=split[1], seed=3
-            )
-        steps = Steps()
-        model.fit((one for one in data), verbose=0, callbacks=[steps])
-        return steps.logs, [keras.ops.convert_to_numpy(one) for one in model.weights], {}
+    keras.utils.set_random_seed(7)
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
+        texts = {name: Text(WORDS) for name in ("inputs", "targets")}
+        sizes = {"num_layers": 1, "hidden_dim": 8, "intermediate_dim": 16, "num_heads": 2, "dropout": 0.0}
+        model = Transformer(texts, recompute=recompute, **sizes)
+        model.build()
+        model.compile(
+            keras.optimizers.SGD(0.5, global_clipnorm=0.5), CrossEntropy(0.1), micro_batches=split[1], seed=3
+        )
+    steps = Steps()
+    model.fit((one for one in data), verbose=0, callbacks=[steps])
+    return steps.logs, [keras.ops.convert_to_numpy(one) for one in model.weights], {}
 
-    same(run(split, True), run(ONE, False), step=2e-5)
+
+@SPLITS
+def test_recomputed_activations_and_packed_rows_of_a_transformer(split):
+    same(of_a_transformer(split, recompute=True), baseline(of_a_transformer), step=2e-5)
 
 
 @pytest.mark.skipif(ON_JAX, reason="TensorFlow's replicas")
 def test_xla_for_several_replicas_is_refused_on_processors():
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         model = Small()
         with pytest.raises(ValueError, match="XLA cannot compile a step for 2 replicas"):
             model.compile("sgd", "mse", jit_compile=True)

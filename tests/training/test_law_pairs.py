@@ -23,7 +23,7 @@ from kt2t.layers.dropout import Dropout
 from kt2t.layers.recomputation import recomputed
 from kt2t.ops import randomness
 from kt2t.training.clipping import innermost
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 from kt2t.training.trainer import Trainer
 
 ONE, REPLICAS, PARTS = (1, 1), (2, 1), (1, 3)
@@ -143,7 +143,7 @@ def trained(row, split, given_masks_of=None):
     """The logs of each step, and how each weight and each slot has changed."""
     dtype = row["dtype"]
     keras.utils.set_random_seed(7)
-    with strategy("mirrored" if split[0] > 1 else "none"):
+    with strategy_scope("mirrored" if split[0] > 1 else "none"):
         dropout = Masks(given_masks_of, dtype=dtype) if given_masks_of else Dropout(RATE, dtype=dtype)
         dropout = dropout if row["dropout"] else Dropout(0.0, dtype=dtype)
         model = Model(dropout, row["sparse"], row["recompute"] and not given_masks_of, dtype)

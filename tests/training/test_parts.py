@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kt2t.training.normalisation import Objective
+from kt2t.training.objective import Objective
 from kt2t.training.parts import Part, open_part, tokens
 
 DRAW = np.random.default_rng(3)
@@ -23,7 +23,7 @@ def of(array):
 @pytest.mark.parametrize("extra", [None, 6.0])
 def test_shares_and_vectors_of_parts_add_up_to_those_of_the_whole(extra):
     whole = objective()
-    given, loss, vector = whole.given(of(Y), of(W)), 0.0, 0.0
+    given, loss, vector = whole.total_weights(of(Y), of(W)), 0.0, 0.0
     for rows in (slice(0, 2), slice(2, 3), slice(3, 6)):
         part, data = Part(given, 3), (None, of(Y[rows]), of(W[rows]))
         with part.opened():

@@ -11,9 +11,9 @@ def replicas(name):
     import tensorflow as tf
 
     from kt2t.training.replicas import Replicas
-    from kt2t.training.strategies import strategy
+    from kt2t.training.strategies import strategy_scope
 
-    with strategy(name):
+    with strategy_scope(name):
         return Replicas(tf.distribute.get_strategy())
 
 

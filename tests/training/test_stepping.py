@@ -88,12 +88,12 @@ def test_batches_are_read_as_the_share_of_this_worker_and_anything_else_as_it_is
 def test_what_kept_batches_from_being_read_is_told_as_itself():
     import tensorflow as tf
 
-    from kt2t.training.stepping import reading
+    from kt2t.training.stepping import raising_data_errors
 
     error = tf.errors.UnknownError(None, None, "a function failed")
-    with pytest.raises(OSError, match="the disk"), reading(None, Batches(failure=OSError("the disk"))):
+    with pytest.raises(OSError, match="the disk"), raising_data_errors(None, Batches(failure=OSError("the disk"))):
         raise error
-    with pytest.raises(tf.errors.UnknownError), reading(Batches()):
+    with pytest.raises(tf.errors.UnknownError), raising_data_errors(Batches()):
         raise error
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import keras
 import pytest
 
-from kt2t.training.strategies import strategy
+from kt2t.training.strategies import strategy_scope
 
 
 @pytest.mark.parametrize("name", ["none", "auto"])
 def test_one_device_needs_no_scope(name):
-    with strategy(name) as scope:
+    with strategy_scope(name) as scope:
         assert scope is None
 
 
@@ -16,7 +16,7 @@ def test_one_device_needs_no_scope(name):
 def test_mirrored_is_tensorflows():
     import tensorflow as tf
 
-    with strategy("mirrored"):
+    with strategy_scope("mirrored"):
         assert isinstance(tf.distribute.get_strategy(), tf.distribute.MirroredStrategy)
 
 
@@ -25,9 +25,9 @@ def test_workers_that_nothing_tells_of_are_not_waited_for(monkeypatch):
     for name in ("TF_CONFIG", "SLURM_STEP_NODELIST", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ValueError, match="finds no other workers"):
-        strategy("multi_worker")
+        strategy_scope("multi_worker")
 
 
 def test_an_unknown_name_is_told():
     with pytest.raises(ValueError, match="there is no 'many'"):
-        strategy("many")
+        strategy_scope("many")

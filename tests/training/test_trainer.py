@@ -8,7 +8,7 @@ import pytest
 
 from kt2t.errors import NumericsError
 from kt2t.ops import randomness
-from kt2t.training import compiling
+from kt2t.training import shared_trainer
 from kt2t.training.trainer import Trainer
 
 DRAW = np.random.default_rng(0)
@@ -310,7 +310,7 @@ def test_tokens_seen_grow_over_the_whole_run_by_the_weights(steps_per_execution)
 
 
 def test_tokens_that_nobody_asks_for_do_not_pile_up(monkeypatch):
-    monkeypatch.setattr(compiling, "_UNREAD", 4)
+    monkeypatch.setattr(shared_trainer, "_UNREAD", 4)
     model = compiled()
     fit(model, epochs=5)
     assert len(model._tokens_unread) <= 4

@@ -1,1 +1,1 @@
-"""Problems whose examples are computed; the public names stand in `kt2t.data`."""
+"""Problems that compute their examples. `kt2t.data` exports their public names."""

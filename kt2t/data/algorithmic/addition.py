@@ -8,13 +8,13 @@ from kt2t.registry import register
 
 @register
 class Addition(Arithmetic):
-    """Two numbers in, their sum out, lowest digits first. Options are those of `Arithmetic`; base 2 or 10 upstream.
+    """Adds two numbers, written with the lowest digit first. Options as in `Arithmetic`; Tensor2Tensor has bases 2 and 10.
 
     Shapes:
         digits of a, separator, digits of b → digits of a + b
 
-    Source: Tensor2Tensor, `algorithmic_addition_binary40` and `_decimal40`. Departs: the separator has an id of its own
-    within the vocabulary (upstream's is one past its end); `long` has longer inputs only.
+    Source: Tensor2Tensor, `algorithmic_addition_binary40` and `_decimal40`. Departs: the separator's id is inside the
+    vocabulary (Tensor2Tensor's is one past its end); all inputs of `long` are longer than those of `train`.
     """
 
     def combine(self, first: int, second: int) -> int:

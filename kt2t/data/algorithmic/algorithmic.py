@@ -1,4 +1,4 @@
-"""Problems of rows of symbols whose answers are computed: how their examples are drawn, split and encoded."""
+"""The base class of problems that compute their examples: draws, splits and encodes sequences of symbols."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from kt2t.errors import DataError
 from kt2t.features import END, Feature, Text
 
 SMALLEST_SPLIT_SPACE = 1000
-MOST_SYMBOLS = 10_000_000  # far more than a model has room for, and still few enough for a table of them
+MOST_SYMBOLS = 10_000_000  # more than any model has room for
 
 
 class Algorithmic(Problem):
-    """Base of the computed problems: a row of symbols in, the row that an algorithm makes of it out.
+    """Base class of computed problems: the target is computed from a random sequence of symbols.
 
-    A subclass has `answer`, and `draw` where its inputs are not uniformly random rows.
+    A subclass has `answer`, and also `draw` if its inputs are not uniformly random sequences.
 
-    `train` and `validation` have inputs of 1 to `max_length` symbols and share none: the input's hash decides which of
-    the two may have it (one in ten is for validation). Only where there are fewer than 1,000 possible inputs do they
-    overlap. `long` has inputs of `max_length` + 1 to `evaluation_length` symbols and is there if that is the larger.
+    `train` and `validation` have inputs of 1 to `max_length` symbols and share none: a hash of the input decides which
+    split it belongs to (one in ten goes to validation). They overlap only if there are fewer than 1,000 possible inputs.
+    `long` has inputs of `max_length` + 1 to `evaluation_length` symbols; it exists if `evaluation_length` is larger.
 
-    An example depends on (`seed`, split, its number) alone: blocks of 1,000 each have a random generator of their own.
+    An example depends only on (`seed`, split, number of the example): each block of 1,000 has its own random generator.
 
     Args:
-        symbols: How many different symbols inputs are drawn from.
-        max_length: Of the inputs in `train` and `validation`, in symbols.
-        evaluation_length: Of the inputs in `long`, in symbols.
-        train_examples: How many examples `train` has.
-        validation_examples: How many `validation` and `long` have each.
-        seed: Decides which.
-        loss: The loss, or the node that describes it; cross-entropy without one.
+        symbols: Number of different symbols in inputs.
+        max_length: Maximum length of inputs in `train` and `validation`, in symbols.
+        evaluation_length: Maximum length of inputs in `long`, in symbols.
+        train_examples: Number of examples in `train`.
+        validation_examples: Number of examples in `validation`, and in `long`.
+        seed: Seed for drawing the examples.
+        loss: The loss, or its node. Default: cross-entropy.
 
     Raises:
         ValueError: A number is not positive, or there are too many symbols.
     """
 
-    # Here `max_length` decides what is drawn, so it belongs to the records.
+    # Here `max_length` decides which examples are drawn, so it is no training option.
     training_options = frozenset({"loss"})
 
     def __init__(
@@ -66,10 +66,10 @@ class Algorithmic(Problem):
             if value < 1:
                 raise ValueError(f"{option}: {value} is not positive.")
         if symbols > MOST_SYMBOLS:
-            raise ValueError(f"symbols: {symbols} are more than {MOST_SYMBOLS:,}. Take fewer.")
+            raise ValueError(f"symbols: {symbols} are more than {MOST_SYMBOLS:,}. Use fewer.")
         if seed < 0:
             raise ValueError(f"seed: {seed} is negative.")
-        # The length of examples is decided when they are drawn; nothing is to be dropped or cut afterwards.
+        # Examples are drawn with the right length, so none is dropped or cut later.
         super().__init__(loss=loss, max_length=None)
         self.symbols = symbols
         self.longest_input = max_length
@@ -79,21 +79,21 @@ class Algorithmic(Problem):
         self.vocabulary = Symbols(self.vocabulary_symbols())
 
     def answer(self, inputs: np.ndarray, chance: np.random.Generator) -> np.ndarray:
-        """The target of one input; `chance` is for problems whose answer is not decided by the input."""
+        """Computes the target of an input. `chance` is for problems whose target is partly random."""
         raise NotImplementedError
 
     def draw(self, chance: np.random.Generator, count: int, shortest: int, longest: int) -> list[np.ndarray]:
-        """`count` random inputs of `shortest` to `longest` symbols, int64."""
+        """Draws `count` random inputs of `shortest` to `longest` symbols, int64."""
         lengths = chance.integers(shortest, longest + 1, count)
         rows = chance.integers(0, self.symbols, (count, longest))
         return [row[:length] for row, length in zip(rows, lengths, strict=True)]
 
     def vocabulary_symbols(self) -> int:
-        """How many symbols inputs and targets have between them."""
+        """Number of different symbols in inputs and targets together."""
         return self.symbols
 
     def possible_inputs(self) -> int:
-        """How many different inputs of up to `max_length` symbols there are, or any number that is large enough."""
+        """Number of different inputs of up to `max_length` symbols, or some number of at least 1,000 if there are more."""
         lengths = range(1, min(self.longest_input, 10) + 1)
         return sum(self.symbols**length for length in lengths)
 
@@ -103,10 +103,10 @@ class Algorithmic(Problem):
         )
 
     def examples(self, split: str, start: int = 0, stop: int | None = None) -> Iterator[dict[str, np.ndarray]]:
-        """The examples of a split from number `start` to before `stop`, whatever came before them.
+        """Yields the examples `start` to `stop` - 1 of a split. They do not depend on earlier examples.
 
         Raises:
-            DataError: There is no such split.
+            DataError: The split does not exist.
         """
         if split not in self.splits():
             raise DataError(f"{type(self).__name__} has no split {split!r}. There are {', '.join(self.splits())}.")

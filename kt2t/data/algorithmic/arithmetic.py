@@ -1,4 +1,4 @@
-"""Problems of two numbers in little-endian digits."""
+"""The base class of arithmetic problems on two numbers, written with the lowest digit first."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from kt2t.data.algorithmic.algorithmic import Algorithmic
 
 
 class Arithmetic(Algorithmic):
-    """Base of `Addition` and `Multiplication`: two numbers in, one out, all with their lowest digit first.
+    """Base class of `Addition` and `Multiplication`. All numbers are written with the lowest digit first.
 
-    The input is the digits of a, the separator (the symbol `base`), and the digits of b. a has up to half of the
-    longest input's symbols, b up to what is left; the top digit is zero only in a number of one digit.
+    The input is the digits of a, the separator (the symbol `base`), and the digits of b. a takes up to half of the
+    maximum length, b the rest. The highest digit is zero only in numbers of one digit.
 
     Args:
-        base: Of the digits.
-        max_length: Of the inputs in `train` and `validation`, in symbols, at least 3.
-        evaluation_length: Of the inputs in `long`, in symbols.
-        train_examples: How many examples `train` has.
-        validation_examples: How many `validation` and `long` have each.
-        seed: Decides which.
-        loss: The loss, or the node that describes it; cross-entropy without one.
+        base: The base of the digits.
+        max_length: Maximum length of inputs in `train` and `validation`, in symbols; at least 3.
+        evaluation_length: Maximum length of inputs in `long`, in symbols.
+        train_examples: Number of examples in `train`.
+        validation_examples: Number of examples in `validation`, and in `long`.
+        seed: Seed for drawing the examples.
+        loss: The loss, or its node. Default: cross-entropy.
 
     Raises:
         ValueError: `base` is below 2, `max_length` below 3, or another number is not positive.
@@ -40,14 +40,14 @@ class Arithmetic(Algorithmic):
         loss: Any = None,
     ) -> None:
         if base < 2:
-            raise ValueError(f"base: {base} is no base for digits; at least 2.")
+            raise ValueError(f"base: {base} is not a base for digits. Use at least 2.")
         if max_length < 3:
-            raise ValueError(f"max_length: {max_length} leaves no room for two digits and a separator; at least 3.")
+            raise ValueError(f"max_length: {max_length} leaves no room for two digits and a separator. Use at least 3.")
         super().__init__(base, max_length, evaluation_length, train_examples, validation_examples, seed, loss)
         self.base = base
 
     def combine(self, first: int, second: int) -> int:
-        """The number that is asked for."""
+        """Computes the result from the two numbers."""
         raise NotImplementedError
 
     def vocabulary_symbols(self) -> int:
@@ -80,7 +80,7 @@ class Arithmetic(Algorithmic):
 
 
 def number(little_endian: Iterable[int], base: int) -> int:
-    """The number that digits with the lowest first stand for."""
+    """Converts digits, lowest first, to a number."""
     value = 0
     for digit in reversed(list(little_endian)):
         value = value * base + digit
@@ -88,7 +88,7 @@ def number(little_endian: Iterable[int], base: int) -> int:
 
 
 def digits(value: int, base: int) -> list[int]:
-    """The digits of a number that is not negative, the lowest first; one zero for zero."""
+    """Converts a number that is not negative to digits, lowest first. Zero has one digit."""
     found = []
     while value:
         value, digit = divmod(value, base)

@@ -1,4 +1,4 @@
-"""One input, two right answers."""
+"""A problem with two right answers to each input."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from kt2t.registry import register
 
 @register
 class HalfCopyHalfRepeatEven(Algorithmic):
-    """For each example a coin decides whether the target is the input or, as in `RepeatEven`, its even positions twice.
+    """For each example a coin decides whether the target is a copy of the input, or the target of `RepeatEven`.
 
-    Nothing in the input tells which, so a model that decodes well gives one of the two answers and no mixture of both.
-    Options are those of `Algorithmic`. `score` counts either answer as right: `copies` and `repeats` are the shares of
-    each.
+    The input does not show which, so a model that decodes well gives one of the two answers and no mixture. `score`
+    accepts both answers; `copies` and `repeats` are the share of each. Options are those of `Algorithmic`.
 
     Shapes:
         n symbols → n symbols, or n + 1 for odd n
@@ -34,20 +33,20 @@ class HalfCopyHalfRepeatEven(Algorithmic):
     def accepts(
         self, inputs: str | Sequence[int], prediction: str | Sequence[int]
     ) -> Literal["copy", "repeat_even", "both"] | None:
-        """Which of the two answers a prediction is; None if neither; rows or text as `decode` gives it."""
-        source, given = _symbols(inputs), _symbols(prediction)
-        if source is None or given is None:
+        """Says which of the two answers a prediction is; None if neither. Takes symbols, or text from `decode`."""
+        source, predicted = _symbols(inputs), _symbols(prediction)
+        if source is None or predicted is None:
             return None
-        copied, repeated = given == source, given == repeat_even(np.array(source)).tolist()
+        copied, repeated = predicted == source, predicted == repeat_even(np.array(source)).tolist()
         if copied and repeated:
             return "both"
         return "copy" if copied else "repeat_even" if repeated else None
 
     def score(self, predictions: Sequence[str], references: Sequence[Any]) -> dict[str, float]:
-        """As every problem's; given the inputs too, also what share is either answer (`accepted`), and each.
+        """Scores predictions like every problem. If the references have inputs, adds the shares of accepted answers.
 
         Raises:
-            ValueError: Their numbers differ.
+            ValueError: The numbers of predictions and references differ.
         """
         results = super().score(predictions, references)
         if not all(isinstance(reference, Mapping) and "inputs" in reference for reference in references):

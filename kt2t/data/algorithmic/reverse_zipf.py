@@ -1,4 +1,4 @@
-"""Reversing rows whose symbols are as unevenly frequent as words are."""
+"""Reversing a sequence of symbols with the frequencies of words (Zipf)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kt2t.registry import register
 
 @register
 class ReverseZipf(Algorithmic):
-    """The target is the input backwards; symbols and lengths are drawn as in a language.
+    """The target is the reversed input. Frequencies of symbols and lengths of inputs resemble those of a language.
 
         P(symbol k) ∝ (k + 1)^-alpha,  length = 1 + |N(longest / 2, longest / 10)|
 
-    The other options are those of `Algorithmic`. Upstream has 8,000 symbols with alpha 1.3, and 32,000 with 1.05.
+    The other options are those of `Algorithmic`. Tensor2Tensor has 8,000 symbols with alpha 1.3, and 32,000 with 1.05.
 
     Shapes:
         n symbols → n symbols
@@ -25,10 +25,10 @@ class ReverseZipf(Algorithmic):
         alpha: Exponent of the frequencies.
 
     Raises:
-        ValueError: `alpha` is not positive, or another number is not.
+        ValueError: `alpha` or another number is not positive.
 
-    Source: Tensor2Tensor, `algorithmic_reverse_nlplike8k` and `_nlplike32k`. Departs: every symbol, the rarest too, is
-    within the vocabulary; lengths are cut to those allowed.
+    Source: Tensor2Tensor, `algorithmic_reverse_nlplike8k` and `_nlplike32k`. Departs: the rarest symbol is inside the
+    vocabulary; lengths are clipped to the allowed range.
     """
 
     def __init__(

@@ -18,13 +18,13 @@ class Shift(Algorithmic):
         n symbols → n symbols
 
     Args:
-        symbols: How many symbols inputs are drawn from; targets have `shift` more to choose from.
-        shift: What is added.
+        symbols: Number of different symbols in inputs. Targets have `shift` more.
+        shift: The number that is added.
 
     Raises:
         ValueError: `shift` is negative, or another number is not positive.
 
-    Source: Tensor2Tensor, `algorithmic_shift_decimal40`. Departs: `long` has longer inputs only.
+    Source: Tensor2Tensor, `algorithmic_shift_decimal40`. Departs: `long` has only longer inputs.
     """
 
     def __init__(

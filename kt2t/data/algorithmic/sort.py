@@ -1,4 +1,4 @@
-"""Putting numbers in order."""
+"""Sorting a sequence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kt2t.registry import register
 
 @register
 class Sort(Algorithmic):
-    """The target is the input in ascending order, repetitions kept. The options are those of `Algorithmic`.
+    """The target is the input in ascending order, with repetitions. Options are those of `Algorithmic`.
 
     Shapes:
         n symbols → n symbols
@@ -20,7 +20,7 @@ class Sort(Algorithmic):
     Raises:
         ValueError: A number is not positive.
 
-    Source: Tensor2Tensor, `sort_problem`. Departs: `long` has longer inputs only.
+    Source: Tensor2Tensor, `sort_problem`. Departs: `long` has only longer inputs.
     """
 
     def __init__(

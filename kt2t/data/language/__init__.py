@@ -1,1 +1,1 @@
-"""Problems of natural language; the public names stand in `kt2t.data`."""
+"""Problems of natural language. `kt2t.data` exports their public names."""

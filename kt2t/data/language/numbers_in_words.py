@@ -1,9 +1,11 @@
-"""Numbers told in English words, to be written in digits."""
+"""Converts English number words to digits."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,16 +23,19 @@ ONES = (
     "eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 ).split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+SPELT = {"a": "one", "an": "one", "fourty": "forty", "ninty": "ninety", "nought": "zero", "hundreds": "hundred"}
 
 
 @register
 class NumbersInWords(TextToText):
-    """English number words in, digits out: "four hundred and seven" → "407".
+    """Converts English number words to digits: "four hundred and seven" → "407".
 
     Both the British form, with "and" before the last two digits, and the American one, without, occur. `train` and
     `validation` share no number: of those from 100 on, a hash gives one in ten to `validation`; the smaller ones, whose
-    words stand nowhere else, are all in `train`. Half of the examples are drawn evenly from all numbers; for the other
-    half, how many digits there are is drawn first.
+    words stand nowhere else, are all in `train`. How many digits there are is drawn first, so that short numbers are as
+    frequent as long ones; of every four numbers one is round ("seven thousand").
+
+    Inputs may be written as people write them: `normalized` says how they are read. A share of the examples is.
 
     Shapes:
         n words → up to 6 digits
@@ -38,6 +43,7 @@ class NumbersInWords(TextToText):
     Args:
         largest: The largest number, at most 999,999.
         british: Share of the numbers that are told with "and".
+        spellings: Share of the numbers that are written otherwise: in capitals, without hyphens, "a hundred".
         train_examples: How many examples `train` has.
         validation_examples: How many `validation` has.
         seed: Decides which.
@@ -63,11 +69,14 @@ class NumbersInWords(TextToText):
         target_vocabulary: Any = None,
         loss: Any = None,
         max_length: int | None = None,
+        spellings: float = 0.5,
     ) -> None:
         if not 999 <= largest <= 999_999:
             raise ValueError(f"largest: {largest} is not between 999 and 999,999.")
         if not 0 <= british <= 1:
             raise ValueError(f"british: {british} is no share. Give a number from 0 to 1.")
+        if not 0 <= spellings <= 1:
+            raise ValueError(f"spellings: {spellings} is no share. Give a number from 0 to 1.")
         for option, value in {"train_examples": train_examples, "validation_examples": validation_examples}.items():
             if value < 1:
                 raise ValueError(f"{option}: {value} is not positive.")
@@ -81,43 +90,55 @@ class NumbersInWords(TextToText):
         )
         self.largest = largest
         self.british = british
+        self.spellings = spellings
         self.counts = {"train": train_examples, "validation": validation_examples}
         self.seed = seed
 
     def examples(self, split: str, start: int = 0, stop: int | None = None) -> Iterator[dict[str, str]]:
-        """The examples of a split from number `start` to before `stop`, whatever came before them.
+        """Yields the examples `start` to `stop` - 1 of a split. They do not depend on earlier examples.
 
         Raises:
-            DataError: There is no such split.
+            DataError: The split does not exist.
         """
         if split not in self.counts:
             raise DataError(f"NumbersInWords has no split {split!r}. There are {', '.join(self.counts)}.")
         stop = self.counts[split] if stop is None else min(stop, self.counts[split])
         for number in from_blocks(lambda block: self._numbers(split, block), start, stop):
-            yield {"inputs": words(number, self._share(number, "and") < self.british), "targets": str(number)}
+            told = words(number, self._share(number, "and") < self.british)
+            if self._share(number, "spelling") < self.spellings:
+                told = respelled(told, int(self._share(number, "which") * len(RESPELLINGS)))
+            yield {"inputs": told, "targets": str(number)}
+
+    def encode_all(self, examples: Sequence[Mapping[str, Any]]) -> list[dict[str, np.ndarray]]:
+        known = [{**one, "inputs": normalized(one["inputs"])} if "inputs" in one else one for one in examples]
+        return super().encode_all(known)
 
     def _numbers(self, split: str, block: int) -> list[int]:
         chance = chance_of(self.seed, split, block)
 
         def draw() -> list[int]:
-            limits = 10 ** chance.integers(1, len(str(self.largest)) + 1, BLOCK)
-            limits[::2] = self.largest + 1
-            found: list[int] = chance.integers(0, np.minimum(limits, self.largest + 1)).tolist()
-            return found
+            digits = chance.integers(1, len(str(self.largest)) + 1, BLOCK)
+            found = chance.integers(0, np.minimum(10**digits, self.largest + 1))
+            unit = 10 ** chance.integers(0, digits)  # of the last digit that is kept
+            found[::4] -= found[::4] % unit[::4]
+            numbers: list[int] = found.tolist()
+            return numbers
 
         return first_kept(draw, lambda number: self._belongs(number, split))
 
     def _belongs(self, number: int, split: str) -> bool:
         if number < ALWAYS_TRAINED:
             return split == "train"
-        return is_in_split(int(self._share(number, "split") * PARTS), split)
+        return is_in_split(int(zlib.crc32(f"split {number}".encode()) / 2**32 * PARTS), split)
 
     def _share(self, number: int, purpose: str) -> float:
-        return zlib.crc32(f"{purpose} {number}".encode()) / 2**32
+        # Not crc32: of two purposes its values differ by a constant, so that one would decide the other.
+        digest = hashlib.blake2b(f"{purpose} {number}".encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big") / 2**32
 
 
 def words(number: int, british: bool = True) -> str:
-    """A number from 0 to 999,999 in English words, "and" before the last two digits if `british`."""
+    """Writes a number from 0 to 999,999 in English words, with "and" before the last two digits if `british`."""
     thousands, rest = divmod(number, 1000)
     if not thousands:
         return _below_thousand(rest, british)
@@ -128,8 +149,42 @@ def words(number: int, british: bool = True) -> str:
     return " ".join(parts)
 
 
+RESPELLINGS: tuple[Callable[[str], str], ...] = (
+    str.upper,
+    str.capitalize,
+    lambda told: told.replace("-", " "),
+    lambda told: told.title().replace("-", " "),
+    lambda told: re.sub(r"^one (?=hundred|thousand)", "a ", told),
+    lambda told: re.sub(r" thousand (?!and )", " thousand, ", told),
+)
+
+
+def respelled(told: str, which: int) -> str:
+    """A number in words as one of several kinds of people would write it."""
+    return RESPELLINGS[which](told)
+
+
+def normalized(told: str) -> str:
+    """Number words in the one spelling that `words` uses.
+
+    Case, commas and stops do not matter, nor whether there is a hyphen ("Forty two"); "a hundred" and "hundred" are one
+    hundred, and "fourty" and "ninty" are what they are meant to be. Other words stay as they are.
+    """
+    parts = [SPELT.get(part, part) for part in re.sub(r"[-‐‑–,.!?]", " ", told.lower()).split()]
+    found: list[str] = []
+    for part in parts:
+        before = found[-1] if found else ""
+        if part in ("hundred", "thousand") and before in ("", "thousand", "and"):
+            found.append("one")
+        if part in ONES[1:10] and before in TENS:
+            found[-1] = f"{before}-{part}"
+        else:
+            found.append(part)
+    return " ".join(found)
+
+
 def all_words() -> list[str]:
-    """Every word that `words` uses."""
+    """Returns every word that `words` uses."""
     return [*(_below_thousand(number, False) for number in range(100)), "hundred", "thousand", "and"]
 
 

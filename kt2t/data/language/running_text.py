@@ -1,4 +1,4 @@
-"""Problems of language models: text cut into windows."""
+"""Text to be continued: documents cut into windows, for language models."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class PromptLength(Feature):
 
 @register
 class RunningText(TextToText):
-    """Base of the problems of language models: text files, cut into windows of `length` tokens. A subclass defines `files`.
+    """Base of the problems of language models: text files, cut into windows of `length` tokens. A subclass has `files`.
 
-    Training: every epoch starts its windows at another place, so that a token has a different context each time. Seed and
-    epoch decide the place. Evaluation: each window starts `stride` tokens after the one before. The tokens that were in the
-    window before are context of weight zero. So every token counts once, with at least `length` - `stride` tokens before it
-    (in a document's first window, with all there are). The values depend on this context, so their signatures say it.
+    Training: every epoch cuts the text from another place on, so that a token has a different context each time; the epoch
+    and the seed decide which. Evaluation: windows overlap, each `stride` tokens on, and what stood in the window before is
+    context of weight zero. So every token counts once, with at least `length` - `stride` tokens before it (in a document's
+    first window, with all there are). A figure depends on this context, so the signature of each tells it.
 
-    Without validation files, the last part of the training text is held out. Characters are counted, not examples, and
-    the text is cut in two at one place (a document goes whole to the side on which it begins).
+    Without validation files, the last part of the training text is held out: characters are counted, not examples, and
+    the text is cut in two at one place (of documents, whole ones go to the side on which they begin).
 
     Shapes:
         targets: up to `length` tokens
 
     Args:
         path: A file or folder of the subclass's own.
-        length: Tokens of a window.
-        stride: Tokens that each further window of evaluation adds; half of `length` by default.
-        documents: What is a document of its own, which shares no window and closes with an end token: each of the `files`,
-            each of the `lines`, or nothing (`one` text, without an end token).
-        held_out: Share of the training text that is held out for validation if no validation files are named.
+        length: Of a window, in tokens.
+        stride: Tokens that each further window of evaluation adds; half of `length` unless given.
+        documents: What keeps its windows to itself and closes with an end: nothing (`one` text, without any end), each of the
+            `files`, or each of the `lines`.
+        held_out: Share of the training text that is for validation, where no validation files are named.
         vocabulary: Bytes by default.
         loss: See `Problem`.
 
@@ -56,7 +56,7 @@ class RunningText(TextToText):
         ValueError: An option out of its range.
     """
 
-    # No record is longer than a window, so there is no `max_length`; all other options decide the records.
+    # Longer than a window is nothing, and what a window is decides the records.
     training_options = frozenset({"loss"})
     derived_metric_names = ("word_perplexity", "bits_per_byte")
 
@@ -85,7 +85,7 @@ class RunningText(TextToText):
         self.held_out = held_out
 
     def files(self) -> dict[str, list[Path]]:
-        """The text files of each split, in the order in which they are read."""
+        """The text files of each split, in their order."""
         raise NotImplementedError(f"{type(self).__name__} must define files().")
 
     def fields(self) -> tuple[str, ...]:
@@ -173,13 +173,13 @@ class RunningText(TextToText):
             return {}
         nats = math.log(perplexity) * counts["tokens"]
         found = {"word_perplexity": (word_perplexity(nats, counts["words"]), self._signature("words", split))}
-        if self._vocabularies["targets"].lossless:  # otherwise the model does not predict all of the text
+        if self._vocabularies["targets"].lossless:  # else part of the text is not predicted at all
             found["bits_per_byte"] = (bits_per_byte(nats, counts["bytes"]), self._signature("bytes", split))
         return found
 
     def decode(self, field: str, ids: Iterable[int]) -> str:
         text = super().decode(field, ids)
-        # The lines of one text are encoded one by one; some vocabularies put a space in front of each.
+        # Of one text each line is encoded for itself, with a space in front that is not the text's own.
         joined = self.documents == "one" and self._vocabularies["targets"].begins_with_space
         return text.replace("\n ", "\n") if joined else text
 
@@ -195,7 +195,7 @@ class RunningText(TextToText):
         return texts if self.documents == "one" else (text[:-1] for text in texts)
 
     def _share(self, texts: Iterator[str], again: Iterable[str], split: str) -> Iterator[str]:
-        """The part of the training text that belongs to a split; `again` iterates over the same texts, to count them."""
+        """The part of the training text that belongs to a split; `again` are the same texts, to be measured."""
         left = int(sum(map(len, again)) * (1 - self.held_out))
         for text in texts:
             if self.documents != "one":

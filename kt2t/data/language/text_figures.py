@@ -1,4 +1,4 @@
-"""What a language model's surprise amounts to in units that do not depend on its vocabulary."""
+"""Measures of language models that do not depend on the vocabulary."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 
 
 def bits_per_byte(nats: float, count: int) -> float:
-    """Σ -log₂ p over the bytes of the text: `nats` is the surprise of the whole text, `count` its UTF-8 bytes."""
+    """Computes Σ -log₂ p per byte. `nats` is Σ -ln p over the whole text, `count` its number of UTF-8 bytes."""
     return nats / math.log(2) / count
 
 
 def word_perplexity(nats: float, count: int) -> float:
-    """exp(Σ -ln p / words): `nats` is the surprise of the whole text, `count` its words, ends of lines included.
+    """Computes exp(Σ -ln p / words). `nats` is Σ -ln p over the whole text, `count` its words and line ends.
 
-    Infinity where that is beyond a float.
+    Infinity if the result is too large for a float.
 
-    Source: as published for WikiText, whatever the tokens: Dai et al. 2019.
+    Source: Dai et al. 2019, who publish this for WikiText whatever the tokens are.
     """
     try:
         return math.exp(nats / count)

@@ -1,4 +1,4 @@
-"""The published word-level corpora: one file for each split, in one folder."""
+"""Published word-level corpora: one folder with one file per split."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ STEMS = {"train": "train", "validation": "valid", "test": "test"}
 
 
 class WordFiles(RunningText):
-    """Text of words parted by spaces, a folder with a file for each of `train`, `validation` and `test`.
+    """Base class of corpora of words separated by spaces: a folder with one file for each split.
 
-    A subclass has `names`: what the files may be called, `{}` being train, valid or test.
+    A subclass has `names`, the possible file names, with `{}` for train, valid or test.
     """
 
     names: ClassVar[tuple[str, ...]]
@@ -29,7 +29,7 @@ class WordFiles(RunningText):
         wanted = " or ".join(", ".join(name.format(stem) for stem in STEMS.values()) for name in self.names)
         if not folder.is_dir():
             raise DataError(
-                f"'{folder}' is no folder. It should be one that holds {wanted} (or .gz).", path="problem.path"
+                f"'{folder}' is not a folder. Name a folder that holds {wanted} (or .gz).", path="problem.path"
             )
         for name in self.names:
             found = {split: _plain_or_gzip(folder / name.format(stem)) for split, stem in STEMS.items()}
@@ -40,16 +40,16 @@ class WordFiles(RunningText):
 
 @register
 class PennTreebank(WordFiles):
-    """The Penn Treebank as language models are measured on: 10,000 words, 929,000 for training.
+    """The Penn Treebank for language models: a vocabulary of 10,000 words, 929,000 words of training text.
 
-    The splits are `train`, `validation` and `test`; every line is a sentence. Further options are those of `RunningText`.
+    The splits are `train`, `validation` and `test`. Every line is a sentence. The other options are those of `RunningText`.
 
     Args:
         path: The folder with `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`, plain or gzip.
-        vocabulary: All words of the training file, others unknown, by default.
+        vocabulary: Default: all words of the training file; other words are unknown.
 
     Raises:
-        ValueError: An option out of its range.
+        ValueError: An option is out of its range.
 
     Source: Marcus et al. 1993; Mikolov et al. 2010.
     """
@@ -61,16 +61,17 @@ class PennTreebank(WordFiles):
 class WikiText(WordFiles):
     """WikiText-2 or WikiText-103: Wikipedia's good and featured articles.
 
-    The splits are `train`, `validation` and `test`; every line is a paragraph or heading. Further options are those of
+    The splits are `train`, `validation` and `test`. Every line is a paragraph or a heading. The other options are those of
     `RunningText`.
 
     Args:
-        path: The folder with `wiki.train.tokens`, `wiki.valid.tokens` and `wiki.test.tokens`, or all three `.raw` (without
-            unknown words), plain or gzip.
-        vocabulary: All words of the training file, others unknown, by default; `Bytes`, `Characters` or `Subwords` fit `.raw`.
+        path: The folder with `wiki.train.tokens`, `wiki.valid.tokens` and `wiki.test.tokens`, or with the three `.raw` files
+            (without unknown words), plain or gzip.
+        vocabulary: Default: all words of the training file; other words are unknown. For `.raw` use `Bytes`, `Characters` or
+            `Subwords`.
 
     Raises:
-        ValueError: An option out of its range.
+        ValueError: An option is out of its range.
 
     Source: Merity et al. 2017.
     """

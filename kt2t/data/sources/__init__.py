@@ -1,1 +1,1 @@
-"""How raw data is read."""
+"""Readers of raw data files."""

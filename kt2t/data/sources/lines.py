@@ -1,4 +1,4 @@
-"""Lines of text files, plain or gzip, with every fault named by file and line."""
+"""Reads lines of text files, plain or gzip. Every error names file and line."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def lines(path: str | Path) -> Iterator[str]:
-    """The lines of a UTF-8 file without their ends (a line feed, with or without a carriage return before it).
+    """The lines of a UTF-8 file without their ends.
 
-    A gzip file is known by its first bytes; a byte order mark at the start is skipped.
+    A line ends with a line feed, with or without carriage returns before it. In a file without line feeds (none in the
+    first megabyte) a carriage return ends a line, too. A gzip file is recognised by its first bytes. Byte-order marks are
+    removed from the start of every line: `cat` leaves them inside a file.
 
     Raises:
-        DataError: The file is missing, none, empty or a damaged gzip; a line is no UTF-8, holds a NUL or is over 1 MB. Named by
-            file and line.
+        DataError: The file is missing, none, empty or a damaged gzip; a line is no UTF-8, holds a NUL or several carriage
+            returns, or is over 1 MB. Named by file and line.
     """
     path = Path(path)
     number = 0
@@ -53,56 +55,94 @@ def _opened(path: Path) -> IO[bytes]:
         return gzip.open(path, "rb")  # type: ignore[return-value]
     if path.suffix == ".gz" and file.peek(1):
         file.close()
-        raise DataError(f"'{path}' is named .gz but is no gzip file. Rename it, or compress it.")
+        raise DataError(f"'{path}' is named .gz but is not a gzip file. Rename it, or compress it.")
     return file
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
     """The bytes of a file in blocks that end where a line ends, or within a line longer than may be."""
-    rest = b""
+    rest, fed = b"", False
     while more := file.read1(_BLOCK):  # type: ignore[attr-defined]
         whole, end, begun = more.rpartition(b"\n")
+        if end:
+            yield rest + whole + end
+            rest, fed = begun, True
+            continue
+        rest += begun
+        if len(rest) > LONGEST + 2:
+            if not fed and b"\r" in rest:
+                yield from _ended_by_returns(rest, file)
+            else:
+                yield rest
+            return
+    if rest:
+        yield rest if fed else with_feeds(rest)
+
+
+def with_feeds(data: bytes) -> bytes:
+    """Bytes without any line feed with one in place of each carriage return that ends a line; others as they are."""
+    return data if b"\n" in data else data.replace(b"\r", b"\n")
+
+
+def _ended_by_returns(rest: bytes, file: IO[bytes]) -> Iterator[bytes]:
+    """What was read and the rest of a file in blocks as `_blocks` gives them, with line feeds for carriage returns."""
+    more = rest
+    rest = b""
+    while more:
+        if more.endswith(b"\r"):
+            more += file.read(1)  # a line feed may belong to it
+        whole, end, begun = more.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rpartition(b"\n")
         if end:
             yield rest + whole + end
             rest = begun
         else:
             rest += begun
             if len(rest) > LONGEST + 2:
-                yield rest
-                return
+                break
+        more = file.read1(_BLOCK)  # type: ignore[attr-defined]
     if rest:
         yield rest
 
 
 def _texts_of(block: bytes, file: str, first: int) -> Iterable[str]:
-    """The lines of a block as text, all at once where nothing is wrong with any, else one by one up to that one."""
+    """Decodes the lines of a block: all at once if they are valid, otherwise one by one, up to the invalid line."""
     raw = block.removesuffix(b"\n")
-    if b"\0" not in raw and len(raw) <= LONGEST and (first > 1 or not raw.startswith(_BOM)):
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    if not any(special in raw for special in (b"\0", b"\r", _BOM)) and len(raw) <= LONGEST:
         with contextlib.suppress(UnicodeDecodeError):
-            texts = raw.decode("utf-8").split("\n")
-            return [text.removesuffix("\r") for text in texts] if b"\r" in raw else texts
+            return raw.decode("utf-8").split("\n")
     return (text_of(line, file, number) for number, line in enumerate(raw.split(b"\n"), first))
 
 
 def text_of(raw: bytes, file: str, number: int) -> str:
-    """A line of bytes as text, without its end; the first one also without a byte order mark.
+    """A line of bytes as text, without its end and without a byte-order mark at its start.
+
+    One carriage return within a line is text; more of them are ends of lines of another system.
 
     Args:
-        raw: What was read.
-        file: Where, for errors.
-        number: Of the line, from 1.
+        raw: The bytes of the line.
+        file: The file, for error messages.
+        number: The line's number, from 1.
 
     Raises:
-        DataError: It is no UTF-8, holds a NUL or is over 1 MB.
+        DataError: It is no UTF-8, holds a NUL or several carriage returns, or is over 1 MB.
     """
-    if number == 1:
+    while raw.startswith(_BOM):
         raw = raw.removeprefix(_BOM)
-    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    raw = raw.removesuffix(b"\n").rstrip(b"\r")
     if len(raw) > LONGEST:
         raise DataError(f"a line is longer than {LONGEST:,} bytes. Is this a text file?", file=file, line=number)
     if b"\0" in raw:
         place = raw.index(b"\0") + 1
         raise DataError(f"byte {place} is NUL. Is this UTF-8 text?", file=file, line=number)
+    if (returns := raw.count(b"\r")) > 1:
+        raise DataError(
+            f"{returns:,} carriage returns stand within the line: some lines of this file end with a carriage return alone. "
+            "Make each a line feed: sed 's/\\r$//' FILE | tr '\\r' '\\n' > NEW.",
+            file=file,
+            line=number,
+        )
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Pairs of texts: two parallel files, a TSV, or JSON lines."""
+"""Reads pairs of texts: two parallel files, a TSV, or JSON lines."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from kt2t.data.sources.lines import lines
+from kt2t.data.vocabularies.unicode_text import fault
 from kt2t.errors import DataError
 
 Pair = dict[str, str]
-JSON_LINES, TABBED = ("jsonl", "json"), ("tsv", "tab")  # what follows the last dot of a name
+JSON_LINES, TABBED = ("jsonl", "json"), ("tsv", "tab")  # file name extensions
 
 
 def pairs(files: Sequence[str | Path], source_key: str = "inputs", target_key: str = "targets") -> Iterator[Pair]:
-    """The pairs of two parallel text files, of one TSV with two columns, or of one file of JSON lines.
+    """Yields pairs from two parallel text files, one TSV with two columns, or one file of JSON lines.
 
     Args:
         files: Two text files, or one `.tsv`, `.jsonl` or `.json`; each may be gzip.
-        source_key: What JSON lines call the inputs.
-        target_key: What they call the targets.
+        source_key: Key of the inputs in JSON lines.
+        target_key: Key of the targets in JSON lines.
 
     Raises:
         DataError: The files are not of these kinds, do not fit each other, or are damaged.
     """
     paths = [Path(file) for file in files]
     if len(paths) == 2:
-        if said := not_parallel(files):
-            raise DataError(said)
+        if reason := not_parallel(files):
+            raise DataError(reason)
         yield from parallel(*paths)
         return
     kind = _kind(paths[0]) if len(paths) == 1 else ""
@@ -43,22 +44,22 @@ def pairs(files: Sequence[str | Path], source_key: str = "inputs", target_key: s
 
 
 def not_parallel(files: Sequence[str | Path]) -> str | None:
-    """Why two files are no parallel texts, where their names tell: each is a file of pairs already."""
+    """Returns why two files are not parallel texts, if their names show that they hold pairs already; else None."""
     of_pairs = [f"'{file}'" for file in files if _kind(Path(file)) in (*JSON_LINES, *TABBED)]
     if not of_pairs:
         return None
     what = f"{' and '.join(of_pairs)} {'holds' if len(of_pairs) == 1 else 'hold'} pairs already"
     return (
-        f"{what}; two files are the lines of one side and of the other. Give one such file a split, as in "
-        "train_files=a.tsv validation_files=b.tsv; several for one split first become one file (cat a.tsv b.tsv > all.tsv)."
+        f"{what}, but two files must be the two sides of a parallel text. Give one file of pairs for each split, as in "
+        "train_files=a.tsv validation_files=b.tsv. Join several files of one split first (cat a.tsv b.tsv > all.tsv)."
     )
 
 
 def parallel(source: Path, target: Path) -> Iterator[Pair]:
-    """Line n of one file and line n of the other.
+    """Pairs line n of one file with line n of the other.
 
     Raises:
-        DataError: One has more lines.
+        DataError: One file has more lines than the other.
     """
     both = zip_longest(lines(source), lines(target))
     for number, (inputs, targets) in enumerate(both, 1):
@@ -73,10 +74,10 @@ def parallel(source: Path, target: Path) -> Iterator[Pair]:
 
 
 def tabbed(path: Path) -> Iterator[Pair]:
-    """Two columns with a tab between.
+    """Reads two columns separated by a tab.
 
     Raises:
-        DataError: A line has not two columns.
+        DataError: A line does not have two columns.
     """
     for number, line in enumerate(lines(path), 1):
         columns = line.split("\t")
@@ -86,10 +87,10 @@ def tabbed(path: Path) -> Iterator[Pair]:
 
 
 def json_lines(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
-    """One JSON mapping a line, of which two keys are taken; empty lines are skipped.
+    """Yields a pair from each line of JSON: the values of `source_key` and `target_key`. Empty lines are skipped.
 
     Raises:
-        DataError: A line is no JSON mapping, or lacks a key, or has no text there.
+        DataError: A line is no JSON mapping, or lacks a key, or has no text there, or half of a surrogate pair in it.
     """
     for number, line in enumerate(lines(path), 1):
         if not line.strip():
@@ -113,4 +114,6 @@ def _text(entry: Any, key: str, path: Path, number: int) -> str:
     if not isinstance(text, str):
         found = f"only {', '.join(map(repr, entry))}" if isinstance(entry, dict) else repr(entry)[:80]
         raise DataError(f"no text under {key!r}; there is {found}.", file=str(path), line=number)
+    if said := fault(text):
+        raise DataError(f"{key}: {said}", file=str(path), line=number)
     return text

@@ -1,4 +1,4 @@
-"""What may be read as a source: regular files alone, which are there whole and say the same each time."""
+"""Checks that a source is a regular file, so that it is complete and can be read again."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ KINDS = {
 
 
 def require_regular(path: Path, option: str | None = None) -> None:
-    """Nothing, where a path, or what it links to, is a regular file; a pipe would be waited for as soon as it is opened.
+    """Raises an error unless a path, or the target of its link, is a regular file. Opening a pipe would block.
 
     Args:
-        option: Of the recipe, for errors.
+        path: The path.
+        option: The recipe's option that names it, for error messages.
 
     Raises:
-        DataError: It does not exist, cannot be looked at, or is something else.
+        DataError: The path does not exist, cannot be examined, or is not a regular file.
     """
     try:
         mode = path.stat().st_mode
@@ -33,4 +34,4 @@ def require_regular(path: Path, option: str | None = None) -> None:
         raise DataError(f"'{path}' cannot be read: {error.strerror}.", path=option) from error
     if not stat.S_ISREG(mode):
         kind = KINDS.get(stat.S_IFMT(mode), "something else")
-        raise DataError(f"'{path}' is {kind}, not a file. Write what it gives into a file, and name that.", path=option)
+        raise DataError(f"'{path}' is {kind}, not a file. Write its content to a file, and name that.", path=option)

@@ -1,4 +1,4 @@
-"""Text files and folders of them."""
+"""Finds and reads text files and folders of text files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError
 
 
-def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str | None = None) -> list[Path]:
+def text_files(
+    places: Sequence[str | Path], pattern: str = "*.txt", option: str | None = None, exclude: Sequence[str] = ()
+) -> list[Path]:
     """The files among these places, and of each folder those below it whose name fits; folders in order of their paths.
 
     Args:
@@ -19,9 +21,10 @@ def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str
         pattern: What a file of a folder is called, `*` for anything; a `.gz` behind it does not matter. Hidden ones are
             left out.
         option: Of the recipe, for errors.
+        exclude: Patterns of files in folders that are left out, by name or by path below the folder.
 
     Raises:
-        DataError: A place does not exist or is no file, or a folder has no such file.
+        DataError: A place does not exist or is no regular file, or a folder has no matching file.
     """
     found: list[Path] = []
     for place in places:
@@ -30,10 +33,11 @@ def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str
             require_regular(path, option)
             found.append(path)
             continue
-        below = sorted(file for file in path.rglob("*") if _fits(file, path, pattern))
+        fitting = [file for file in path.rglob("*") if _fits(file, path, pattern)]
+        below = sorted(file for file in fitting if not _is_excluded(file, path, exclude))
         if not below:
             raise DataError(
-                f"'{place}' has no text files: no name below it fits {pattern!r}. Name the files, or another pattern.",
+                f"'{place}' has no text files: no name in it matches {pattern!r}. Name the files, or another pattern.",
                 path=option,
             )
         for file in below:
@@ -43,7 +47,7 @@ def text_files(places: Sequence[str | Path], pattern: str = "*.txt", option: str
 
 
 def whole_text(path: Path) -> str:
-    """A text file as one text, line feeds as ends of lines, the last line's included.
+    """Reads a text file as one text. Every line, including the last, ends in a line feed.
 
     Raises:
         DataError: See `lines`.
@@ -52,7 +56,7 @@ def whole_text(path: Path) -> str:
 
 
 def all_lines(paths: Sequence[Path]) -> Iterator[str]:
-    """The lines of several files one after the other, each with a line feed.
+    """Yields the lines of several files one after the other, each with a line feed.
 
     Raises:
         DataError: See `lines`.
@@ -60,6 +64,11 @@ def all_lines(paths: Sequence[Path]) -> Iterator[str]:
     for path in paths:
         for line in lines(path):
             yield line + "\n"
+
+
+def _is_excluded(file: Path, root: Path, exclude: Sequence[str]) -> bool:
+    names = (file.name, file.name.removesuffix(".gz"), file.relative_to(root).as_posix())
+    return any(fnmatch(name, pattern) for name in names for pattern in exclude)
 
 
 def _fits(file: Path, root: Path, pattern: str) -> bool:

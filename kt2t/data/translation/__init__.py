@@ -1,1 +1,1 @@
-"""Translation; the public names stand in `kt2t.data`."""
+"""Translation problems. `kt2t.data` exports their public names."""

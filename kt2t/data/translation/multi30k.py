@@ -1,4 +1,4 @@
-"""Multi30k: 29,000 captions of photographs, in English and German (and French and Czech)."""
+"""Multi30k: 29,000 captions of photographs in English, German, French and Czech."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ STEMS = {
 class Multi30k(Translation):
     """Captions of photographs and their translations, from the files of the Multi30k repository, plain or gzip.
 
-    The splits are `train`, `validation` and those of `test_2016_flickr`, `test_2017_flickr` and `test_2017_mscoco` that the
-    folder has.
+    The splits are `train`, `validation`, and `test_2016_flickr`, `test_2017_flickr` and `test_2017_mscoco` if the folder has
+    their files.
 
     Args:
         path: The folder with `train.en`, `train.de`, `val.en` and so on, each with or without `.gz`.
-        source: The suffix of the language to translate from.
-        target: The suffix of the language to translate into.
-        vocabulary: Of both sides; bytes by default.
-        source_vocabulary: Of the source, where each side has its own.
-        target_vocabulary: Of the target, likewise.
+        source: File name suffix of the language to translate from.
+        target: File name suffix of the language to translate into.
+        vocabulary: Vocabulary of both sides. Default: bytes.
+        source_vocabulary: Vocabulary of the source, if each side has its own.
+        target_vocabulary: Vocabulary of the target, if each side has its own.
         loss: See `Problem`.
         max_length: See `Problem`.
 
@@ -53,7 +53,7 @@ class Multi30k(Translation):
         max_length: int | dict[str, int] | None = None,
     ) -> None:
         if source == target:
-            raise ValueError(f"target: {target!r} is the source as well. Choose another language.")
+            raise ValueError(f"target: {target!r} is also the source. Choose another language.")
         super().__init__(
             path=path,
             vocabulary=vocabulary,

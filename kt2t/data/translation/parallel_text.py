@@ -1,4 +1,4 @@
-"""Your own pairs of texts, without code."""
+"""Translation of the user's own text pairs."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from kt2t.registry import register
 
 @register
 class ParallelText(Translation):
-    """Pairs from your own files: two parallel text files, one TSV with two columns, or JSON lines; each may be gzip.
+    """Text pairs from your own files: two parallel text files, one TSV with two columns, or JSON lines; gzip or plain.
 
     Without validation files, 1 % of the pairs (at most 2,000) is held out, chosen by a hash of their text.
 
     Args:
-        train_files: Two text files (source, target), or one `.tsv` or `.jsonl`; None for a model that is not trained.
+        train_files: Two text files (source, target), or one `.tsv` or `.jsonl`. None for a model that is not trained.
         validation_files: Likewise.
-        test_files: Likewise; makes a split `test`.
-        source_key: What JSON lines call the source.
-        target_key: What they call the target.
-        vocabulary: Of both sides; bytes by default.
-        source_vocabulary: Of the source, where each side has its own.
-        target_vocabulary: Of the target, likewise.
+        test_files: Likewise; adds a split `test`.
+        source_key: Key of the source in JSON lines.
+        target_key: Key of the target in JSON lines.
+        vocabulary: Vocabulary of both sides. Default: bytes.
+        source_vocabulary: Vocabulary of the source, if each side has its own.
+        target_vocabulary: Vocabulary of the target, if each side has its own.
         loss: See `Problem`.
         max_length: See `Problem`.
         target_space: See `TextToText`.
 
     Raises:
-        ValueError: Vocabularies that contradict each other, or not one or two files for a split,
-            or two that each hold pairs.
+        ValueError: The vocabularies contradict each other, a split does not have one or two files, or two files of a split
+            hold pairs each.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class ParallelText(Translation):
             target_space=target_space,
         )
         self._files: dict[str, list[str]] = {}
-        given = {"train": train_files, "validation": validation_files, "test": test_files}
-        for split, files in given.items():
+        by_split = {"train": train_files, "validation": validation_files, "test": test_files}
+        for split, files in by_split.items():
             if files is None:
                 continue
             self._files[split] = [files] if isinstance(files, str) else list(files)
@@ -69,8 +69,8 @@ class ParallelText(Translation):
                     f"{split}_files: {len(self._files[split])} files. "
                     "Give two parallel text files, or one .tsv or .jsonl."
                 )
-            if len(self._files[split]) == 2 and (said := not_parallel(self._files[split])):
-                raise ValueError(f"{split}_files: {said}")
+            if len(self._files[split]) == 2 and (reason := not_parallel(self._files[split])):
+                raise ValueError(f"{split}_files: {reason}")
         self._keys = (source_key, target_key)
 
     def keys(self) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What translation problems have in common: pairs from files, judged by BLEU and chrF."""
+"""The base class of translation problems: text pairs from files, scored by BLEU and chrF."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kt2t.errors import DataError
 
 
 class Translation(TextToText):
-    """Text in one language and the same in another; a subclass says which files hold a split."""
+    """Base class of translation problems. A subclass has `files`, the files of each split."""
 
     def files(self) -> dict[str, list[Path]]:
-        """The files of each split: two parallel texts, or one file of pairs."""
+        """Returns the files of each split: two parallel texts, or one file of pairs."""
         raise NotImplementedError(f"{type(self).__name__} must define files().")
 
     def splits(self) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ class Translation(TextToText):
         return pairs(files[split], *self.keys())
 
     def keys(self) -> tuple[str, str]:
-        """What JSON lines call the two sides."""
+        """Returns the keys of source and target in JSON lines."""
         return ("inputs", "targets")
 
     def source_files(self) -> list[Path]:

@@ -1,4 +1,4 @@
-"""From text to ids and back."""
+"""Vocabularies: convert text to ids and back."""
 
 from kt2t.registry import exports
 

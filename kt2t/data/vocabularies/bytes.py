@@ -1,4 +1,4 @@
-"""Text as its UTF-8 bytes."""
+"""A vocabulary of UTF-8 bytes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from kt2t.data.vocabularies.unicode_text import checked
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.registry import register
 
@@ -15,14 +16,14 @@ BYTES = 256
 
 @register
 class Bytes(Vocabulary):
-    """The 256 bytes of UTF-8, byte b being id b + 2: any text, no training, 258 ids.
+    """Encodes text as its UTF-8 bytes: byte b is id b + 2. Any text, no training, 258 ids.
 
-    Decoding replaces bytes that are no UTF-8 by U+FFFD.
+    Decoding replaces invalid UTF-8 by U+FFFD.
 
     Shapes:
         text of n bytes → n ids
 
-    Source: as the byte text encoder of Tensor2Tensor, two reserved ids before the bytes.
+    Source: Tensor2Tensor's ByteTextEncoder, with the same two reserved ids before the bytes.
     """
 
     @property
@@ -33,7 +34,7 @@ class Bytes(Vocabulary):
         return byte_ids(text)
 
     def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
-        return [np.frombuffer(text.encode(), np.uint8).astype(np.int32) + OFFSET for text in texts]
+        return [np.frombuffer(checked(text).encode(), np.uint8).astype(np.int32) + OFFSET for text in texts]
 
     def decode_ids(self, ids: list[int]) -> str:
         return text_of_bytes(ids)
@@ -41,9 +42,9 @@ class Bytes(Vocabulary):
 
 def byte_ids(text: str) -> list[int]:
     """The ids 2 to 257 of the UTF-8 bytes of a text."""
-    return [byte + OFFSET for byte in text.encode()]
+    return [byte + OFFSET for byte in checked(text).encode()]
 
 
 def text_of_bytes(ids: Iterable[int]) -> str:
-    """The text of the ids 2 to 257, U+FFFD for what is no UTF-8."""
+    """Decodes ids 2 to 257 as UTF-8 bytes; invalid UTF-8 becomes U+FFFD."""
     return bytes(number - OFFSET for number in ids).decode(errors="replace")

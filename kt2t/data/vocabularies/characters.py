@@ -1,4 +1,4 @@
-"""Text as its characters."""
+"""A vocabulary of characters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 
 from kt2t.data.vocabularies.bytes import BYTES, OFFSET, byte_ids, text_of_bytes
+from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import Vocabulary, tally
 from kt2t.registry import register
 
@@ -15,18 +16,18 @@ FIRST = OFFSET + BYTES
 
 @register
 class Characters(Vocabulary):
-    """One id for each known character; any other is written as its UTF-8 bytes, so that no text is lost.
+    """Gives each known character one id and encodes other characters as UTF-8 bytes, so no text is lost.
 
-    The ids: 0 padding, 1 end, 2 to 257 the bytes, from 258 on the characters in the order of their code points.
+    Ids: 0 padding, 1 end, 2 to 257 the bytes, from 258 on the characters in the order of their code points.
 
     Shapes:
         text of n known characters → n ids
 
     Args:
-        characters: The known ones. Without them, `train` takes all that occur in the training texts.
+        characters: The known characters. Default: `train` takes all characters of the training texts.
 
     Raises:
-        ValueError: `characters` is empty.
+        ValueError: `characters` is empty or no Unicode text.
 
     Source: none.
     """
@@ -34,6 +35,8 @@ class Characters(Vocabulary):
     def __init__(self, characters: str | None = None) -> None:
         if characters is not None and not characters:
             raise ValueError("characters: '' is empty. Name some, or leave the option out to take the training texts'.")
+        if said := fault(characters or ""):
+            raise ValueError(f"characters: {said}")
         self._fixed = characters is not None
         self._take("".join(sorted(set(characters or ""))))
 
@@ -56,7 +59,7 @@ class Characters(Vocabulary):
         try:
             return [known[character] for character in text]
         except KeyError:
-            parts = ([known[c]] if c in known else byte_ids(c) for c in text)
+            parts = ([known[c]] if c in known else byte_ids(c) for c in checked(text))
             return list(itertools.chain.from_iterable(parts))
 
     def decode_ids(self, ids: list[int]) -> str:

@@ -1,10 +1,11 @@
-"""Text as words of a closed list, as the Penn Treebank and WikiText are told in."""
+"""A closed vocabulary of words, as for the Penn Treebank and WikiText."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
+from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import tally
 from kt2t.data.vocabularies.word_list import WordList
 from kt2t.errors import DataError
@@ -18,21 +19,22 @@ _WORDS = re.compile(r"\n|[^\s]+")
 
 @register
 class ClosedWords(WordList):
-    """One id for each known word, one for all others, and one for the end of a line.
+    """Gives each known word one id, all unknown words one id, and the end of a line one id.
 
-    Words are what white space parts. Decoding puts one space between them, so spaces and unknown words are lost: figures
-    of two models can be compared only where both have the same list. For text that must come back take `Words`.
+    Words are separated by white space. Decoding puts one space between words, so the original spaces and unknown words
+    are lost. Compare the metrics of two models only if both use the same word list. If text must survive decoding, use
+    `Words`.
 
-    The ids: 0 padding, 1 end, 2 any unknown word, 3 the end of a line (`<eos>` elsewhere), from 4 on the words, the most
-    frequent first.
+    Ids: 0 padding, 1 end, 2 any unknown word, 3 the end of a line (elsewhere `<eos>`), from 4 on the words, most frequent
+    first.
 
     Shapes:
         text of n words and m line ends → n + m ids
 
     Args:
-        size: The largest number of ids; None for all words.
+        size: Maximum number of ids; None for all words.
         least_count: Words that occur less often in the training text are unknown.
-        unknown: How an unknown word is written; the word itself, where the text has it, has the same id.
+        unknown: Text that an unknown word decodes to. If the training text contains it, it has the id of unknown words.
 
     Raises:
         ValueError: A number leaves no room for words, or `unknown` is not one word.
@@ -46,11 +48,13 @@ class ClosedWords(WordList):
 
     def __init__(self, size: int | None = None, least_count: int = 1, unknown: str = "<unk>") -> None:
         if size is not None and size <= FIRST:
-            raise ValueError(f"size: {size} leaves no room for words beside {FIRST} reserved ids. Take more.")
+            raise ValueError(f"size: {size} leaves no room for words beside {FIRST} reserved ids. Use a larger size.")
         if least_count < 1:
             raise ValueError(f"least_count: {least_count} is not positive.")
         if not unknown or unknown.split() != [unknown]:
             raise ValueError(f"unknown: {unknown!r} is not one word. A word is not empty and has no space in it.")
+        if said := fault(unknown):
+            raise ValueError(f"unknown: {said}")
         self.requested_size = size or 10_000
         self._most = size
         self.least_count = least_count
@@ -67,7 +71,7 @@ class ClosedWords(WordList):
     def encode(self, text: str) -> list[int]:
         self.require_training()
         known = self._ids
-        return [known.get(word, UNKNOWN) for word in _WORDS.findall(text)]
+        return [known.get(word, UNKNOWN) for word in _WORDS.findall(checked(text))]
 
     def decode_ids(self, ids: list[int]) -> str:
         self.require_training()

@@ -1,26 +1,26 @@
-"""`Subwords` as TensorFlow operations, so that a graph that is served takes and gives text."""
+"""`Subwords` as TensorFlow operations, so that a served graph can read and write text."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 import tensorflow_text
 
-from kt2t.data.vocabularies.subwords import STAND_INS
+from kt2t.data.vocabularies.stand_ins import STAND_INS
 from kt2t.features import END, PADDING
 
-# In this order, one replacement after the other is what `Subwords` does at once: none makes what a later one replaces.
+# Applied one after the other in this order, the replacements equal those that `Subwords` does at once: no replacement
+# produces a character that a later one replaces.
 _ESCAPES = sorted(STAND_INS.items(), key=lambda pair: "\x1a\x0e\x0f\x00\u2581\u2047\n\t".index(pair[0]))
 
 
 class InGraphSubwords(tf.Module):
-    """Text to ids and back within a graph, the same ids as those of the `Subwords` it is made of (see `Subwords.in_graph`).
+    """Encodes and decodes text inside a graph, with the ids of a `Subwords` vocabulary (see `Subwords.in_graph`).
 
-    As an attribute of a `tf.Module` or a model it is saved with it by `tf.saved_model.save`.
-
-    Departs: strings that are not UTF-8, which Python's texts cannot be, are read with U+FFFD for what is wrong in them.
+    Make it an attribute of a `tf.Module` or model, and `tf.saved_model.save` saves it too. Invalid UTF-8 is read as
+    U+FFFD.
 
     Args:
-        model: The contents of a sentencepiece model.
+        model: The bytes of a sentencepiece model.
     """
 
     def __init__(self, model: bytes) -> None:
@@ -28,13 +28,14 @@ class InGraphSubwords(tf.Module):
         self._tokenizer = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
 
     def encode(self, texts: tf.Tensor, end: bool = False) -> tf.RaggedTensor:
-        """The ids of each text.
+        """Encodes texts.
 
         Shapes:
             texts (batch,) string → ids (batch, None) int32
 
         Args:
-            end: Whether the id of the end follows each text, as in the examples that a model learns from.
+            texts: A tensor of strings.
+            end: Whether to add the end id after each text, as in training examples.
         """
         texts = escaped = tf.convert_to_tensor(texts)
         for original, stand_in in _ESCAPES:
@@ -44,7 +45,7 @@ class InGraphSubwords(tf.Module):
         return tf.concat([ids, tf.fill([ids.nrows(), 1], END)], axis=1) if end else ids
 
     def decode(self, ids: tf.Tensor | tf.RaggedTensor) -> tf.Tensor:
-        """The text of each row of ids up to its first end; padding is skipped.
+        """Decodes each row of ids up to its first end id; skips padding.
 
         Shapes:
             ids (batch, time) int32, dense or ragged → (batch,) string

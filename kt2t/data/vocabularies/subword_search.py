@@ -1,11 +1,12 @@
-"""Which subwords to take for a text: those that occur often enough, found in a few rounds.
+"""Learns subwords: chooses strings that occur often enough in the tokens of a text, in four rounds.
 
-    a round:  cut every token into the subwords of the round before; count each string that begins where one of them
-              begins; take, longest first, each that occurs n times or more, its count taken off those of its beginnings
-    n:        by bisection, so that there are about as many as asked for
+    a round:  split every token into the subwords of the previous round; count every string that starts where one of
+              them starts; choose, longest first, each string that occurs at least n times, and subtract its count from
+              the counts of its prefixes
+    n:        found by bisection, so that the number of subwords is near the requested size
 
-Source: Tensor2Tensor, data_generators/text_encoder.py. Departs: no string of more than 200 characters is counted, so that
-a token of a million does not take a million million steps.
+Source: Tensor2Tensor, data_generators/text_encoder.py. Departs: strings of more than 200 characters are not counted;
+otherwise the time grows with the square of a token's length.
 """
 
 from __future__ import annotations
@@ -17,20 +18,20 @@ from kt2t.data.vocabularies.subword_tokens import ESCAPE_CHARACTERS, escape, lon
 
 ROUNDS = 4
 LONGEST = 200
-NEAR_ENOUGH = 100  # within one hundredth of the size asked for
+NEAR_ENOUGH = 100  # accept a size within one hundredth of the requested one
 
 Counts = Mapping[str, int]
 
 
 def learned(counts: Counts, size: int, reserved: Sequence[str], smallest: int = 1, largest: int = 1000) -> list[str]:
-    """The subwords of tokens, by id.
+    """Learns about `size` subwords from tokens and returns them in the order of their ids.
 
     Args:
-        counts: How often each token occurs.
-        size: How many subwords to aim for.
-        reserved: What ids 0, 1, … stand for; escaped, as everything is.
-        smallest: The lowest n to try.
-        largest: The highest.
+        counts: The number of occurrences of each token.
+        size: Number of subwords to aim for.
+        reserved: Tokens for the ids 0, 1, …; they are escaped like all tokens.
+        smallest: The smallest n to try; a string must occur n times to become a subword.
+        largest: The largest n to try.
     """
     count = (smallest + largest) // 2
     found = subwords_of(counts, count, reserved)
@@ -44,7 +45,7 @@ def learned(counts: Counts, size: int, reserved: Sequence[str], smallest: int = 
 
 
 def subwords_of(counts: Counts, least: int, reserved: Sequence[str]) -> list[str]:
-    """The subwords that occur `least` times or more in tokens, by id: the most frequent first, then by their letters."""
+    """Learns the subwords that occur at least `least` times. Their ids go by frequency, then by alphabet."""
     alphabet = ESCAPE_CHARACTERS.union(*counts, *reserved)
     escaped = {escape(token, alphabet): count for token, count in counts.items()}
     head = [escape(token, alphabet) for token in reserved]

@@ -1,4 +1,4 @@
-"""Text as Tensor2Tensor's subwords: its `.subwords` files, read, used and made as it does."""
+"""Tensor2Tensor's subwords: reads, uses and learns its `.subwords` vocabularies."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from kt2t.data.vocabularies.subword_tokens import (
     tokens,
     unescape,
 )
+from kt2t.data.vocabularies.unicode_text import checked
 from kt2t.data.vocabularies.vocabulary import Vocabulary, tally
 from kt2t.errors import DataError
 from kt2t.options import positive
@@ -26,26 +27,26 @@ from kt2t.registry import register
 
 FILE = "vocabulary.subwords"
 RESERVED = ("<pad>", "<EOS>")
-REMEMBERED = 1 << 18  # tokens at once; then all are forgotten, so that memory does not grow with the corpus
+REMEMBERED = 1 << 18  # tokens in the cache; then it is emptied, so that memory does not grow with the corpus
 
 
 @register
 class SubwordTextEncoder(Vocabulary):
-    """The subwords of Tensor2Tensor: the same ids for the same text and file. No text is lost.
+    """Encodes text with Tensor2Tensor's subwords: the same text and file give the same ids. No text is lost.
 
-    Text is cut into tokens (see `subword_tokens`), each with `_` as its end; ids are the longest subwords that fit, from
-    the left. Padding and end are the first two subwords of a file.
+    Text is split into tokens (see `subword_tokens`), each ending in `_`. A token is split from the left into the longest
+    known subwords. The first two subwords of a file stand for padding and end.
 
     Shapes:
         text → ids, about one for each common word
 
     Args:
-        path: A `.subwords` file; without one, `train` learns from texts.
-        size: How many ids to aim for in training; `size` as an attribute is the real number.
+        path: A `.subwords` file. Default: `train` learns subwords from texts.
+        size: Number of ids to aim for in training. The attribute `size` is the actual number.
 
     Raises:
         ValueError: `size` is not positive.
-        DataError: The file is missing or cut, or holds no such vocabulary; told when it is first used.
+        DataError: The file is missing, cut or no such vocabulary. Raised at the first use.
 
     Source: Tensor2Tensor, data_generators/text_encoder.py.
     """
@@ -66,10 +67,10 @@ class SubwordTextEncoder(Vocabulary):
         return len(self.subwords())
 
     def subwords(self) -> list[str]:
-        """Every subword by its id.
+        """Returns all subwords in the order of their ids.
 
         Raises:
-            DataError: The file is missing or damaged, or there is neither a file nor training.
+            DataError: The file is missing or damaged, or the vocabulary has no file and was not trained.
         """
         if not self._subwords:
             self.require_training()
@@ -102,21 +103,21 @@ class SubwordTextEncoder(Vocabulary):
 
     def _ids(self, text: str) -> np.ndarray:
         self.subwords()
-        return np.frombuffer(b"".join(map(self._ids_of.__getitem__, pieces(text))), np.int32)
+        return np.frombuffer(b"".join(map(self._ids_of.__getitem__, pieces(checked(text)))), np.int32)
 
     def _take(self, content: bytes, source: str) -> None:
         subwords = _parsed(content, source)
         alphabet = ESCAPE_CHARACTERS.union(*subwords)
         if missing := sorted(alphabet.difference(subwords)):
             raise DataError(
-                f"there is no subword for {missing[0]!r} alone, and Tensor2Tensor writes one for each of its characters: "
-                "the vocabulary is cut, or it is none. Copy it again.",
+                f"there is no subword for the single character {missing[0]!r}, and Tensor2Tensor writes one for each "
+                "character: the file is cut, or it is no vocabulary. Copy it again.",
                 file=source,
             )
         for line, (found, reserved) in enumerate(zip(subwords, RESERVED, strict=False), 1):
-            if found.removesuffix("_") != reserved:  # else a subword of text would end sequences
+            if found.removesuffix("_") != reserved:  # otherwise a subword of text would end sequences
                 raise DataError(
-                    f"{found!r} stands where Tensor2Tensor writes {reserved!r}: the vocabulary is cut, or it is none. "
+                    f"{found!r} is in the place of Tensor2Tensor's {reserved!r}: the file is cut, or it is no vocabulary. "
                     "Copy it again.",
                     file=source,
                     line=line,
@@ -126,7 +127,7 @@ class SubwordTextEncoder(Vocabulary):
 
 
 class _Ids(dict[str, bytes]):
-    """The ids of the pieces of a text, as the bytes of an int32 array, found when a piece is first met."""
+    """A cache of the ids of pieces, as the bytes of int32 arrays. Encodes a piece when it is first looked up."""
 
     def __init__(self, numbers: Mapping[str, int], alphabet: frozenset[str]) -> None:
         super().__init__()
@@ -153,21 +154,21 @@ def _content(path: str) -> bytes:
 
 
 def _parsed(content: bytes, source: str) -> list[str]:
-    """The subwords of a file: one a line, in quotes."""
+    """Parses a file with one subword per line, in quotes."""
     try:
         lines = content.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
-            "not UTF-8: the vocabulary is cut, or it is none. Copy it again.", file=source, line=line
+            "not UTF-8: the file is cut, or it is no vocabulary. Copy it again.", file=source, line=line
         ) from None
     if lines.pop() or not lines:
         cut = len(lines) + 1
-        raise DataError("this line has no end: the vocabulary is cut. Copy it again.", file=source, line=cut)
+        raise DataError("this line has no end: the file is cut. Copy it again.", file=source, line=cut)
     subwords: dict[str, int] = {}
     for number, subword in enumerate((_unquoted(text.strip()) for text in lines), 1):
         if not subword or subword in subwords:
-            wrong = f"{subword!r} stands in line {subwords[subword]} too" if subword else "a subword is empty"
+            wrong = f"{subword!r} is on line {subwords[subword]} too" if subword else "a subword is empty"
             raise DataError(f"{wrong}, so this is no vocabulary of Tensor2Tensor.", file=source, line=number)
         subwords[subword] = number
     return list(subwords)

@@ -1,8 +1,8 @@
-r"""Text to the tokens of Tensor2Tensor and back, and a token to subwords that are known.
+r"""Splits text into Tensor2Tensor's tokens and joins them again; splits a token into known subwords.
 
-A token is a run of letters and digits (categories L and N) or a run of all else; a single space between two of the first
-kind is left out. It is escaped, so that `_` stands at its end and nowhere else: `_` is `\u`, `\` is `\\`, and a line's
-end or a character beyond the vocabulary's alphabet is its number, `\9731;`.
+A token is a run of letters and digits (Unicode categories L and N), or a run of other characters. A single space between
+two runs of letters and digits is left out. Tokens are escaped, so that `_` only occurs at their end: `_` becomes `\u`, `\`
+becomes `\\`, and a line feed or a character outside of the vocabulary's alphabet becomes its number, `\9731;`.
 
 Source: Tensor2Tensor, data_generators/tokenizer.py and text_encoder.py.
 """
@@ -15,9 +15,9 @@ import sys
 from collections.abc import Container, Sequence
 
 ESCAPE_CHARACTERS = frozenset("\\_u;0123456789")
-UNDEFINED = "\u3013"  # what the escape of no character decodes to
+UNDEFINED = "\u3013"  # stands for an escaped number that is no character
 
-# The single space goes with the word before it, and is taken off again: one search finds all tokens.
+# The single space is matched with the word before it and removed afterwards, so that one search finds all tokens.
 _TOKEN = re.compile(r"[^\W_]+(?: (?=[^\W_]))?|[\W_]+")
 _ALPHANUMERIC = re.compile(r"[^\W_]")
 _ESCAPED = re.compile(r"\\u|\\\\|\\([0-9]+);")
@@ -26,17 +26,17 @@ pieces = _TOKEN.findall
 
 
 def token_of(piece: str) -> str:
-    """The token of one of the `pieces` of a text."""
+    """Returns the token of one of the `pieces` of a text."""
     return piece[:-1] if piece[-1] == " " and _ALPHANUMERIC.match(piece) else piece
 
 
 def tokens(text: str) -> list[str]:
-    """The tokens of a text."""
+    """Splits a text into tokens."""
     return [token_of(piece) for piece in pieces(text)]
 
 
 def joined(parts: Sequence[str]) -> str:
-    """The text of tokens."""
+    """Joins tokens to a text."""
     text = list(parts[:1])
     for before, token in itertools.pairwise(parts):
         if _ALPHANUMERIC.match(before) and _ALPHANUMERIC.match(token):
@@ -46,7 +46,7 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def escape(token: str, alphabet: frozenset[str]) -> str:
-    """A token with its end, in characters of an alphabet that holds `ESCAPE_CHARACTERS`."""
+    """Escapes a token with the characters of an alphabet, which must contain `ESCAPE_CHARACTERS`, and adds `_`."""
     token = token.replace("\\", "\\\\").replace("_", "\\u")
     if "\n" in token or not alphabet.issuperset(token):
         token = "".join(c if c in alphabet and c != "\n" else f"\\{ord(c)};" for c in token)
@@ -54,16 +54,17 @@ def escape(token: str, alphabet: frozenset[str]) -> str:
 
 
 def unescape(escaped: str) -> str:
-    """The token of an escaped one whose end is taken off."""
+    """Undoes `escape` for an escaped token without its final `_`."""
     return _ESCAPED.sub(_original, escaped) if "\\" in escaped else escaped
 
 
 def longest_parts(escaped: str, known: Container[str], longest: int) -> list[str]:
-    """The longest known string at the beginning, then at the beginning of what is left, and so on.
+    """Splits a token from the left into the longest known strings.
 
     Args:
-        known: Every character of `escaped` alone is among them.
-        longest: Characters of the longest of them.
+        escaped: The escaped token.
+        known: The known strings. They must include every single character of `escaped`.
+        longest: Length of the longest known string.
     """
     parts, start = [], 0
     while start < len(escaped):

@@ -1,4 +1,4 @@
-"""Text as pieces of words, learned by sentencepiece."""
+"""A vocabulary of subwords, learned by sentencepiece."""
 
 from __future__ import annotations
 
@@ -13,26 +13,18 @@ import numpy as np
 
 from kt2t.data.rows import rows_of
 from kt2t.data.vocabularies.bytes import BYTES
+from kt2t.data.vocabularies.stand_ins import STAND_INS
+from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import DataError, ResourceError
 from kt2t.registry import register
 
 FILE = "subwords.model"
 RESERVED = 3 + BYTES
-# The pieces that unigram training finds depend on the number of threads (sums of floats), so it is not the machine's.
+LEAST_COVERAGE = 0.98  # sentencepiece refuses less
+MOST = 10_000_000  # near 2^31 it never ends
+# Fixed, because the pieces that unigram training finds depend on the number of threads (the order of float sums).
 TRAINING_THREADS = 8
-# sentencepiece writes a space as U+2581, drops training lines with U+0000 or U+2047 and never makes a tab or newline
-# part of a piece. The first two stand-ins make these ordinary characters; what they displace takes two characters.
-STAND_INS = {
-    "\n": "\x0e",
-    "\t": "\x0f",
-    "\x0e": "\x1an",
-    "\x0f": "\x1at",
-    "\x1a": "\x1as",
-    "\x00": "\x1a0",
-    "\u2581": "\x1au",
-    "\u2047": "\x1aq",
-}
 _ORIGINALS = {stand_in: original for original, stand_in in STAND_INS.items()}
 _SPECIAL = re.compile("[" + "".join(STAND_INS) + "]")
 _ESCAPED = re.compile("[\x0e\x0f]|\x1a[ntsu0q]")
@@ -40,19 +32,19 @@ _ESCAPED = re.compile("[\x0e\x0f]|\x1a[ntsu0q]")
 
 @register
 class Subwords(Vocabulary):
-    """Pieces of words learned from texts; a character that no piece has is written as bytes, so no text is lost.
+    """Encodes text as subwords learned from the training texts. Unknown characters become bytes, so no text is lost.
 
-    A space is put before every text, so that a word is the same at its start as within it; decoding takes it away
-    again. Nothing is normalised. The ids: 0 padding, 1 end, 2 never used, 3 to 258 the bytes, then the pieces.
+    Every text is encoded with a space in front, so that its first word gets the same ids as elsewhere; decoding removes
+    the space. Text is not normalised. Ids: 0 padding, 1 end, 2 never used, 3 to 258 the bytes, then the subwords.
 
     Shapes:
         text → ids, about one for each common word
 
     Args:
-        size: How many ids; fewer, with a warning, where the training texts have fewer pieces. `size` as an attribute is
-            the real number.
+        size: Requested number of ids. If the training texts give fewer subwords, a warning says so. The attribute `size`
+            is the actual number.
         algorithm: `unigram` (Kudo 2018) or `bpe` (Sennrich et al. 2016).
-        character_coverage: Share of the training texts' characters that get an id of their own.
+        character_coverage: Share of the training texts' characters that get an id of their own, from 0.98 to 1.
         max_training_lines: Of more texts than this, as many are drawn evenly, always the same ones.
 
     Raises:
@@ -71,11 +63,15 @@ class Subwords(Vocabulary):
         max_training_lines: int = 1_000_000,
     ) -> None:
         if size <= RESERVED:
-            raise ValueError(f"size: {size} leaves no room for pieces beside {RESERVED} reserved ids. Take more.")
+            raise ValueError(f"size: {size} leaves no room for subwords beside {RESERVED} reserved ids. Use a larger size.")
         if algorithm not in ("unigram", "bpe"):
             raise ValueError(f"algorithm: {algorithm!r} is not known. Choose unigram or bpe.")
-        if not 0.9 <= character_coverage <= 1.0:
-            raise ValueError(f"character_coverage: {character_coverage} is not between 0.9 and 1.")
+        if size > MOST:
+            raise ValueError(f"size: {size} is more than sentencepiece can train. Take at most {MOST:,}.")
+        if not LEAST_COVERAGE <= character_coverage <= 1.0:
+            raise ValueError(
+                f"character_coverage: {character_coverage} is not between {LEAST_COVERAGE} and 1, as sentencepiece wants it."
+            )
         if max_training_lines < 1:
             raise ValueError(f"max_training_lines: {max_training_lines} is not positive.")
         self.requested_size = size
@@ -97,7 +93,7 @@ class Subwords(Vocabulary):
     def train(self, texts: Iterable[str]) -> None:
         import sentencepiece
 
-        lines = _drawn((" " + _escape(text) for text in texts if text), self.max_training_lines)
+        lines = _drawn((" " + _escape(checked(text)) for text in texts if text), self.max_training_lines)
         if not lines:
             raise DataError("Subwords cannot be trained: the training texts are empty. Check the training files.")
         model = io.BytesIO()
@@ -128,12 +124,12 @@ class Subwords(Vocabulary):
         self.restore({FILE: model.getvalue()})
         if self.size < self.requested_size:
             warnings.warn(
-                f"The training texts give {self.size} subwords, not the {self.requested_size} asked for.", stacklevel=2
+                f"The training texts give {self.size} subwords, not the requested {self.requested_size}.", stacklevel=2
             )
 
     def encode(self, text: str) -> list[int]:
         self.require_training()
-        return list(self._processor.encode(" " + _escape(text))) if text else []
+        return list(self._processor.encode(" " + _escape(checked(text)))) if text else []
 
     def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
         return self._rows(texts, threads, end=False)
@@ -147,17 +143,17 @@ class Subwords(Vocabulary):
         return _ESCAPED.sub(lambda found: _ORIGINALS[found[0]], text.removeprefix(" "))
 
     def in_graph(self) -> Any:
-        """The same text to the same ids and back as TensorFlow operations: an `InGraphSubwords`, to serve strings with.
+        """Returns this vocabulary as TensorFlow operations (`InGraphSubwords`), for a served graph that reads strings.
 
         Raises:
-            ResourceError: There is no tensorflow-text, as on Windows.
+            ResourceError: tensorflow-text is not installed; Windows has none.
         """
         try:
             from kt2t.data.vocabularies.in_graph import InGraphSubwords
         except ModuleNotFoundError as error:
             raise ResourceError(
-                f"Subwords cannot be part of a graph: there is no {error.name} here. Install tensorflow-text, which "
-                "there is for Linux and macOS; elsewhere encode and decode outside of the graph."
+                f"Subwords cannot be part of a graph, because {error.name} is not installed. Install tensorflow-text on "
+                "Linux or macOS; elsewhere encode and decode outside of the graph."
             ) from error
         return InGraphSubwords(self.contents()[FILE])
 
@@ -167,7 +163,7 @@ class Subwords(Vocabulary):
         return rows_of(self._processor.encode(lines, num_threads=threads or -1, add_eos=end))
 
     def pieces(self) -> list[str]:
-        """Every piece by its id, a space written as U+2581."""
+        """Returns all subwords in the order of their ids. A space is written as U+2581."""
         return [self._processor.id_to_piece(number) for number in range(self.size)]
 
     def contents(self) -> dict[str, bytes]:
@@ -177,7 +173,7 @@ class Subwords(Vocabulary):
     def restore(self, contents: Mapping[str, bytes]) -> None:
         import sentencepiece
 
-        if not contents[FILE]:  # of which sentencepiece makes a processor that knows nothing
+        if not contents[FILE]:  # sentencepiece accepts an empty model
             raise DataError(f"{FILE} is empty. Prepare the problem again.")
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=contents[FILE])
@@ -191,19 +187,22 @@ def _escape(text: str) -> str:
 
 
 def _escape_all(texts: Sequence[str]) -> Sequence[str]:
-    """`_escape` of each; most often there is nothing to escape in any, which a search of all together tells sooner."""
+    """Escapes each text. Usually none needs it, and searching all texts at once is the fastest way to find out."""
     together = "".join(texts)
+    if fault(together):
+        for text in texts:
+            checked(text)
     return [_escape(text) for text in texts] if any(special in together for special in STAND_INS) else texts
 
 
 def _drawn(lines: Iterable[str], most: int) -> list[str]:
-    """At most `most` lines, each with the same chance, the same ones every time (reservoir sampling)."""
+    """Draws at most `most` lines uniformly, always the same ones (reservoir sampling)."""
     chance = random.Random(0)
     kept: list[str] = []
-    for seen, line in enumerate(lines):
-        if seen < most:
+    for number, line in enumerate(lines):
+        if number < most:
             kept.append(line)
-        elif (place := chance.randrange(seen + 1)) < most:
+        elif (place := chance.randrange(number + 1)) < most:
             kept[place] = line
     return kept
 

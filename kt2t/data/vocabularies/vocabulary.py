@@ -1,4 +1,4 @@
-"""What a vocabulary is: text to ids and back, trained once, kept in a folder, known by a fingerprint."""
+"""The base class of vocabularies: convert text to ids and back, are trained once, and are stored in a folder."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ from typing import Any
 import numpy as np
 
 from kt2t.data.rows import ended, rows_of
+from kt2t.data.vocabularies.unicode_text import checked
 from kt2t.errors import DataError, Kt2tError
 from kt2t.features import END, PADDING
 from kt2t.registry import build, describe, type_name
 
 FILE = "vocabulary.json"
 FORMAT = 1
+LARGEST = 2**31 - 1  # ids are int32
 
 
 class Vocabulary:
-    """Maps text to ids and back without loss; id 0 is padding, 1 ends a sequence.
+    """Base class of vocabularies. Id 0 is padding, and id 1 ends a sequence.
 
-    A subclass has `encode`, `decode_ids` and `size`; one that is trained has `train`, `trained`, `contents` and
-    `restore` as well. The constructor's options say how to train; what was learned travels by file, through `save` and
-    `load`.
+    A subclass has `encode`, `decode_ids` and `size`. If it must be trained, it also has `train`, `trained`, `contents`
+    and `restore`. The constructor's options say how to train; `save` and `load` store what was learned.
     """
 
     trained = True
-    requested_size = 512  # where options name none
-    lossless = True  # whether every text comes back
-    begins_with_space = False  # whether every encoded text does, so that of texts put together each has one more
+    requested_size = 512  # if the options name no size
+    lossless = True  # whether decoding restores every text exactly
+    begins_with_space = False  # whether `encode` puts a space before each text
 
     @property
     def expected_size(self) -> int:
-        """`size`, or before training what was asked for."""
+        """`size`, or before training the requested size."""
         return self.size if self.trained else self.requested_size
 
     @property
     def size(self) -> int:
-        """The real number of ids, padding and end included.
+        """The actual number of ids, including padding and end.
 
         Raises:
             DataError: The vocabulary must be trained first.
@@ -49,37 +50,37 @@ class Vocabulary:
         raise NotImplementedError
 
     def train(self, texts: Iterable[str]) -> None:
-        """Learns from texts, replacing what was learned before; nothing to do where options say everything.
+        """Trains the vocabulary on texts, replacing an earlier training. Does nothing if the options fix everything.
 
         Raises:
             DataError: The texts are empty or do not allow a vocabulary of this kind.
         """
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without an end."""
+        """Encodes a text to ids, without an end id."""
         raise NotImplementedError
 
     def decode_ids(self, ids: list[int]) -> str:
-        """The text of ids that hold neither padding nor end."""
+        """Decodes ids that contain neither padding nor an end id."""
         raise NotImplementedError
 
     def contents(self) -> dict[str, bytes]:
-        """What was learned: the bytes of each file by its name."""
+        """Returns what was learned, as the bytes of files by name."""
         return {}
 
     def restore(self, contents: Mapping[str, bytes]) -> None:
-        """Takes over what `contents` of a trained vocabulary gave."""
+        """Restores what `contents` of a trained vocabulary returned."""
 
     def encode_all(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
-        """The ids of each text as an int32 array, without ends; `threads` is for vocabularies that can use several."""
+        """Encodes texts to int32 arrays, without end ids. Some vocabularies use several `threads`."""
         return rows_of([self.encode(text) for text in texts])
 
     def encode_ended(self, texts: Sequence[str], threads: int | None = None) -> list[np.ndarray]:
-        """What `encode_all` gives, each with the id of the end behind it."""
+        """Like `encode_all`, with the end id after each text."""
         return ended(self.encode_all(texts, threads))
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The text of ids up to the first end; padding is skipped."""
+        """Decodes ids up to the first end id; skips padding."""
         kept = []
         for number in ids:
             if number == END:
@@ -90,14 +91,14 @@ class Vocabulary:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 in hex of everything that decides which id means what."""
+        """Identifies the vocabulary: the sha256 of everything that decides which id means what."""
         digest = hashlib.sha256(f"{type_name(type(self))} {self.size}".encode())
         for name, data in sorted(self.contents().items()):
             digest.update(f"\n{name} {len(data)}\n".encode() + data)
         return digest.hexdigest()
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Writes `vocabulary.json` and the learned files into a folder, which is made if need be.
+        """Writes `vocabulary.json` and the learned files into a folder, and creates the folder if needed.
 
         Raises:
             DataError: The vocabulary must be trained first.
@@ -117,10 +118,10 @@ class Vocabulary:
 
     @staticmethod
     def load(folder: str | os.PathLike[str]) -> Any:
-        """The vocabulary that was saved in a folder, of whatever class it is.
+        """Loads a vocabulary of any class from its folder.
 
         Raises:
-            DataError: A file is missing or unreadable, or its hash is not the noted one.
+            DataError: A file is missing or unreadable, or its hash differs from the recorded one.
         """
         place = Path(folder)
         note = _note(place / FILE)
@@ -131,20 +132,20 @@ class Vocabulary:
             fingerprint = vocabulary.fingerprint
         except (Kt2tError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise DataError(
-                f"{str(place / FILE)!r} and what lies beside it are no vocabulary: {error}. Prepare the problem again."
+                f"{str(place / FILE)!r} and the files beside it are no vocabulary: {error}. Prepare the problem again."
             ) from error
         if fingerprint != note["fingerprint"]:
             raise DataError(
-                f"{str(place)!r} holds a vocabulary with fingerprint {fingerprint}, but {FILE} notes "
+                f"{str(place)!r} holds a vocabulary with fingerprint {fingerprint}, but {FILE} records "
                 f"{note['fingerprint']}. Prepare the problem again."
             )
         return vocabulary
 
     def require_training(self) -> None:
-        """Nothing, where the vocabulary was trained or loaded.
+        """Raises an error if the vocabulary was neither trained nor loaded.
 
         Raises:
-            DataError: It was neither.
+            DataError: The vocabulary must be trained first.
         """
         if not self.trained:
             raise DataError(
@@ -153,14 +154,19 @@ class Vocabulary:
 
 
 def tally(texts: Iterable[str], split: Callable[[str], Iterable[str]], what: str) -> dict[str, int]:
-    """How often each part of the texts occurs, most frequent first, equals in the order of their code points.
+    """Counts the parts of texts. Returns the most frequent first; equal counts are in code point order.
+
+    Args:
+        texts: The training texts.
+        split: Splits a text into parts.
+        what: Name of the vocabulary, for the error message.
 
     Raises:
-        DataError: There is no part at all.
+        DataError: There is no part at all, or a text is no Unicode text.
     """
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(split(text))
+        counts.update(split(checked(text)))
     if not counts:
         raise DataError(f"{what} cannot be trained: the training texts are empty. Check the training files.")
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
@@ -199,6 +205,6 @@ def _checked(path: Path, expected: str) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if found != expected:
         raise DataError(
-            f"{str(path)!r} is damaged: its sha256 is {found}, but {FILE} notes {expected}. Prepare the problem again."
+            f"{str(path)!r} is damaged: its sha256 is {found}, but {FILE} records {expected}. Prepare the problem again."
         )
     return data

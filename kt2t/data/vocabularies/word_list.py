@@ -1,4 +1,4 @@
-"""What vocabularies of known words have in common."""
+"""The base class of vocabularies with a list of words."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from kt2t.data.vocabularies.vocabulary import Vocabulary
 
 
 class WordList(Vocabulary):
-    """A vocabulary whose last ids are those of a list of words; how text is taken apart is the subclass's.
+    """Base class of vocabularies that end with a list of words. A subclass decides how to split text into words.
 
     Attributes:
-        file: The name of the file that holds the words, one a line.
-        first: The id of the first word.
+        file: Name of the file with the words, one per line.
+        first: Id of the first word.
     """
 
     file: str

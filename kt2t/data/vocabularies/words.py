@@ -1,10 +1,11 @@
-"""Text as its words."""
+"""A vocabulary of words, with bytes for unknown words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from kt2t.data.vocabularies.bytes import BYTES, OFFSET, byte_ids, text_of_bytes
+from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import tally
 from kt2t.data.vocabularies.word_list import WordList
 from kt2t.registry import register
@@ -15,20 +16,20 @@ SPACE = OFFSET + ord(" ")
 
 @register
 class Words(WordList):
-    """One id for each known word, words being what single spaces part; others are spelt in bytes, so no text is lost.
+    """Gives each known word one id and spells unknown words in bytes, so no text is lost.
 
-    The ids: 0 padding, 1 end, 2 to 257 the bytes, from 258 on the words, the most frequent first. An unknown word is
-    its UTF-8 bytes and a space; the space after a known word is not written.
+    Words are separated by single spaces. Ids: 0 padding, 1 end, 2 to 257 the bytes, from 258 on the words, most frequent
+    first. An unknown word is encoded as its UTF-8 bytes and a space. The space after a known word is not encoded.
 
     Shapes:
         text of n known words → n ids
 
     Args:
-        size: The largest number of ids; fewer where the training texts have fewer words.
-        words: The known words, instead of training.
+        size: Maximum number of ids. There are fewer if the training texts have fewer words.
+        words: The known words. Default: `train` takes them from the training texts.
 
     Raises:
-        ValueError: `size` leaves no room for a word, or a word is empty or holds a space or a line's end.
+        ValueError: `size` leaves no room for a word, `words` is empty, or a word is empty or holds a space or a line's end.
 
     Source: none.
     """
@@ -39,9 +40,13 @@ class Words(WordList):
     def __init__(self, size: int = 32_768, words: list[str] | None = None) -> None:
         if size <= FIRST:
             raise ValueError(f"size: {size} leaves no room for words beside {FIRST} reserved ids. Take more.")
+        if words is not None and not words:
+            raise ValueError("words: [] names none. Name some, or leave the option out to take the training texts'.")
         for word in words or []:
             if not word or " " in word or "\n" in word:
                 raise ValueError(f"words: {word!r} is not one word. A word is not empty and has no space in it.")
+        if said := fault(" ".join(words or [])):
+            raise ValueError(f"words: {said}")
         self.requested_size = size
         self._fixed = words is not None
         self._take(list(dict.fromkeys(words or [])))
@@ -57,7 +62,7 @@ class Words(WordList):
         if not text:
             return []
         ids: list[int] = []
-        for word in text.split(" "):
+        for word in checked(text).split(" "):
             known = self._ids.get(word)
             if known is None:
                 ids += byte_ids(word)

@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from kt2t.data.blocks import BLOCK
-from kt2t.data.language.numbers_in_words import NumbersInWords, all_words, words
+from kt2t.data.language.numbers_in_words import RESPELLINGS, NumbersInWords, all_words, normalized, respelled, words
 from kt2t.data.vocabularies.bytes import Bytes
 from kt2t.errors import DataError
 from kt2t.registry import build, describe
@@ -70,17 +70,20 @@ def test_no_number_is_in_both_splits_and_all_small_ones_are_for_training():
     assert set(range(100)) <= set(train) and min(validation) >= 100
     for numbers in (train, validation):
         assert max(numbers) <= 999_999
-        assert sum(number >= 100_000 for number in numbers) / len(numbers) > 0.4
+    for numbers, digits in ((train, range(1, 7)), (validation, range(3, 7))):
+        shares = [sum(len(str(number)) == count for number in numbers) / len(numbers) for count in digits]
+        assert all(0.4 / len(digits) < share < 2 / len(digits) for share in shares), shares
+    assert sum(number % 1000 == 0 and number >= 1000 for number in train) / len(train) > 0.03
 
 
 def test_examples_are_right_and_both_forms_occur():
     examples = list(NumbersInWords().examples("train", 0, 2000))
-    assert all(value(one["inputs"]) == int(one["targets"]) for one in examples)
-    with_and = sum(" and " in one["inputs"] for one in examples)
-    assert 600 < with_and < 1200
-    assert not any(" and " in one["inputs"] for one in NumbersInWords(british=0).examples("train", 0, 500))
+    assert all(value(normalized(one["inputs"])) == int(one["targets"]) for one in examples)
+    with_and = sum(" and " in one["inputs"].lower() for one in examples)
+    assert 400 < with_and < 900
+    assert not any(" and " in one["inputs"] for one in NumbersInWords(british=0, spellings=0).examples("train", 0, 500))
     assert all(
-        one["inputs"] == words(int(one["targets"])) for one in NumbersInWords(british=1).examples("train", 0, 500)
+        one["inputs"] == words(int(one["targets"])) for one in NumbersInWords(british=1, spellings=0).examples("train", 0, 500)
     )
 
 
@@ -123,3 +126,39 @@ def test_options_make_a_node_and_wrong_ones_are_refused():
             NumbersInWords(**{option: wrong})
     with pytest.raises(DataError, match="no split 'test'"):
         next(problem.examples("test"))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Seven Thousand", "seven thousand"),
+        ("forty two", "forty-two"),
+        ("FORTY-TWO", "forty-two"),
+        ("a hundred", "one hundred"),
+        ("hundred and five", "one hundred and five"),
+        ("A thousand, a hundred and twenty one.", "one thousand one hundred and twenty-one"),
+        ("fourty", "forty"),
+        ("twenty thousand and ten", "twenty thousand and ten"),
+        ("twenty", "twenty"),
+        ("", ""),
+        ("a frog", "one frog"),
+    ],
+)
+def test_numbers_may_be_written_as_people_write_them(written, read):
+    assert normalized(written) == read
+    problem = NumbersInWords()
+    ids = problem.encode({"inputs": written, "targets": "1"})["inputs"]
+    assert problem.decode("inputs", ids) == read
+
+
+def test_every_spelling_of_every_kind_of_number_is_read_as_the_same():
+    for number in [*range(0, 2000, 7), *range(2000, 1_000_000, 9973)]:
+        for british in (False, True):
+            told = words(number, british)
+            assert normalized(told) == told
+            assert all(normalized(respelled(told, which)) == told for which in range(len(RESPELLINGS)))
+
+
+def test_half_of_the_examples_are_written_otherwise():
+    examples = [one["inputs"] for one in NumbersInWords().examples("validation", 0, 1000)]
+    assert 200 < sum(normalized(one) != one for one in examples) < 600

@@ -48,11 +48,21 @@ def test_it_is_described_with_the_options_of_its_base(folder):
     assert describe(build(short, "problem")) == short
 
 
+def test_files_of_a_folder_can_be_left_out_and_the_log_names_those_that_are_read(folder, tmp_path, caplog):
+    (folder / "README.txt").write_text("not for training\n")
+    taken = TextFiles(path=str(folder), exclude="README*")
+    assert taken.source_files() == [folder / "a/z.txt", folder / "b.txt"]
+    assert TextFiles(path=str(folder), exclude=["a/*", "b.txt"]).source_files() == [folder / "README.txt"]
+    with caplog.at_level("INFO", "kt2t"):
+        taken.train_vocabularies([])
+    assert f"{folder / 'b.txt'} (14 bytes)" in caplog.text and "README" not in caplog.text
+
+
 def test_faults(folder):
     for options in ({}, {"path": "a", "train_files": "b"}):
         with pytest.raises(ValueError, match="train_files: .* Give exactly one of the two"):
             TextFiles(**options)
-    with pytest.raises(DataError, match=r"problem.test_files: .*a' has no text files: .* fits '\*.md'"):
+    with pytest.raises(DataError, match=r"problem.test_files: .*a' has no text files: .* matches '\*.md'"):
         TextFiles(path=str(folder), test_files=str(folder / "a"), pattern="*.md").files()
     with pytest.raises(DataError, match="problem.path: '.*nowhere' does not exist"):
         TextFiles(path=str(folder / "nowhere")).files()

@@ -67,7 +67,7 @@ def test_real_wikitext(tmp_path, test_data):
 
 
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(DataError, match="problem.path: '.*nowhere' is no folder. .* ptb.train.txt, ptb.valid.txt"):
+    with pytest.raises(DataError, match="problem.path: '.*nowhere' is not a folder. .* ptb.train.txt, ptb.valid.txt"):
         PennTreebank(path=str(tmp_path / "nowhere")).files()
     write(tmp_path, "ptb.{}.txt", texts={"train": "a"})
     with pytest.raises(DataError, match="does not hold all of ptb.train.txt, ptb.valid.txt, ptb.test.txt") as caught:

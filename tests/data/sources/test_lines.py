@@ -30,6 +30,37 @@ def test_carriage_returns_and_byte_order_mark(tmp_path):
 
 
 @pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("count", [2, 400, 200_000])
+def test_lines_that_end_with_carriage_returns_alone(tmp_path, count, zipped):
+    expected = [f"line {number}" for number in range(count)]
+    data = "\r".join([*expected, ""]).encode()
+    assert list(lines(stored(tmp_path, gzip.compress(data, 1) if zipped else data))) == expected
+
+
+@pytest.mark.parametrize("size", [LONGEST // 2, LONGEST * 3 // 2])
+def test_ends_of_two_systems_in_one_file(tmp_path, size):
+    """Never several lines as one: what begins with 1 MB of lines that end with returns goes on so, else it is refused."""
+    first, then = ["a" * 99] * (size // 100), ["b", "c", "d"]
+    path = stored(tmp_path, ("\r".join([*first, ""]) + "\r\n".join(then) + "\n").encode())
+    if size > LONGEST:
+        assert list(lines(path)) == [*first, *then]
+    else:
+        with pytest.raises(DataError, match="text:1: 5,000 carriage returns stand within the line.*tr"):
+            list(lines(path))
+
+
+def test_one_carriage_return_within_a_line_is_text(tmp_path):
+    assert list(lines(stored(tmp_path, b"a\rb\nc\r\r\nd\n"))) == ["a\rb", "c", "d"]
+
+
+def test_byte_order_marks_within_a_file_are_no_text(tmp_path):
+    """As `cat a b > c` leaves them."""
+    marked = b"\xef\xbb\xbfeins\nzwei\n"
+    assert list(lines(stored(tmp_path, marked * 2))) == ["eins", "zwei"] * 2
+    assert list(lines(stored(tmp_path, b"\xef\xbb\xbf" + marked))) == ["eins", "zwei"]
+
+
+@pytest.mark.parametrize("zipped", [False, True])
 def test_lines_of_any_length_across_blocks(tmp_path, zipped):
     chance = random.Random(5)
     expected = ["ä" * chance.choice([0, 1, 30, 70_000, 499_990]) for _ in range(60)] + ["a" * LONGEST, "", "b"]
@@ -68,7 +99,7 @@ def test_faults(tmp_path, data, message):
 
 
 def test_a_name_that_promises_gzip_and_a_missing_file(tmp_path):
-    with pytest.raises(DataError, match="named .gz but is no gzip"):
+    with pytest.raises(DataError, match="named .gz but is not a gzip"):
         list(lines(stored(tmp_path, b"plain", "text.gz")))
     with pytest.raises(DataError, match="nowhere' does not exist"):
         list(lines(tmp_path / "nowhere"))

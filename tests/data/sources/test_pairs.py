@@ -39,7 +39,7 @@ def test_every_kind_gives_the_same(tmp_path):
 def test_two_files_of_pairs_are_not_taken_for_parallel_texts(tmp_path, names):
     files = [stored(tmp_path, name, "hello\thallo\n") for name in names]
     with pytest.raises(
-        DataError, match=rf"{names[0]}'.* pairs already; .*Give one such file a split.*cat a\.tsv b\.tsv"
+        DataError, match=rf"{names[0]}'.* pairs already, .*Give one file of pairs for each split.*cat a\.tsv b\.tsv"
     ):
         list(pairs(files))
 
@@ -64,6 +64,11 @@ def test_different_numbers_of_lines(tmp_path, source, target):
             "x.jsonl:1: no text under 'targets'; there is only 'inputs', 'answer'",
         ),
         ("x.jsonl", "[1]", r"x.jsonl:1: no text under 'inputs'; there is \[1\]"),
+        (
+            "x.jsonl",
+            '{"inputs": "a", "targets": "b"}\n{"inputs": "a", "targets": "nice cat \\ud83d"}',
+            r"x.jsonl:2: targets: character 10 is U\+D83D, half of a surrogate pair",
+        ),
         ("x.txt", "a", "give two parallel text files, one .tsv or one .jsonl"),
     ],
 )

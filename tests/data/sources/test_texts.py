@@ -26,7 +26,7 @@ def test_a_folder_gives_its_text_files_in_order(folder):
 
 
 def test_what_is_not_there(folder):
-    with pytest.raises(DataError, match=r"problem.train_files: '.*' has no text files: .* fits '\*.tokens'") as caught:
+    with pytest.raises(DataError, match=r"problem.train_files: '.*' has no text files: .* matches '\*.tokens'") as caught:
         text_files([folder], "*.tokens", "problem.train_files")
     assert caught.value.status == 3
     with pytest.raises(DataError, match="nowhere' does not exist"):

@@ -32,5 +32,5 @@ def test_missing_folders_and_files(tmp_path):
     (tmp_path / "test_2016_flickr.en").write_text("a\n")
     with pytest.raises(DataError, match="lacks test_2016_flickr.de"):
         Multi30k(str(tmp_path)).splits()
-    with pytest.raises(ValueError, match="target: 'en' is the source as well"):
+    with pytest.raises(ValueError, match="target: 'en' is also the source"):
         Multi30k(str(tmp_path), target="en")

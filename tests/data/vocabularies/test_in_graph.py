@@ -98,7 +98,7 @@ def test_it_is_saved_with_a_graph_that_takes_and_gives_strings(both, tmp_path):
 def test_without_tensorflow_text_it_is_told(both, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_text", None)
     monkeypatch.delitem(sys.modules, "kt2t.data.vocabularies.in_graph")
-    with pytest.raises(ResourceError, match="no tensorflow_text here. Install tensorflow-text"):
+    with pytest.raises(ResourceError, match="tensorflow_text is not installed. Install tensorflow-text"):
         both[0].in_graph()
 
 

@@ -77,7 +77,7 @@ def test_training_twice_gives_the_same():
 
 def test_more_lines_than_asked_for_are_drawn_from_all_over():
     subwords = Subwords(300, max_training_lines=50)
-    with pytest.warns(UserWarning, match="not the 300 asked for"):
+    with pytest.warns(UserWarning, match="not the requested 300"):
         subwords.train(["a" * 3] * 500 + ["b" * 3] * 500)
     known = "".join(subwords.pieces()[259:])
     assert "a" in known and "b" in known
@@ -86,7 +86,7 @@ def test_more_lines_than_asked_for_are_drawn_from_all_over():
 @pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
 def test_more_than_there_is_gives_what_there_is_and_says_so(algorithm):
     subwords = Subwords(30_000, algorithm=algorithm)
-    with pytest.warns(UserWarning, match="not the 30000 asked for"):
+    with pytest.warns(UserWarning, match="not the requested 30000"):
         subwords.train(["a small corpus of few words"] * 3)
     assert 259 < subwords.size < 400
     assert subwords.decode(subwords.encode("a zoo")) == "a zoo"
@@ -101,12 +101,23 @@ def test_too_little_and_nothing_are_told(algorithm):
             Subwords(300, algorithm=algorithm).train(nothing)
 
 
+@pytest.mark.filterwarnings("ignore:The training texts give")
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+@pytest.mark.parametrize("options", [{"character_coverage": 0.98}, {"size": 10_000_000}, {"max_training_lines": 1}])
+def test_every_option_at_the_end_of_its_range_can_be_trained(options, algorithm):
+    subwords = Subwords(**{"size": 300, "algorithm": algorithm, **options})
+    subwords.train(texts())
+    assert subwords.decode(subwords.encode("walked the cat")) == "walked the cat"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"size": 259}, "size: 259"),
         ({"size": 300, "algorithm": "word"}, "algorithm: 'word'"),
+        ({"size": 3_000_000_000}, "size: 3000000000 is more than sentencepiece can train"),
         ({"size": 300, "character_coverage": 0.5}, "character_coverage: 0.5"),
+        ({"size": 300, "character_coverage": 0.9799}, "character_coverage: 0.9799 is not between 0.98 and 1"),
         ({"size": 300, "max_training_lines": 0}, "max_training_lines: 0"),
     ],
 )

@@ -22,3 +22,5 @@ def test_what_is_no_symbol_is_refused(text, message):
 def test_a_count_must_be_positive():
     with pytest.raises(ValueError, match="count: 0 is not positive"):
         Symbols(0)
+    with pytest.raises(ValueError, match="count: 3000000000 is more than ids can count"):
+        Symbols(3_000_000_000)

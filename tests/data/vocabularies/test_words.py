@@ -33,6 +33,8 @@ def test_options_out_of_range_are_refused():
         Words(size=258)
     with pytest.raises(ValueError, match="words: 'a b' is not one word"):
         Words(words=["a b"])
+    with pytest.raises(ValueError, match=r"words: \[\] names none"):
+        Words(words=[])
     with pytest.raises(DataError, match="training texts are empty"):
         Words().train([" ", ""])
 

@@ -1,0 +1,154 @@
+"""Attention weights of every head, drawn for a fixed example while the model learns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kt2t.callbacks.views.attention_figure import draw
+from kt2t.callbacks.views.view import View
+from kt2t.features import END
+
+MAX_ROWS = 8
+START_LABEL, END_LABEL = "⟨start⟩", "⟨end⟩"
+_AXES = {
+    "encoder": ("reading", "attends to"),
+    "decoder": ("writing", "attends to"),
+    "cross": ("writing", "attends to the source"),
+}
+
+
+class AttentionMaps(View):
+    """Draws the attention weights of a fixed batch: one picture for each example and kind of attention.
+
+    The kinds are `encoder` and `decoder` (each to itself) and `cross` (the decoder to the encoder). The batch runs once
+    more, outside the training step, with the model's taps of kind `attention` open. As a callback of its own it writes PNG
+    files at each epoch end; `TensorBoard` shows the same pictures.
+
+    Args:
+        problem: Gives the sample and the words of its tokens. Without one the tokens are numbers.
+        folder: Where `step-N/` folders with PNG files go; None writes none.
+        sample: The features of a batch, in place of the problem's; its first 8 rows are used.
+        examples: How many examples of the batch are drawn.
+
+    Raises:
+        ValueError: Neither `problem` nor `sample` is given, or `examples` is not from 1 to 8.
+    """
+
+    def __init__(
+        self,
+        problem: Any = None,
+        folder: str | Path | None = None,
+        sample: Mapping[str, Any] | None = None,
+        examples: int = 1,
+    ) -> None:
+        super().__init__(folder)
+        if problem is None and sample is None:
+            raise ValueError("problem: attention maps need a problem or a sample to look at.")
+        if not 1 <= examples <= MAX_ROWS:
+            raise ValueError(f"examples: {examples} is not from 1 to {MAX_ROWS}.")
+        self.problem = problem
+        self.examples = examples
+        self._sample = sample
+
+    def render(self, model: Any) -> dict[str, bytes]:
+        """The pictures as PNG files, by `attention/KIND_example_N`; empty for a model without attention."""
+        features = self._batch()
+        pictures: dict[str, bytes] = {}
+        for kind, weights in grouped(capture_weights(model, features)).items():
+            for row in range(min(self.examples, weights.shape[1])):
+                shown = weights[:, row]
+                queries, keys = self._tokens(kind, features, row, shown.shape[2:])
+                if kind == "decoder" and _is_one_sequence(features, weights.shape[3]):
+                    sources = self._words("inputs", features, row)
+                    behind = 1 + features["inputs"].shape[1] + np.arange(len(queries))
+                    places = np.concatenate([np.arange(1 + len(sources)), behind])
+                    queries = keys = [START_LABEL, *sources, *keys]
+                    shown = shown[..., places, :][..., places]
+                if len(queries) <= shown.shape[2] and len(keys) <= shown.shape[3]:
+                    title = f"{kind} attention · example {row + 1}"
+                    pictures[f"attention/{kind}_example_{row + 1}"] = draw(shown, queries, keys, title, _AXES[kind])
+        return pictures
+
+    def _batch(self) -> dict[str, np.ndarray]:
+        if self._sample is None:
+            self._sample = self.problem.sample(self.examples)
+        fields = {field: value for field, value in self._sample.items() if not isinstance(value, Mapping)}
+        return {field: np.asarray(value)[:MAX_ROWS] for field, value in fields.items()}
+
+    def _tokens(
+        self, kind: str, features: Mapping[str, np.ndarray], row: int, size: tuple[int, ...]
+    ) -> tuple[list[str], list[str]]:
+        read = "inputs" if "inputs" in features else "targets"
+        if _is_text(features[read]):
+            source = self._words(read, features, row)
+        else:
+            source = [str(place + 1) for place in range(size[1])]  # pieces of a picture or sound have no words
+        if kind == "encoder":
+            return source, source
+        if "targets" not in features or not _is_text(features["targets"]):
+            written = [str(place + 1) for place in range(size[0])]
+            return written, source if kind == "cross" else written
+        written = self._words("targets", features, row)
+        return written, source if kind == "cross" else [START_LABEL, *written[:-1]]
+
+    def _words(self, field: str, features: Mapping[str, np.ndarray], row: int) -> list[str]:
+        ids = features[field][row]
+        segments = features.get(f"{field}_segments")
+        real = (segments[row] == 1) if segments is not None else (ids != 0)
+        return [self._word(field, int(one)) for one in ids[real]]
+
+    def _word(self, field: str, token: int) -> str:
+        if token == END:
+            return END_LABEL
+        return str(token) if self.problem is None else self.problem.decode(field, [token]) or str(token)
+
+
+def _is_text(values: np.ndarray) -> bool:
+    """Whether a field holds rows of ids."""
+    return values.ndim == 2 and values.dtype.kind in "iu"
+
+
+def _is_one_sequence(features: Mapping[str, np.ndarray], length: int) -> bool:
+    """Whether the decoder's sequence is a start, the inputs and the targets, as in a language model after inputs."""
+    if not all(field in features and _is_text(features[field]) for field in ("inputs", "targets")):
+        return False
+    return length == 1 + features["inputs"].shape[1] + features["targets"].shape[1]
+
+
+def capture_weights(model: Any, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights that every attention tap of the model shows on a batch, by the tap's path, in the order they ran."""
+    from kt2t.layers.tap import capture
+
+    with capture(kind="attention") as seen:
+        model({field: keras.ops.convert_to_tensor(value) for field, value in features.items()}, training=False)
+    return {path: weights for path, weights in seen.items() if weights.ndim == 4}
+
+
+def grouped(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights by kind of attention, layers in order: kind → (layers, batch, heads, query, key).
+
+    A layer whose shape is unlike the first of its kind is left out.
+    """
+    kinds: dict[str, list[np.ndarray]] = {}
+    for path in sorted(weights, key=_in_order):
+        layers = kinds.setdefault(kind_of(path), [])
+        if not layers or layers[0].shape == weights[path].shape:
+            layers.append(weights[path])
+    return {kind: np.stack(layers) for kind, layers in kinds.items()}
+
+
+def kind_of(path: str) -> str:
+    """The kind of attention that a tap's path names; encoder where it names none."""
+    if re.search(r"cross|memory|encoder_decoder", path):
+        return "cross"
+    return "decoder" if "decoder" in path else "encoder"
+
+
+def _in_order(path: str) -> list[Any]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"[./\[\]_]", path)]

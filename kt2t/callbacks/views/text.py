@@ -1,0 +1,183 @@
+"""What the model answers by now: input, target and prediction side by side."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kt2t.callbacks.pace import step_of
+from kt2t.callbacks.terminal import is_terminal, stderr
+from kt2t.callbacks.views.view import View
+from kt2t.data.answers import row_of
+from kt2t.data.judging import for_each
+from kt2t.decoding import Greedy, has_source, without_answers
+from kt2t.registry import build
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+LONGEST, WIDEST = 480, 60  # characters of a text in a table, and of one of its lines
+_ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>|\\`*_[]#~$"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example in words; `inputs` is None for a problem that reads nothing."""
+
+    inputs: str | None
+    targets: str
+    prediction: str
+
+    def fields(self) -> dict[str, str]:
+        """The texts by their fields, without those that are None."""
+        shown = {"inputs": self.inputs, "targets": self.targets, "prediction": self.prediction}
+        return {field: text for field, text in shown.items() if text is not None}
+
+
+class DecodedText(View):
+    """Lets the model answer a few examples at each epoch end and prints the answers beside inputs and targets.
+
+    A rich table on a terminal, plain lines elsewhere, to stderr. `TensorBoard` shows the same rows as text, long texts cut.
+    A model without a source continues the first half of each target, and writes no more than targets have: it has not
+    learned what comes later. Nothing is printed for a model without `answer`.
+
+    Args:
+        problem: Gives the sample and turns arrays into text.
+        search: How to decode; the model's own default without one.
+        samples: How many examples.
+        sample: The features and targets of a batch, in place of the problem's.
+        console: Where to print; stderr by default.
+
+    Raises:
+        ValueError: `samples` is not positive.
+    """
+
+    def __init__(
+        self,
+        problem: Any,
+        search: Any = None,
+        samples: int = 5,
+        sample: Mapping[str, Any] | None = None,
+        console: Console | None = None,
+    ) -> None:
+        super().__init__()
+        if samples < 1:
+            raise ValueError(f"samples: {samples} is not positive.")
+        self.problem = problem
+        self.search = search
+        self.samples = samples
+        self._sample = sample
+        self._console = console
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        rows = self.rows(self.model)
+        console = self._console or stderr()
+        if rows and is_terminal(console):
+            console.print(table(rows, title=f"step {step_of(self.model)}"))
+        else:
+            for line in lines(rows):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def render(self, model: Any) -> dict[str, str | bytes]:
+        rows = self.rows(model)
+        return {"decoded": markdown(rows)} if rows else {}
+
+    def rows(self, model: Any) -> list[Row]:
+        """The sample, answered by the model as it is now; empty for a model without `answer`."""
+        if not hasattr(model, "answer"):
+            return []
+        if self._sample is None:
+            self._sample = self.problem.sample(self.samples)
+        sample = {field: for_each(value, lambda array: array[: self.samples]) for field, value in self._sample.items()}
+        from kt2t.training.averages import weights_averaged
+
+        search = self.search if has_source(sample) else _no_longer(self.search)
+        with weights_averaged(model):
+            answer = model.answer(without_answers(sample), search=search)["values"]
+        best = for_each(answer, lambda values: values[:, 0])
+        return [
+            Row(
+                inputs=self._text("inputs", sample["inputs"], row) if "inputs" in sample else None,
+                targets=self._text("targets", sample["targets"], row),
+                prediction=self._text("targets", best, row),
+            )
+            for row in range(_length(best))
+        ]
+
+    def _text(self, field: str, arrays: Any, row: int) -> str:
+        return str(self.problem.written(field, self.problem.decode(field, row_of(arrays, row))))
+
+
+def _no_longer(search: Any) -> Any:
+    """The same search, which stops at the length of the targets."""
+    bounded = copy.copy(Greedy() if search is None else build(search, "search"))
+    bounded.extra_length = 0
+    return bounded
+
+
+def _length(values: Any) -> int:
+    return len(next(iter(values.values())) if isinstance(values, Mapping) else values)
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """The rows as a markdown table, which none of their characters break.
+
+    Long lines are broken and long texts cut, so that one of them does not leave the others without room.
+    """
+    rows = list(rows)
+    heads = ["input"] * any(row.inputs is not None for row in rows) + ["target", "prediction"]
+    body = [[_escaped(_cut(cell)) for cell in row.fields().values()] for row in rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, ["---"] * len(heads), *body])
+
+
+def lines(rows: Iterable[Row]) -> list[str]:
+    """The rows as plain lines, an empty one after each example."""
+    shown: list[str] = []
+    for row in rows:
+        shown += [] if row.inputs is None else [f"     input: {_one_line(row.inputs)}"]
+        shown += [f"    target: {_one_line(row.targets)}", f"prediction: {_one_line(row.prediction)}", ""]
+    return shown
+
+
+def table(rows: Iterable[Row], title: str | None = None) -> Table:
+    """The rows as a table for a terminal, with columns of the same width; long texts are cut."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    is_wide = any(len(text) > WIDEST for row in rows for text in row.fields().values())
+    shown = Table(title=title, show_lines=True, title_justify="left", expand=is_wide)
+    for head in ["input"] * any(row.inputs is not None for row in rows) + ["target", "prediction"]:
+        shown.add_column(head, overflow="fold", ratio=1)
+    for row in rows:
+        shown.add_row(*(Text(_one_line(_cut(cell))) for cell in row.fields().values()))
+    return shown
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"
+
+
+def _one_line(text: str) -> str:
+    return " ⏎ ".join(text.splitlines()) if len(text.splitlines()) > 1 else text.rstrip("\r\n")
+
+
+def _escaped(text: str) -> str:
+    """Text for one cell of a markdown table: nothing in it is markup, a new line is `<br>`."""
+    broken = [part for line in text.splitlines() for part in _broken(line)]
+    return "<br>".join(part.translate(_ENTITIES) for part in broken) or "&nbsp;"
+
+
+def _broken(line: str) -> list[str]:
+    """A line in parts of at most `WIDEST` characters, broken at a space where there is one."""
+    parts = []
+    while len(line) > WIDEST:
+        place = line.rfind(" ", 1, WIDEST + 1)
+        end, begin = (place, place + 1) if place > 0 else (WIDEST, WIDEST)
+        parts.append(line[:end])
+        line = line[begin:]
+    return [*parts, line]

@@ -1,0 +1,84 @@
+"""A view of a model: pictures and texts that show what it does by now."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from kt2t.callbacks.pace import step_of
+
+
+class View(keras.callbacks.Callback):
+    """Renders texts and pictures of a model; `TensorBoard` shows them at each evaluation.
+
+    A subclass has `render`. As a callback of its own a view writes what it renders to files at each epoch end.
+
+    Args:
+        folder: Where `step-N/` folders with the files go; None writes none.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        super().__init__()
+        self.folder = Path(folder) if folder is not None else None
+
+    def render(self, model: Any) -> Mapping[str, str | bytes]:
+        """By its tag, each text in markdown (str) and each picture as a PNG file (bytes); empty where there is nothing."""
+        raise NotImplementedError(f"{type(self).__name__} must define render(model).")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.folder is None:
+            return
+        folder = self.folder / f"step-{step_of(self.model)}"
+        for tag, shown in self.render(self.model).items():
+            folder.mkdir(parents=True, exist_ok=True)
+            name = tag.replace("/", "-")
+            if isinstance(shown, bytes):
+                (folder / f"{name}.png").write_bytes(shown)
+            else:
+                (folder / f"{name}.md").write_text(shown, encoding="utf-8")
+
+
+def proposed(
+    problem: Any,
+    search: Any = None,
+    samples: int = 5,
+    attention_maps: bool = True,
+    sample: Mapping[str, Any] | None = None,
+) -> list[Any]:
+    """The views that `problem.views()` proposes, built.
+
+    A node is `{type: Name, …}`; a view built from it also gets those of the arguments `problem`, `search`, `samples` and
+    `sample` that its constructor has. `views()` may also give views as objects.
+
+    Args:
+        search: How to decode; the model's own default without one.
+        samples: How many examples are decoded; 0 leaves the decoded samples out.
+        attention_maps: Whether attention is drawn.
+        sample: The features of a batch to show, in place of the problem's.
+    """
+    from kt2t.registry import lookup
+
+    wanted = {"DecodedText": samples > 0, "AttentionMaps": attention_maps}
+    given = {"problem": problem, "search": search, "samples": samples, "sample": sample}
+    found: list[Any] = []
+    for node in problem.views():
+        if not isinstance(node, Mapping):
+            found.append(node)
+        elif wanted.get(node["type"], True):
+            cls = lookup(node["type"])
+            takes = inspect.signature(cls).parameters
+            options = {name: value for name, value in given.items() if name in takes and (name != "samples" or value)}
+            found.append(cls(**{**options, **{name: value for name, value in node.items() if name != "type"}}))
+    return found
+
+
+def rendered(views: Sequence[Any], model: Any) -> dict[str, str | bytes]:
+    """What all views render, by tag."""
+    found: dict[str, str | bytes] = {}
+    for view in views:
+        found.update(view.render(model))
+    return found

@@ -1,0 +1,294 @@
+"""What `compile` takes and keeps, on every backend: the objective, the metrics, the clipping, the seed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from kt2t.errors import NumericsError, RecipeError
+from kt2t.ops import segments
+from kt2t.options import positive
+from kt2t.training import rows
+from kt2t.training.clipping import Clipping, innermost
+from kt2t.training.flat_metric import flat
+from kt2t.training.objective import LossTracker, Objective, Sums, merged
+from kt2t.training.parts import Part, open_part
+from kt2t.training.watching import EVERY, BadSteps, Watch, not_finite
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_UNREAD = 1000
+_logger = logging.getLogger("kt2t")
+
+
+class SharedTrainer(keras.Model):
+    """The part of the trainers that knows no backend.
+
+    Attributes:
+        on_not_finite: Told, now and then, which steps were left out since it was told last, and whether training ends
+            because of them or of weights that are not finite; what it says is added to the error.
+    """
+
+    on_not_finite: Callable[[list[int], bool], str] | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        if arguments or "outputs" in options:
+            # Keras would rewrite the bases of this class, and with them every model of kt2t.
+            raise TypeError("A model of kt2t is a subclass with `call`. For a functional model use keras.Model.")
+        super().__init__(**options)
+        # Past Keras, which would track them.
+        object.__setattr__(self, "_tokens_unread", [])
+        object.__setattr__(self, "_tokens_read", 0.0)
+        # By the place of a signal in SIGNALS: asked of this process; agreed by all.
+        object.__setattr__(self, "_asked", [0] * len(SIGNALS))
+        object.__setattr__(self, "_agreed", [0] * len(SIGNALS))
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+        metrics_in_training: bool = True,
+        max_bad_steps: int = 20,
+        micro_batches: int = 1,
+        seed: int = 0,
+    ) -> None:
+        """Configures training as `keras.Model.compile` does, with these differences.
+
+        Each loss gives a value per element; the loss of a batch, and of an epoch, is Σ(w·l)/Σw for each output.
+        `metrics` are weighted like `weighted_metrics`. The optimizer's clipping is done here, after the gradients of
+        the whole batch are known, and no longer by the optimizer.
+
+        Args:
+            metrics_in_training: Whether training computes the metrics as well, and not only evaluation.
+            max_bad_steps: After so many steps in a row whose gradients are not finite, training stops.
+            micro_batches: Parts that each replica's share of a batch is computed in, one after the other, for one update:
+                the same numbers as from the whole in the memory of a part. Rows that are missing are filled up with rows
+                of weight zero.
+            seed: Of everything random in training.
+
+        Raises:
+            ValueError: `metrics` and `weighted_metrics` do not fit together, the loss is not one Keras knows, or the
+                optimizer accumulates gradients or was made for other devices.
+            NumericsError: From `fit`: no finite gradient in `max_bad_steps` steps in a row.
+        """
+        given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        for name in ("steps_per_execution", "max_bad_steps", "micro_batches"):
+            positive(name, given[name])
+        self._check_compilation(jit_compile)
+        with self._scope():
+            optimizer = keras.optimizers.get(optimizer)
+            self._check_optimizer(innermost(optimizer))
+            super().compile(
+                optimizer=optimizer,
+                weighted_metrics=keras.tree.map_structure(flat, merged(metrics, weighted_metrics)),
+                run_eagerly=run_eagerly,
+                steps_per_execution=steps_per_execution,
+                jit_compile=jit_compile,
+                auto_scale_loss=auto_scale_loss,
+            )
+            given["optimizer"] = self.optimizer
+            objective = Objective(loss, loss_weights, getattr(self, "output_names", None))
+            kept = {
+                "loss": loss,
+                "_compile_options": given,
+                "_objective": objective,
+                "_loss_tracker": LossTracker(objective.names, objective.coefficients),
+                "_bad_steps": BadSteps(EVERY + steps_per_execution),
+                "_clipping": Clipping(self.optimizer) if self.optimizer is not None else None,
+                "_metrics_in_training": metrics_in_training,
+                "_watch": Watch(max_bad_steps),
+                "_condition": None,
+                "_micro_batches": micro_batches,
+                "_seed": seed,
+            }
+        for name, value in kept.items():  # past Keras's tracking: none of this is part of the model
+            object.__setattr__(self, name, value)
+
+    def _scope(self) -> Any:
+        """Where variables of training are made."""
+        return contextlib.nullcontext()
+
+    def _check_compilation(self, jit_compile: bool | str) -> None:
+        """Refuses a compilation that cannot be."""
+
+    def _check_optimizer(self, optimizer: Any) -> None:
+        """Refuses what an optimizer does beside the step, where it would train wrongly here."""
+        if getattr(optimizer, "gradient_accumulation_steps", None):
+            raise RecipeError(
+                f"{optimizer.gradient_accumulation_steps}: the optimizer does not accumulate gradients here. Leave it out and "
+                "take train.micro_batches (`compile(micro_batches=…)`), which splits one batch into parts of less memory.",
+                path="optimizer.gradient_accumulation_steps",
+            )
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile`, serialised; the optimizer's with its clipping."""
+        if not self.compiled:
+            return {}
+        if self._clipping is None:
+            return keras.saving.serialize_keras_object(self._compile_options)
+        with self._clipping.given_back():
+            return keras.saving.serialize_keras_object(self._compile_options)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles with what `get_compile_config` wrote."""
+        with self._scope():
+            self.compile(**keras.saving.deserialize_keras_object(config))
+            if self.built and self.optimizer is not None:
+                self.optimizer.build(self.trainable_variables)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Keras's metrics of the model, and the count of bad steps."""
+        found = super().metrics
+        return [*found, self._bad_steps] if self.compiled else found
+
+    @property
+    def tokens_seen(self) -> float:
+        """Summed sample weights of all training steps of this object; grows over the whole run."""
+        self._read_tokens(len(self._tokens_unread))
+        return self._tokens_read
+
+    def _count_tokens(self, tokens: Any) -> None:
+        """Takes those of a step, which are kept until somebody asks: reading them waits for the step.
+
+        Where nobody ever asks, the older ones are read, whose steps are long done.
+        """
+        self._tokens_unread.append(tokens)
+        if len(self._tokens_unread) > _UNREAD:
+            self._read_tokens(_UNREAD // 2)
+
+    def _read_tokens(self, count: int) -> None:
+        read = sum(float(one) for one in self._tokens_unread[:count])
+        del self._tokens_unread[:count]
+        object.__setattr__(self, "_tokens_read", self._tokens_read + read)
+
+    def ask_to_stop(self, number: int) -> None:
+        """Asks for an end of training because of a signal; safe to call from its handler.
+
+        With several workers all of them stop after the same step.
+        """
+        self._asked[SIGNALS.index(number)] = 1
+        if self.workers == 1:
+            self._agreed[:] = self._asked
+
+    @property
+    def stop_signal(self) -> int | None:
+        """The signal that all workers have agreed to stop for."""
+        return next((number for number, agreed in zip(SIGNALS, self._agreed, strict=True) if agreed), None)
+
+    @property
+    def workers(self) -> int:
+        """Processes that train this model."""
+        return 1
+
+    def agree_on_stop(self) -> None:
+        """Waits until every worker knows what each was asked."""
+
+    def _check_rows(self, x: Any) -> None:
+        """Refuses packed rows where this model reads one example a row."""
+        if getattr(x, "packed", False) and not getattr(self, "takes_packed_rows", True):
+            raise ValueError(
+                f"{type(self).__name__} with these options reads one example a row, and these batches are packed. "
+                "Leave out pack."
+            )
+
+    def _ends_without_evaluation(self, options: Mapping[str, Any]) -> bool:
+        """Whether `fit` asks for the evaluation at an epoch's end after the epoch was cut short by a signal."""
+        return bool(options.get("_use_cached_eval_dataset")) and self.stop_signal is not None
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        return open_part().loss(self._objective, y, y_pred, sample_weight, self._extra_loss())
+
+    def _sums(self, part: Part, loss: Any, data: rows.Data) -> Any:
+        """What a part whose loss was computed adds to the sums of the batch."""
+        vector = part.vector(self._objective.names, loss, data)
+        object.__setattr__(self, "_has_extra_loss", part.has_extra_loss)
+        return vector
+
+    def _record(self, sums: Any, only_finite: bool) -> Any:
+        """Adds the sums of a whole batch to the losses of the epoch; gives its tokens."""
+        count = len(self._objective.names)
+        pairs = [Sums(sums[place], sums[count + place]) for place in range(count)]
+        self._loss_tracker.record(pairs, sums[2 * count] if self._has_extra_loss else None, only_finite)
+        return sums[2 * count + 1]
+
+    def _update_metrics(self, data: rows.Data, y_pred: Any) -> None:
+        x, y, sample_weight = data
+        if self._compile_metrics is not None:
+            with segments.showing(segments.of_targets(x)):
+                self._compile_metrics.update_state(y, y_pred, sample_weight)
+
+    def _results(self, with_metrics: bool) -> dict[str, Any]:
+        """What is known of the epoch so far, for the logs: the losses, and the metrics if asked for."""
+        found: dict[str, Any] = {}
+        for metric in self.metrics:
+            if metric is self._bad_steps or (metric is self._compile_metrics and not with_metrics):
+                continue
+            result = metric.result()
+            found.update(result if isinstance(result, dict) else {metric.name: result})
+        return found
+
+    def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
+        """The logs of the last step already are those of the epoch so far."""
+        return logs
+
+    def _extra_loss(self) -> Any:
+        """The sum of what layers gave to `add_loss`, or None."""
+        parts = [ops.sum(ops.cast(loss, "float32")) for loss in self.losses]
+        return sum(parts[1:], parts[0]) if parts else None
+
+    def check_numbers(self) -> None:
+        """Looks for steps that were left out and weights that are not finite; `fit` does so every 16 steps and at its end.
+
+        Raises:
+            NumericsError: Too many steps in a row were left out, or a weight is not finite.
+        """
+        raise NotImplementedError
+
+    def _judge(self, condition: Any) -> None:
+        """Tells of the steps that were left out, and ends a training that has no finite numbers left."""
+        *latest, finite = ops.convert_to_numpy(condition).tolist()
+        new = self._watch.note(latest)
+        weights = [] if finite else not_finite(self)
+        if not new and not weights:
+            return
+        ends = self._watch.is_over or bool(weights)
+        told = (self.on_not_finite or _log_bad_steps)(new, ends)
+        if weights:
+            raise NumericsError(
+                f"Not finite any more, though every gradient that was applied was: {', '.join(weights)}. Lower the learning "
+                f"rate or lengthen its warm-up. {told}".rstrip()
+            )
+        if ends:
+            raise NumericsError(
+                f"The gradients of {self._watch.in_a_row} steps in a row, up to step {new[-1]}, were not finite, so nothing "
+                "is learned any more. Lower the learning rate, lengthen its warm-up, clip the gradients or mend the data. "
+                f"{told}".rstrip()
+            )
+
+
+def _log_bad_steps(steps: list[int], ends: bool) -> str:
+    if steps:
+        _logger.warning("left out, because a gradient was not finite: step %s", ", ".join(map(str, steps)))
+    return ""
+
+
+def epochs_of(x: Any) -> dict[str, Any]:
+    """What `fit` needs for kt2t's endless `Batches`: an epoch is one pass over the examples unless it is told otherwise."""
+    if not callable(getattr(x, "dataset", None)):
+        return {}
+    return {"shuffle": False, **({"steps_per_epoch": len(x)} if getattr(x, "repeat", False) is True else {})}

@@ -1,0 +1,139 @@
+"""The text sources that `fuzz_texts.py` damages: what each is made of, and whether what is read of it is right.
+
+A reader gives whether what it read is what Python's own decoding of the file gives; a refusal is an error.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from kt2t.data.language.word_files import STEMS, PennTreebank, WikiText
+from kt2t.data.sources.pairs import pairs
+from kt2t.data.sources.texts import all_lines, text_files, whole_text
+from kt2t.run.lines import Lines
+
+WORDS = [
+    "one", "Zwei", "três", "четыре", "五", "🙂", "a\u0301", "\u200b", "\u2028", "x" * 300, '"', "\\", "{", "\x85", "\x0c",
+]  # fmt: skip
+
+
+def plain(file: Path) -> list[str]:
+    """The lines of a file by Python's own means."""
+    data = file.read_bytes()
+    data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    return _split(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+
+
+def _split(text: str) -> list[str]:
+    lines = text.split("\n")
+    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+
+
+def _read_parallel(files: list[Path]) -> bool:
+    found = [(pair["inputs"], pair["targets"]) for pair in pairs(files)]
+    return found == list(zip(plain(files[0]), plain(files[1]), strict=True))
+
+
+def _read_tsv(files: list[Path]) -> bool:
+    found = [f"{pair['inputs']}\t{pair['targets']}" for pair in pairs(files)]
+    return found == plain(files[0])
+
+
+def _read_json(files: list[Path]) -> bool:
+    found = [(pair["inputs"], pair["targets"]) for pair in pairs(files)]
+    entries = [json.loads(line) for line in plain(files[0]) if line.strip()]
+    return found == [(entry["inputs"], entry["targets"]) for entry in entries]
+
+
+def _read_folder(files: list[Path]) -> bool:
+    found = text_files([files[0].parent])
+    texts, lines = "".join(map(whole_text, found)), "".join(all_lines(found))
+    return texts == lines == "".join(line + "\n" for file in sorted(files) for line in plain(file))
+
+
+def _read_words(kind: type[PennTreebank] | type[WikiText]) -> Callable[[list[Path]], bool]:
+    def read(files: list[Path]) -> bool:
+        problem = kind(path=str(files[0].parent))
+        found = {split: "".join(example["targets"] for example in problem.examples(split)) for split in STEMS}
+        return all(
+            found[split] == "".join(f"{line}\n" for line in plain(file))
+            for split, file in zip(STEMS, files, strict=True)
+        )
+
+    return read
+
+
+def _read_asked(files: list[Path]) -> bool:
+    data = files[0].read_bytes()
+    lines, found = Lines(io.BytesIO(data), files[0].name, whole=True), []
+    while chunk := lines.chunk(1000):
+        found += chunk
+    return found == _split(data.decode("utf-8-sig"))
+
+
+def _line(chance: random.Random) -> str:
+    return " ".join(chance.choices(WORDS, k=chance.randint(0, 6)))
+
+
+def _lines(chance: random.Random, most: int = 30) -> str:
+    return "".join(f"{_line(chance)}\n" for _ in range(chance.randint(1, most)))
+
+
+def _written(file: Path, text: str, chance: random.Random) -> Path:
+    data = text.encode("utf-8")
+    if chance.random() < 0.3:
+        file, data = file.with_name(f"{file.name}.gz"), gzip.compress(data, mtime=0)
+    file.write_bytes(data)
+    return file
+
+
+def _make_parallel(folder: Path, chance: random.Random) -> list[Path]:
+    count = chance.randint(1, 30)
+    return [
+        _written(folder / name, "".join(f"{_line(chance)}\n" for _ in range(count)), chance)
+        for name in ("train.en", "train.de")
+    ]
+
+
+def _make_tsv(folder: Path, chance: random.Random) -> list[Path]:
+    text = "".join(f"{_line(chance)}\t{_line(chance)}\n" for _ in range(chance.randint(1, 30)))
+    return [_written(folder / "pairs.tsv", text, chance)]
+
+
+def _make_json(folder: Path, chance: random.Random) -> list[Path]:
+    entries = [{"inputs": _line(chance), "targets": _line(chance)} for _ in range(chance.randint(1, 30))]
+    text = "".join(json.dumps(entry, ensure_ascii=chance.random() < 0.5) + "\n" for entry in entries)
+    return [_written(folder / "pairs.jsonl", text, chance)]
+
+
+def _make_folder(folder: Path, chance: random.Random) -> list[Path]:
+    return [_written(folder / f"{number}.txt", _lines(chance, 20), chance) for number in range(chance.randint(1, 3))]
+
+
+def _make_words(name: str) -> Callable[[Path, random.Random], list[Path]]:
+    def make(folder: Path, chance: random.Random) -> list[Path]:
+        return [_written(folder / name.format(stem), _lines(chance), chance) for stem in STEMS.values()]
+
+    return make
+
+
+def _make_asked(folder: Path, chance: random.Random) -> list[Path]:
+    file = folder / "asked.txt"
+    file.write_text(_lines(chance), encoding="utf-8")
+    return [file]
+
+
+KINDS: dict[str, tuple[Callable[[Path, random.Random], list[Path]], Callable[[list[Path]], bool]]] = {
+    "parallel": (_make_parallel, _read_parallel),
+    "tsv": (_make_tsv, _read_tsv),
+    "json lines": (_make_json, _read_json),
+    "folder": (_make_folder, _read_folder),
+    "Penn Treebank": (_make_words("ptb.{}.txt"), _read_words(PennTreebank)),
+    "WikiText": (_make_words("wiki.{}.tokens"), _read_words(WikiText)),
+    "lines to predict": (_make_asked, _read_asked),
+}
