@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from golden_files import DATA, without
+from small_raw_data import raw_data
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from kt2t import data
@@ -24,13 +24,6 @@ SHRUNKEN = {
 }
 QUICK = ("train.steps=3", "train.batch={rows: 8}", "report.every=3", "report.score_limit=4", "report.samples=1")
 PAIRS = [(f"a man in shirt number {n} rides", f"ein Mann in Hemd Nummer {n} fährt") for n in range(50)]
-
-
-# Problems that need real data: the options that point them to it, below KT2T_TEST_DATA.
-REAL_DATA = {
-    "ConlluTags": {"path": "ud_english_ewt"},
-    "MNIST": {"path": "mnist"},
-}
 
 
 def of_text(folder, type_name):
@@ -54,20 +47,10 @@ def of_text(folder, type_name):
                 lines = "".join(pair[side] + "\n" for pair in (PAIRS if split == "train" else PAIRS[:5]))
                 (folder / f"{split}.{language}").write_text(lines, encoding="utf-8")
         return {"path": folder}
-    return {}
+    return raw_data(folder, type_name)
 
 
-def of_real_data(type_name, config):
-    """The options that point a problem to real data; without the data the test is skipped."""
-    found = {}
-    for option, below in REAL_DATA.get(type_name, {}).items():
-        if not (DATA / below).exists():
-            without(f"no real data in {DATA / below}", config)
-        found[option] = DATA / below
-    return found
-
-
-def overrides(recipe, folder, config):
+def overrides(recipe, folder):
     """`key=value` for every option of the shrunken size that the recipe's own types have."""
     found = []
     for section, sizes in SHRUNKEN.items():
@@ -76,8 +59,9 @@ def overrides(recipe, folder, config):
         found += [f"{section}.{option}={size}" for option, size in sizes.items() if option in options]
         if section == "problem" and node.get("vocabulary", {}).get("type") == "Subwords":
             found += ["problem.vocabulary.size=320"] + ["problem.max_length=60"] * ("max_length" in options)
-    kind = recipe.nodes["problem"]["type"]
-    places = {**of_text(folder, kind), **of_real_data(kind, config)}
+    places = of_text(folder, recipe.nodes["problem"]["type"])
+    if recipe.nodes["problem"].get("train_files") == "???" and "path" in places:
+        places = {"train_files": next(file for file in sorted(folder.iterdir()) if "train" in file.name)}
     found += [f"problem.{option}={value}" for option, value in places.items()]
     if recipe.name.startswith("algorithmic/"):  # a dozen graphs more; the other recipes draw theirs
         found.append("report.attention_maps=false")
@@ -119,13 +103,13 @@ def test_a_cover_has_every_part_with_few_names():
 
 
 @pytest.fixture
-def words(request, tmp_path):
+def words(tmp_path):
     """The small size of a recipe, as words of a command, and where its data and run go."""
     raw = tmp_path / "raw"
     raw.mkdir()
 
     def of(name):
-        return overrides(load(name), raw, request.config)
+        return overrides(load(name), raw)
 
     return of
 

@@ -1,6 +1,6 @@
 """Damages CoNLL-U files, and looks at what `prepare` makes of them. See `damages.py` for what counts as good.
 
-    cd tests && python -m campaigns.damaged_conllu --seed 1 --count 500
+cd tests && python -m campaigns.damaged_conllu --seed 1 --count 500
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ def sentences(chance: random.Random, count: int = 6) -> list[list[tuple[str, str
     """Words with tags; each sentence has every tag, so that a split does not lack one by chance."""
     found = []
     for _ in range(count):
-        words = ["".join(chance.choice(LETTERS) for _ in range(chance.randint(1, 6))) for _ in range(chance.randint(4, 9))]
+        words = [
+            "".join(chance.choice(LETTERS) for _ in range(chance.randint(1, 6))) for _ in range(chance.randint(4, 9))
+        ]
         found.append([(word, TAGS[place % 4]) for place, word in enumerate(words)])
     return found
 
@@ -87,8 +89,9 @@ def row_with_missing_columns(chance: random.Random, folder: Path) -> str:
 @kind
 def row_lost_or_twice(chance: random.Random, folder: Path) -> str:
     found, lines, dev = whole(chance)
-    places = [n for n, line in enumerate(lines) if line[:1].isdigit() and "-" not in line.split("\t")[0]]
-    places = [n for n in places if "." not in lines[n].split("\t")[0] and "\t" in lines[n + 1]]  # the last may well be missing
+    words = [n for n, line in enumerate(lines) if line.partition("\t")[0].isdigit()]
+    # The last word of a sentence may well be missing: the next word is then the first of another.
+    places = [n for n, after in zip(words, words[1:], strict=False) if not lines[after].startswith("1\t")]
     number = chance.choice(places)
     lines[number : number + 1] = [lines[number]] * chance.choice([0, 2])
     return answer(joined(lines), found, "train.conllu:", "train.conllu", folder, dev)
@@ -100,7 +103,9 @@ def tag_unknown_in_evaluation(chance: random.Random, folder: Path) -> str:
     of_dev = dev.decode().split("\n")
     number = chance.choice([n for n, line in enumerate(of_dev) if line[:1].isdigit() and line.split("\t")[0].isdigit()])
     of_dev[number] = of_dev[number].replace(f"\t{of_dev[number].split(chr(9))[3]}\t_", "\tINTJ\t_", 1)
-    return answer(joined(lines), found, f"dev.conllu:{number + 1}: ", "train.conllu", folder, "\n".join(of_dev).encode())
+    return answer(
+        joined(lines), found, f"dev.conllu:{number + 1}: ", "train.conllu", folder, "\n".join(of_dev).encode()
+    )
 
 
 @kind

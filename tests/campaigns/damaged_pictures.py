@@ -1,6 +1,6 @@
 """Damages pictures, and looks at what `prepare` makes of them. See `damages.py` for what counts as good.
 
-    cd tests && python -m campaigns.damaged_pictures --seed 1 --count 500
+cd tests && python -m campaigns.damaged_pictures --seed 1 --count 500
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def only_one_class(chance: random.Random, folder: Path) -> str:
     for file in (folder / "raw" / "train" / "cat").iterdir():
         file.unlink()
     (folder / "raw" / "train" / "cat").rmdir()
-    return damages.prepared(problem, folder, "raw/train'")
+    return damages.prepared(problem, folder, "raw'")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Damages recordings, and looks at what `prepare` makes of them. See `damages.py` for what counts as good.
 
-    cd tests && python -m campaigns.damaged_sound --seed 1 --count 500
+cd tests && python -m campaigns.damaged_sound --seed 1 --count 500
 """
 
 from __future__ import annotations

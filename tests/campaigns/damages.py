@@ -61,7 +61,9 @@ def prepared(problem: Any, folder: Path, *names: str) -> str:
     except DataError as error:
         assert error.status == 3
         assert any(name in str(error) for name in names), f"{error} names none of {names}"
-        left = [path.name for path in (folder / "data").glob("*") if path.is_dir()] if (folder / "data").exists() else []
+        left = (
+            [path.name for path in (folder / "data").glob("*") if path.is_dir()] if (folder / "data").exists() else []
+        )
         assert not left, f"{left} is left behind"
         return "named"
     return ""

@@ -12,7 +12,7 @@ import numpy as np
 
 from kt2t.data.image.augmentation import augmented, centre_box, resized
 from kt2t.data.problem import Example, Problem
-from kt2t.data.sources.contents import contents_of, place_of
+from kt2t.data.sources.contents import contents_of, names_in, place_of
 from kt2t.data.sources.pictures import check_picture, decode_picture, labelled_pictures, picture_facts
 from kt2t.data.vocabularies.classes import Classes
 from kt2t.errors import DataError
@@ -29,8 +29,8 @@ logger = logging.getLogger("kt2t")
 class ImageFolder(Problem):
     """Pictures of any size and their classes, from a folder or a tar archive.
 
-    If `path` is a folder with a folder `train` in it, that one and the folders `validation` and `test` beside it, where
-    there are, hold the splits. Otherwise everything is for training, and some of it is held out for validation.
+    If `path` has a folder `train` in it, that one and the folders `validation` and `test` beside it, where there are, hold
+    the splits. Otherwise everything is for training, and some of it is held out for validation.
 
     Records hold the files as they are. Whenever one is read it is decoded and cut to `height` × `width`: in training a
     random part of it, mirrored half of the time; in evaluation the centre. What is random follows from the run's seed, the
@@ -87,12 +87,14 @@ class ImageFolder(Problem):
         self.skip = skip
         self._classes = Classes()
         self._said = False
+        self._listed: dict[str, tuple[list[tuple[str, str]], list[str]]] = {}
 
     def splits(self) -> tuple[str, ...]:
-        return tuple(self._places())
+        return tuple(self._split_folders())
 
     def source_files(self) -> list[Path]:
-        return list(self._places().values())
+        root = self._root()
+        return [root / split for split in self._split_folders()] if (root / "train").is_dir() else [root]
 
     def vocabularies(self) -> dict[str, Any]:
         return {"targets": self._classes}
@@ -120,12 +122,12 @@ class ImageFolder(Problem):
         pictures, classes = self._pictures(split)
         if self._classes.trained and (unknown := sorted(set(classes) - set(self._classes.names))):
             raise DataError(
-                f"'{self._places()[split]}' has pictures of the class {unknown[0]!r}, which training does not have. "
+                f"'{self._root()}' has pictures of the class {unknown[0]!r} in {split}, which training does not have. "
                 "Add some to the training pictures, or move them away.",
                 path="problem.path",
             )
         class_of = dict(pictures)
-        for name, contents in contents_of(self._places()[split], set(class_of)):
+        for name, contents in contents_of(self._root(), set(class_of)):
             yield {"inputs": contents, "targets": class_of[name]}
 
     def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -160,15 +162,25 @@ class ImageFolder(Problem):
             cut = resized(pixels, self.size, centre_box(pixels.shape[:2], width / height, self.centre))  # type: ignore[arg-type]
         return {**example, "inputs": cut}
 
-    def _places(self) -> dict[str, Path]:
+    def _root(self) -> Path:
         root = Path(self.path).expanduser()
         if not root.exists():
             raise DataError(
                 f"'{root}' does not exist. It should hold a folder of pictures for each class.", path="problem.path"
             )
-        if (root / "train").is_dir():
-            return {split: root / split for split in SPLITS if (root / split).is_dir()}
-        return {"train": root}
+        return root
+
+    def _split_folders(self) -> dict[str, str]:
+        """What the names of each split's files begin with: `train/`, or nothing where all files are for training."""
+        root = self._root()
+        if root.is_dir():
+            tops = {path.name for path in root.iterdir() if path.is_dir()}
+        else:
+            tops = {name.partition("/")[0] for name in names_in(root)}
+        return {split: f"{split}/" for split in SPLITS if split in tops} if "train" in tops else {"train": ""}
 
     def _pictures(self, split: str) -> tuple[list[tuple[str, str]], list[str]]:
-        return labelled_pictures(self._places()[split], self.class_from)
+        """The pictures of a split with their classes, and the classes; listed once."""
+        if split not in self._listed:
+            self._listed[split] = labelled_pictures(self._root(), self.class_from, self._split_folders()[split])
+        return self._listed[split]

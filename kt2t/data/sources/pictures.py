@@ -112,13 +112,14 @@ def picture_facts(data: bytes, where: str = "the picture") -> PictureFacts:
 
 
 def labelled_pictures(
-    path: Path, class_from: str = "folder", option: str = "problem.path"
+    path: Path, class_from: str = "folder", below: str = "", option: str = "problem.path"
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """The pictures of a folder or an archive with their classes, and the names of all classes.
 
     Args:
         path: A folder, or a tar archive.
         class_from: `folder`: the class is the folder right below `path`. `name`: it is the file's name up to the first `_`.
+        below: Only files whose names begin so, such as `train/`, count; classes are below that.
         option: Of the recipe, for errors.
 
     Returns:
@@ -128,7 +129,7 @@ def labelled_pictures(
         DataError: There are no pictures, a file is no picture by its name or stands in no class folder, a class folder has
             no pictures, or there is only one class.
     """
-    names = names_in(path, option)
+    names = [name for name in names_in(path, option) if name.startswith(below)]
     strange = [name for name in names if Path(name).suffix.lower() not in SUFFIXES]
     if strange:
         raise DataError(
@@ -138,7 +139,7 @@ def labelled_pictures(
         )
     pictures = []
     for name in names:
-        top, slash, _ = name.partition("/")
+        top, slash, _ = name.removeprefix(below).partition("/")
         if class_from == "folder" and not slash:
             raise DataError(
                 f"'{path}/{name}' stands in no class folder. Put it into one, or set class_from: name.", path=option
@@ -146,10 +147,11 @@ def labelled_pictures(
         pictures.append((name, top if class_from == "folder" else Path(name).stem.partition("_")[0]))
     classes = sorted({label for _, label in pictures})
     if class_from == "folder" and path.is_dir():
-        folders = sorted(one.name for one in path.iterdir() if one.is_dir() and not one.name.startswith("."))
+        root = path / below
+        folders = sorted(one.name for one in root.iterdir() if one.is_dir() and not one.name.startswith("."))
         if empty := [name for name in folders if name not in classes]:
             raise DataError(
-                f"the class folder '{path}/{empty[0]}' has no pictures. Add some, or remove it.", path=option
+                f"the class folder '{root / empty[0]}' has no pictures. Add some, or remove it.", path=option
             )
     if not pictures:
         raise DataError(f"'{path}' has no pictures. It should hold a folder of pictures for each class.", path=option)

@@ -22,7 +22,6 @@ HALF_WIDTH = 16  # zero crossings of the resampling filter on each side
 _UNKNOWN_SIZE = (0, 0xFFFFFFFF)  # what programs write into a header before they know the length
 
 
-
 @dataclass(frozen=True)
 class SoundFacts:
     """What the header of a recording says.

@@ -82,7 +82,9 @@ class ConlluTagsAndLabel(ConlluTags):
         comment = sentence.comments.get(self.label_comment)
         found = self._label.search(comment) if comment is not None else None
         if found is None:
-            has = f"is {comment!r}, where {self._label.pattern!r} finds nothing" if comment is not None else "is missing"
+            has = (
+                f"is {comment!r}, where {self._label.pattern!r} finds nothing" if comment is not None else "is missing"
+            )
             raise DataError(
                 f"the comment {self.label_comment!r} of this sentence {has}, so it has no label. "
                 "Add it, or name another with problem.label_comment.",

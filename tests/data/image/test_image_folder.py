@@ -66,6 +66,22 @@ def test_an_archive_with_classes_in_names_is_held_out_by_content(tmp_path):
     assert notes["train"]["counts"] == {"JPEG RGB": 59, "named as another format": 0}
 
 
+def test_an_archive_with_splits_in_it(tmp_path):
+    with tarfile.open(tmp_path / "all.tar", "w") as archive:
+        for split, count in (("train", 3), ("test", 1)):
+            for colour in COLOURS:
+                for number in range(count):
+                    member = tarfile.TarInfo(f"{split}/{colour}/{number}.png")
+                    data = picture(colour, number)
+                    member.size = len(data)
+                    archive.addfile(member, io.BytesIO(data))
+    problem = problem_of(tmp_path / "all.tar")
+    problem.prepare(tmp_path / "data")
+    notes = problem.prepared.manifest["splits"]
+    assert [notes[split]["records"] for split in ("train", "validation", "test")] == [5, 1, 2]
+    assert problem.vocabularies()["targets"].names == ["blue", "red"]
+
+
 def test_cuts_follow_from_the_draw_alone(tmp_path):
     rng = np.random.default_rng(0)
     held = io.BytesIO()
@@ -134,7 +150,7 @@ def test_classes_that_training_lacks_and_options_out_of_range(tmp_path):
     fill(tmp_path / "raw" / "train")
     fill(tmp_path / "raw" / "test", 1, ["blue", "red"])
     (tmp_path / "raw" / "test" / "red").rename(tmp_path / "raw" / "test" / "green")
-    with pytest.raises(DataError, match="'.*/test' has pictures of the class 'green', which training does not have"):
+    with pytest.raises(DataError, match="'.*/raw' has pictures of the class 'green' in test, which training does not have"):
         problem_of(tmp_path / "raw").prepare(tmp_path / "data")
     with pytest.raises(DataError, match="'.*nowhere' does not exist"):
         problem_of(tmp_path / "nowhere").splits()
