@@ -4,6 +4,7 @@ from kt2t.registry import exports
 
 TABLE = {
     "Attention": "attention",
+    "BatchNorm": "batch_norm",
     "Cache": "cache",
     "Dropout": "dropout",
     "FeedForward": "feed_forward",
