@@ -5,6 +5,7 @@ from kt2t.registry import exports
 TABLE = {
     "Attention": "attention",
     "AudioEmbedding": "audio_embedding",
+    "BatchNorm": "batch_norm",
     "Cache": "cache",
     "Convolutions": "convolutions",
     "DenseStack": "dense_stack",

@@ -10,15 +10,15 @@ from typing import Any
 from keras import ops
 
 Tensor = Any
-_shown: ContextVar[Tensor | None] = ContextVar("kt2t_segments", default=None)
+_shown: ContextVar[Any] = ContextVar("kt2t_segments", default=None)
 
 
 @contextlib.contextmanager
-def showing(segments: Tensor | None) -> Iterator[None]:
-    """Makes the targets' segments available to metrics inside the `with` block; Keras does not pass them on.
+def showing(segments: Tensor | Mapping[str, Tensor | None] | None) -> Iterator[None]:
+    """Lets losses and metrics see the segments of the targets, which Keras does not pass to them.
 
     Shapes:
-        segments (batch, time), or None where a row is one example
+        segments (batch, time), or a dict of these by target; None where a row is one example
     """
     token = _shown.set(segments)
     try:
@@ -27,23 +27,41 @@ def showing(segments: Tensor | None) -> Iterator[None]:
         _shown.reset(token)
 
 
-def of_targets(features: Any) -> Tensor | None:
-    """Returns the targets' segments from the features of a batch. Tags share the segments of the inputs.
+@contextlib.contextmanager
+def showing_target(key: str) -> Iterator[None]:
+    """Within this context `shown` gives the segments of one of several targets."""
+    everything = _shown.get()
+    with showing(everything.get(key) if isinstance(everything, Mapping) else everything):
+        yield
+
+
+def of_targets(features: Any, targets: Any = None) -> Any:
+    """Finds the segments of the targets among the features of a batch: a tensor, or a dict by target; None where none are.
 
     Args:
-        features: The features that a model is called with.
-
-    Returns:
-        (batch, time), or None if the features have no segments.
+        features: What a model is called with.
+        targets: The problem's `targets`, a `Feature` or a dict of them, which says whose segments a target shares.
+            Without it the segments are `targets_segments`, or else those of the inputs.
     """
+    if isinstance(targets, Mapping):
+        return {key: _of_field(features, f"targets.{key}", one) for key, one in targets.items()}
+    if targets is not None:
+        return _of_field(features, "targets", targets)
     if not isinstance(features, Mapping):
         return None
     return features.get("targets_segments", features.get("inputs_segments"))
 
 
 def shown() -> Tensor | None:
-    """Returns the segments that `showing` made available, or None."""
-    return _shown.get()
+    """The segments that are being shown, or None."""
+    found = _shown.get()
+    return None if isinstance(found, Mapping) else found
+
+
+def _of_field(features: Any, name: str, feature: Any) -> Tensor | None:
+    if not isinstance(features, Mapping) or not feature.has_segments:
+        return None
+    return features.get(f"{feature.shares_segments_with or name}_segments")
 
 
 def starts(segments: Tensor) -> Tensor:

@@ -54,7 +54,20 @@ def _metric(given: Any) -> keras.metrics.Metric:
     found = keras.metrics.get(given)
     if isinstance(found, keras.metrics.Metric):
         return found
-    return keras.metrics.MeanMetricWrapper(found, name=given if isinstance(given, str) else given.__name__)
+    return _Function(found, name=given if isinstance(given, str) else given.__name__)
+
+
+class _Function(keras.metrics.MeanMetricWrapper):
+    """The mean of a function. One number for a whole batch counts as much as the batch weighs."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        value = self._fn(y_true, y_pred)
+        if len(value.shape):
+            super().update_state(y_true, y_pred, sample_weight=sample_weight)
+            return
+        rows = ops.cast(ops.shape(y_pred)[0], "float32")
+        weight = rows if sample_weight is None else ops.sum(ops.cast(sample_weight, "float32"))
+        keras.metrics.Mean.update_state(self, value, sample_weight=weight)
 
 
 def _accuracy(y_true: Any, y_pred: Any) -> Callable[..., keras.metrics.Metric]:

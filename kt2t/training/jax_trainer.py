@@ -11,11 +11,12 @@ import jax
 import keras
 from jax import numpy as jnp
 
-from kt2t.ops import randomness
+from kt2t.ops import randomness, whole_batch
 from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
 from kt2t.training.parts import Part
-from kt2t.training.shared_trainer import SharedTrainer, epochs_of
+from kt2t.training.shared_trainer import SharedTrainer
+from kt2t.training.state import Carry, are_statistics
 from kt2t.training.watching import condition
 
 State = tuple[list[Any], ...]
@@ -40,8 +41,8 @@ class Trainer(SharedTrainer):
         inner = innermost(self.optimizer)
         iterations = _index(self.optimizer.variables, inner._iterations)
         step = slots[iterations]
-        found = self._gradients(state, keras.utils.unpack_x_y_sample_weight(data), step)
-        gradients, new_non_trainable, new_metrics, sums = found
+        found = self._gradients(state, self._unpacked(data), step)
+        gradients, new_state, new_metrics, sums = found
         with keras.StatelessScope(list(zip(self.optimizer.variables, slots, strict=True))):
             rate = jnp.asarray(self.optimizer.learning_rate)
             scale = self.optimizer.scale_loss(jnp.ones(()))
@@ -53,25 +54,23 @@ class Trainer(SharedTrainer):
         new_slots = new_slots if scaling else _chosen(finite, new_slots, slots)
         new_slots[iterations] = step + 1
         with self._measuring(_chosen(finite, new_metrics, metrics)) as scope:
-            self._record(sums, only_finite=True)
-            self._bad_steps.update_state(finite, step)
-            logs = self._results(self._metrics_in_training)
-            logs.update(gradient_norm=norm, learning_rate=rate, bad_steps=self._bad_steps.result())
-        state = (_chosen(finite, new_trainable, trainable), _chosen(finite, new_non_trainable, non_trainable))
-        return logs, (*state, new_slots, self._measured(scope))
+            logs, _ = self._epoch_logs.of_training(sums, finite, step, norm, rate)
+        new_non_trainable = list(non_trainable)  # of which a step changes few, and no frozen weight
+        for place, value in new_state.items():
+            new_non_trainable[place] = jnp.where(finite, value, non_trainable[place])
+        return logs, (_chosen(finite, new_trainable, trainable), new_non_trainable, new_slots, self._measured(scope))
 
     def test_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
         """What one whole batch adds to the losses and metrics."""
         trainable, non_trainable, metrics = state
-        data = keras.utils.unpack_x_y_sample_weight(data)
+        data = self._unpacked(data)
         part = Part()
         with part.opened():
             found = self.compute_loss_and_updates(trainable, non_trainable, metrics, *data, training=False)
         _, (loss, y_pred, non_trainable, metrics) = found
         with self._measuring(metrics) as scope:
-            self._record(self._sums(part, loss, data), only_finite=False)
             self._update_metrics(data, y_pred)
-            logs = self._results(True)
+            logs = self._epoch_logs.of_evaluation(self._epoch_logs.sums(part, loss, data))
         return logs, (trainable, non_trainable, self._measured(scope))
 
     def make_train_function(self, force: bool = False) -> None:
@@ -90,27 +89,32 @@ class Trainer(SharedTrainer):
                 self.input_seconds += waiting.seconds
                 self.step_seconds += time.perf_counter() - started - waiting.seconds
                 for data in waiting.taken:
-                    self._count_tokens(_total(data))
+                    self._count_tokens(_total(self._unpacked(data)))
                 return found
 
             self.train_function = timed
 
-    def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
-        """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
-        self._check_rows(x)
-        options = {**epochs_of(x), **options}
-        found = super().fit(_readable(x), *arguments, validation_data=_readable(validation_data), **options)
+    def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
+
+        Endless `Batches` go on at the optimizer's step, so `fit` in rounds trains on all of them.
+        """
+        x, options = self._for_fit(x, options)
+        options["validation_data"] = _readable(options["validation_data"])
+        found = super().fit(_readable(x), *arguments, **options)
         self.check_numbers()
         return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`."""
+        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, of which it makes one pass."""
         if self._ends_without_evaluation(options):
             return {}
+        x, options = self._for_one_pass(x, options)
         return super().evaluate(_readable(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`."""
+        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, of which it makes one pass."""
+        x, options = self._for_one_pass(x, options)
         return super().predict(_readable(x), *arguments, **options)
 
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -143,50 +147,73 @@ class Trainer(SharedTrainer):
         with keras.StatelessScope(list(zip(variables, [*trainable, *non_trainable], strict=True))):
             self._judge(found)
 
-    def _gradients(self, state: State, data: rows.Data, step: Any) -> tuple[list[Any], list[Any], list[Any], Any]:
-        """The gradients of a whole batch, what is not trained and the metrics after it, and its sums."""
+    def _gradients(
+        self, state: State, data: rows.Data, step: Any
+    ) -> tuple[list[Any], dict[int, Any], list[Any], Any]:
+        """The gradients of a whole batch, the state that it changes by its place, the metrics after it, and its sums."""
         trainable, non_trainable, slots, metrics = state
         count = self._micro_batches
         if count == 1:
             return self._differentiated(state, data, step, 0, None)
         data = rows.filled(data, count)
         whole = self._objective.total_weights(data[1], data[2])
+        rows_that_count = rows.number_that_count(data)
+        changing = self._assigned(state, rows.share(data, 0, count), step, whole)
+        variables = [self.non_trainable_variables[place] for place in changing]
+        carry = Carry([non_trainable[place] for place in changing], are_statistics(variables, self))
 
         def body(number: Any, totals: Any) -> Any:
-            gradients, non_trainable, metrics, sums = totals
-            part = rows.share(data, number, count)
-            found = self._differentiated((trainable, non_trainable, slots, metrics), part, step, number, whole)
-            more, non_trainable, metrics, more_sums = found
+            gradients, carried, metrics, sums = totals
+            part, before = rows.share(data, number, count), list(non_trainable)
+            for place, value in zip(changing, carry.begin(carried), strict=True):
+                before[place] = value
+            found = self._differentiated((trainable, before, slots, metrics), part, step, number, whole)
+            more, after, metrics, more_sums = found
             added = [total + one for total, one in zip(gradients, more, strict=True)]
-            return added, non_trainable, metrics, sums + more_sums
+            fraction = keras.ops.divide_no_nan(rows.number_that_count(part), rows_that_count)
+            carried = carry.end(carried, [after[place] for place in changing], fraction)
+            return added, carried, metrics, sums + more_sums
 
         zeros = [jnp.zeros_like(weight) for weight in trainable]
-        start = (zeros, list(non_trainable), list(metrics), jnp.zeros(2 * len(self._objective.names) + 2))
-        found: tuple[list[Any], list[Any], list[Any], Any] = jax.lax.fori_loop(0, count, body, start)
-        return found
+        start = (zeros, carry.start(), list(metrics), jnp.zeros(self._epoch_logs.width))
+        gradients, carried, metrics, sums = jax.lax.fori_loop(0, count, body, start)
+        return gradients, dict(zip(changing, carry.after(carried), strict=True)), metrics, sums
 
     def _differentiated(
         self, state: State, data: rows.Data, step: Any, micro_batch: Any, whole: list[Any] | None
-    ) -> tuple[list[Any], list[Any], list[Any], Any]:
+    ) -> tuple[list[Any], dict[int, Any], list[Any], Any]:
         """The gradients of a part of a batch, and the rest as `_gradients` gives it."""
         trainable, non_trainable, slots, metrics = state
+        changing: list[int] = []
 
         def share(trainable: list[Any]) -> Any:
             part = Part(whole, self._micro_batches)
-            with part.opened():
+            with part.opened(), whole_batch.showing(rows.that_count(data[2])):
                 scaled, (loss, y_pred, others, measured) = self.compute_loss_and_updates(
                     trainable, non_trainable, metrics, *data, training=True, optimizer_variables=slots
                 )
-            return part.share_of(scaled), (y_pred, others, measured, self._sums(part, loss, data))
+            changing[:] = [i for i, (now, then) in enumerate(zip(others, non_trainable, strict=True)) if now is not then]
+            others = [others[place] for place in changing]
+            return part.share_of(scaled), (y_pred, others, measured, self._epoch_logs.sums(part, loss, data))
 
         with randomness.root(self._seed, step, 0, micro_batch):
             (_, found), gradients = jax.value_and_grad(share, has_aux=True)(trainable)
-        y_pred, non_trainable, metrics, sums = found
+        y_pred, others, metrics, sums = found
         if self._metrics_in_training:
             with self._measuring(metrics) as scope:
                 self._update_metrics(data, y_pred)
             metrics = self._measured(scope)
-        return gradients, non_trainable, metrics, sums
+        return gradients, dict(zip(changing, others, strict=True)), metrics, sums
+
+    def _assigned(self, state: State, data: rows.Data, step: Any, whole: list[Any]) -> list[int]:
+        """The places of the state that a part of a batch changes, found by tracing it once for nothing else."""
+        found: list[int] = []
+
+        def traced(state: State, data: rows.Data) -> None:
+            found[:] = self._differentiated(state, data, step, 0, whole)[1]
+
+        jax.eval_shape(traced, state, data)
+        return found
 
     def _applied(
         self, slots: list[Any], gradients: list[Any], trainable: list[Any], step: Any
@@ -243,9 +270,9 @@ def _chosen(condition: Any, new: list[Any], old: list[Any]) -> list[Any]:
     return [jnp.where(condition, one, other) for one, other in zip(new, old, strict=True)]
 
 
-def _total(data: Any) -> Any:
+def _total(data: rows.Data) -> Any:
     """The summed weights of a batch as `parts.tokens` counts them. A number of the device is not waited for."""
-    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    x, y, sample_weight = data
     count = len(jax.tree.leaves((y, x))[0])
     return sum(count if one is None else one.sum() for one in keras.tree.flatten(sample_weight))
 

@@ -1,8 +1,10 @@
-"""The loss of a batch: values per element, weighted, and divided by the weight there is.
+"""The loss of a batch: the weighted mean of the values that each loss gives.
 
     loss = sum over outputs of c · Σ(w · l) / Σ w
 
-Neutral code, shared by the trainers of all backends. Σ w is that of the whole batch: of all replicas and micro-batches.
+Σ w is that of the whole batch, over all replicas and micro-batches. A loss gives one value for each element, or, with the
+attribute `per = "example"`, one for each row of the batch (CTC, scores of sequences). Shared by the trainers of all
+backends.
 """
 
 from __future__ import annotations
@@ -13,16 +15,17 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from kt2t.ops import segments
 from kt2t.options import nearest
 
 
 class Sums(NamedTuple):
-    """What one output of a part of a batch adds to the loss; float32 scalars.
+    """The sums over one output of a part of a batch; float32 scalars.
 
     Attributes:
         total: Σ(w·l).
-        weight: Σw, a weight counted for every value that it is spread over.
-        spread: Over how many values each given weight is spread; None where a Keras mask also had a say.
+        weight: Σw, where a weight counts once for every value that it applies to.
+        spread: How many values each sample weight applies to; None where a Keras mask changes the weights.
     """
 
     total: Any
@@ -31,31 +34,39 @@ class Sums(NamedTuple):
 
 
 class Objective:
-    """The losses that `compile` was given, one for each output.
+    """The losses given to `compile`, one for each output.
 
     Args:
-        loss: A loss, its name or a function; or a dict or list of these by output. None where layers
-            call `add_loss`.
-        loss_weights: Coefficients of the outputs, 1 where there is none: a dict by the names of the losses, or a list in
-            their order; of a dict of losses Keras's, which is that of the outputs or else the alphabet's.
+        loss: A loss, its name or a function; or a dict or list of these by output. None where only layers add losses
+            (`add_loss`).
+        loss_weights: Coefficients of the losses, 1 where none is given: a dict by the names of the losses, or a list in
+            their order. With a dict of losses the order of a list is Keras's: that of the model's outputs, else
+            alphabetical.
         output_names: Names of the outputs, where the model knows them.
 
     Raises:
-        ValueError: There is a coefficient of no loss, or a list of them has another length than the losses.
+        ValueError: A coefficient belongs to no loss, a list of them has another length than the losses, or a loss is per
+            something other than element or example.
     """
 
     def __init__(self, loss: Any, loss_weights: Any = None, output_names: Sequence[str] | None = None) -> None:
         given = _by_output(loss, output_names)
+        self._is_dict = isinstance(loss, Mapping)
         self._keys = [key for key, one in given.items() if one is not None]
         self._losses = [_unreduced(given[key]) for key in self._keys]
         self._output_names = list(output_names or [])
-        weights = self._weights(loss_weights, self._ordered(given) if isinstance(loss, Mapping) else list(given))
+        weights = self._weights(loss_weights, self._ordered(given) if self._is_dict else list(given))
         self._coefficients = [float(1.0 if weights.get(key) is None else weights[key]) for key in self._keys]
 
     @property
     def names(self) -> list[str]:
-        """What the losses are called in the logs, in the order of `sums`."""
+        """Names of the outputs that have a loss, in the order of `sums`; one unnamed output is called ""."""
         return [self._name(key) for key in self._keys]
+
+    @property
+    def logged_names(self) -> list[str]:
+        """Names of the losses that are logged as `NAME_loss` beside `loss`: none where one loss was given as such."""
+        return self.names if self._is_dict or len(self._keys) > 1 else []
 
     @property
     def coefficients(self) -> list[float]:
@@ -68,16 +79,16 @@ class Objective:
         They need no prediction, so a part of a batch can know the weight of the whole batch beforehand.
         """
         found = []
-        for key in self._keys:
-            weights = self._pick(sample_weight, key) if sample_weight is not None else None
-            rows = keras.tree.flatten(self._pick(y_true, key))[0]
+        for key, loss in zip(self._keys, self._losses, strict=True):
+            weights = _of_rows(self._pick(sample_weight, key, "sample_weight"), loss)
+            rows = keras.tree.flatten(self._pick(y_true, key, "targets"))[0]
             found.append(
                 ops.cast(ops.shape(rows)[0], "float32") if weights is None else ops.sum(ops.cast(weights, "float32"))
             )
         return found
 
     def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> list[Sums]:
-        """Σ(w·l) and Σw of each output.
+        """Σ(w·l) and Σw of each output. A loss can ask `ops.segments.shown()` for the segments of its own target.
 
         Raises:
             ValueError: A loss returns one number for the batch, a weight does not fit, or an output has no loss.
@@ -88,17 +99,15 @@ class Objective:
             )
         found = []
         for key, loss in zip(self._keys, self._losses, strict=True):
-            truth, prediction = self._pick(y_true, key), self._pick(y_pred, key)
-            values = loss(truth, prediction)
-            if len(values.shape) == 0 and len(prediction.shape) == 1:  # Keras's losses average over a last axis
-                values = loss(ops.expand_dims(truth, -1), ops.expand_dims(prediction, -1))
-            if len(values.shape) == 0:
-                raise ValueError(
-                    f"loss: {loss.name!r} returns one number for the whole batch. Return a value for each example or "
-                    "position, (batch, …); the trainer weights and averages them."
-                )
-            weights = self._pick(sample_weight, key) if sample_weight is not None else None
-            found.append(_weighted(values, weights, getattr(prediction, "_keras_mask", None)))
+            truth, prediction = self._pick(y_true, key, "targets"), self._pick(y_pred, key, "outputs")
+            with segments.showing_target(self._name(key)):
+                values = loss(truth, prediction)
+                if len(values.shape) == 0 and len(prediction.shape) == 1:  # Keras's losses average over a last axis
+                    values = loss(ops.expand_dims(truth, -1), ops.expand_dims(prediction, -1))
+            _check_values(values, loss)
+            weights = _of_rows(self._pick(sample_weight, key, "sample_weight"), loss)
+            mask = None if _is_per_example(loss) else getattr(prediction, "_keras_mask", None)
+            found.append(_weighted(values, weights, mask))
         return found
 
     def _ordered(self, names: Mapping[str, Any]) -> list[Any]:
@@ -130,63 +139,25 @@ class Objective:
             return self._output_names[key]
         return "" if key is None else str(key)
 
-    def _pick(self, structure: Any, key: Any) -> Any:
+    def _pick(self, structure: Any, key: Any, what: str) -> Any:
+        """The part of `structure` that belongs to an output; all of it where it is one tensor.
+
+        Args:
+            what: Names the structure in an error.
+        """
         if key is None or not keras.tree.is_nested(structure):
             return structure
         if isinstance(structure, Mapping):
-            return structure[key if key in structure else self._name(key)]
+            found = key if key in structure else self._name(key)
+            if found not in structure:
+                raise ValueError(
+                    f"loss: there is one for {found!r}, but the {what} are {_outputs(structure)}. "
+                    f"Give losses, targets and weights the same keys. {nearest(found, list(structure))}".rstrip()
+                )
+            return structure[found]
         if isinstance(key, str):
             key = self._output_names.index(key)
         return structure[key]
-
-
-class LossTracker(keras.metrics.Metric):
-    """`loss` over an epoch: the ratio of sums over all batches, not the mean of batch means.
-
-    The extra losses of layers (`add_loss`) have no weight; they enter by their mean over the steps.
-
-    Args:
-        names: Names of the outputs' losses; with more than one, each is logged as `<name>_loss` as well.
-        coefficients: Of each in the total.
-    """
-
-    def __init__(self, names: Sequence[str], coefficients: Sequence[float], name: str = "loss") -> None:
-        super().__init__(name=name, dtype="float32")
-        self._names = list(names)
-        self._coefficients = list(coefficients)
-        size = (max(len(self._names), 1),)
-        self._totals = counter(size, "totals")
-        self._weights = counter(size, "weights")
-        self._extra = counter((), "extra")
-        self._steps = counter((), "steps")
-
-    def record(self, sums: Sequence[Sums], extra: Any = None, only_finite: bool = False) -> None:
-        """Adds the sums of a whole batch; with `only_finite`, a total that is not finite is left out with its weight."""
-        if sums:
-            totals = ops.stack([one.total for one in sums])
-            weights = ops.stack([one.weight for one in sums])
-            if only_finite:
-                kept = ops.isfinite(totals)
-                totals, weights = ops.where(kept, totals, 0.0), ops.where(kept, weights, 0.0)
-            self._totals.assign_add(totals)
-            self._weights.assign_add(weights)
-        if extra is not None:
-            self._extra.assign_add(ops.where(ops.isfinite(extra), extra, 0.0) if only_finite else extra)
-            self._steps.assign_add(1.0)
-
-    def result(self) -> dict[str, Any]:
-        ratios = _ratio(self._totals, self._weights)
-        coefficients = ops.convert_to_tensor(self._coefficients or [0.0], "float32")
-        loss = ops.sum(ratios * coefficients) + _ratio(self._extra, self._steps)
-        parts = {f"{name}_loss": ratios[i] for i, name in enumerate(self._names)} if len(self._names) > 1 else {}
-        return {"loss": loss, **parts}
-
-
-def counter(shape: tuple[int, ...], name: str, dtype: str = "float32") -> keras.Variable:
-    """A variable of a metric that counts whole batches: the same on every replica, where Keras's own are each replica's."""
-    return keras.Variable(
-        "zeros", shape=shape, dtype=dtype, trainable=False, aggregation="only_first_replica", name=name
-    )
 
 
 def share(
@@ -195,14 +166,14 @@ def share(
     whole: Sequence[Any] | None = None,
     total: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """A part's share of the loss of the whole batch: its Σ(w·l) over the weight of all parts.
+    """A part's share of the loss of the whole batch: its Σ(w·l) divided by the weight of all parts.
 
     Args:
-        whole: Of each output, the weights of the whole batch as they were `given`; None where the part is the whole.
-        total: Sums a weight over all parts, where a Keras mask has a say in it.
+        whole: The `total_weights` of the whole batch; None where the part is the whole.
+        total: Sums a weight over all parts; needed where a Keras mask changes the weights.
 
     Raises:
-        ValueError: A Keras mask has a say in the weights of a part that cannot see the others.
+        ValueError: A Keras mask changes the weights, and the other parts are not known.
     """
     parts = []
     for number, (one, coefficient) in enumerate(zip(sums, coefficients, strict=True)):
@@ -221,7 +192,7 @@ def share(
 
 
 def merged(metrics: Any, weighted_metrics: Any) -> Any:
-    """`metrics` and `weighted_metrics` as one, since here both are weighted."""
+    """Joins `metrics` and `weighted_metrics`, since here both are weighted."""
     if not metrics or not weighted_metrics:
         return metrics or weighted_metrics
     if isinstance(metrics, Mapping) and isinstance(weighted_metrics, Mapping):
@@ -230,6 +201,33 @@ def merged(metrics: Any, weighted_metrics: Any) -> Any:
     if isinstance(metrics, Mapping) or isinstance(weighted_metrics, Mapping):
         raise ValueError("weighted_metrics: give `metrics` and `weighted_metrics` both as a list or both as a dict.")
     return [*metrics, *weighted_metrics]
+
+
+def _is_per_example(loss: Any) -> bool:
+    return bool(getattr(loss, "per", "element") == "example")
+
+
+def _of_rows(weights: Any, loss: Any) -> Any:
+    """The weights as a loss needs them: one for each row where it gives a value for each row, else as they are.
+
+    A row counts if any of its positions does: its weight is the largest of its positions.
+    """
+    if weights is None or not _is_per_example(loss) or len(weights.shape) < 2:
+        return weights
+    return ops.max(weights, axis=tuple(range(1, len(weights.shape))))
+
+
+def _check_values(values: Any, loss: Any) -> None:
+    if len(values.shape) == 0:
+        raise ValueError(
+            f"loss: {loss.name!r} returns one number for the whole batch. Return a value for each example or "
+            "position, (batch, …); the trainer weights and averages them."
+        )
+    if _is_per_example(loss) and len(values.shape) != 1:
+        raise ValueError(
+            f"loss: {loss.name!r} is per example, but its values have the shape {tuple(values.shape)}. Return (batch,), or "
+            "leave `per` out for a loss with a value for each element."
+        )
 
 
 def _weighted(values: Any, weights: Any, mask: Any) -> Sums:
@@ -263,8 +261,12 @@ def _ratio(top: Any, bottom: Any) -> Any:
 
 def _unreduced(loss: Any) -> keras.losses.Loss:
     given = keras.losses.get(loss)
+    per = getattr(given, "per", "element")
+    if per not in ("element", "example"):
+        raise ValueError(f"loss: it is per {per!r}. A loss has a value per 'element' or per 'example'.")
     if not isinstance(given, keras.losses.Loss):
         given = _Function(given, name=loss if isinstance(loss, str) else getattr(loss, "__name__", None))
+        given.per = per
     unreduced = object.__new__(type(given))  # `copy.copy` would send it through Keras's file format
     vars(unreduced).update(vars(given), reduction=None)
     return unreduced
@@ -272,6 +274,8 @@ def _unreduced(loss: Any) -> keras.losses.Loss:
 
 class _Function(keras.losses.Loss):
     """A loss function as an object; its last axes are matched as Keras matches them."""
+
+    per = "element"
 
     def __init__(self, function: Callable[[Any, Any], Any], name: str | None) -> None:
         super().__init__(name=name if name is None or name.isidentifier() else "loss", reduction=None)

@@ -1,4 +1,4 @@
-"""A part of a batch, which is computed at once: a replica's share of it, or one of its micro-batches. Neutral code."""
+"""A part of a batch that is computed at once: a replica's share, or one of its micro-batches. For all backends."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from kt2t.training.objective import Objective, Sums, share
 
 
 class Part:
-    """What is known of a part while its computation is traced.
+    """A part of a batch while its computation is traced.
 
     Args:
-        whole: Of each output the given weights of the whole batch; None where the part is the whole.
+        whole: The `total_weights` of the whole batch; None where the part is the whole.
         count: How many parts there are.
         total: Sums a weight over all parts, where all of them are computed at the same time.
+
+    Attributes:
+        extra: What a loss without a weight is: "auxiliary" beside a loss of the targets, "own" where it is the model's
+            only loss; None where there is none.
     """
 
     def __init__(
@@ -31,32 +35,34 @@ class Part:
         self._total = total
         self._sums: list[Sums] | None = None
         self._extra: Any = None
-
-    @property
-    def has_extra_loss(self) -> bool:
-        """Whether there is a loss that has no weight."""
-        return self._extra is not None
+        self.extra: str | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Within, `compute_loss` is of this part."""
+        """Within this context `compute_loss` is of this part."""
         token = _open.set(self)
         try:
             yield
         finally:
             _open.reset(token)
 
-    def loss(self, objective: Objective, y: Any, y_pred: Any, sample_weight: Any, extra: Any) -> Any:
+    def loss(
+        self, objective: Objective, y: Any, y_pred: Any, sample_weight: Any, extra: Any, training: bool = True
+    ) -> Any:
         """The part's share of the loss of the whole batch.
 
         Args:
-            extra: What layers gave to `add_loss`, or None; the whole has its mean over the parts.
+            extra: The sum of what layers gave to `add_loss`, or None; the whole batch has its mean over the parts. Beside a
+                loss of the targets it counts in training only.
 
         Raises:
             ValueError: There is no loss.
         """
         self._sums = objective.sums(y, y_pred, sample_weight) if y is not None else []
-        self._extra = extra
+        if self._sums and not training:
+            extra = None
+        if extra is not None:
+            self._extra, self.extra = extra, "auxiliary" if self._sums else "own"
         found = [share(self._sums, objective.coefficients, self._whole, self._total)] if self._sums else []
         found += [extra / self._count] if extra is not None else []
         if not found:
@@ -64,20 +70,21 @@ class Part:
         return sum(found[1:], found[0])
 
     def share_of(self, loss: Any) -> Any:
-        """The part's share of a loss: of an overridden `compute_loss` nothing is known but its mean."""
+        """The part's share of a loss. An overridden `compute_loss` gives no sums: its mean over the parts counts."""
         return loss if self._sums is not None else loss / self._count
 
     def vector(self, names: Sequence[str], loss: Any, data: rows.Data) -> Any:
-        """What the part adds to the sums of the batch, float32: Σ(w·l) and Σw of each output, extra losses, tokens.
+        """The sums over the part, float32: Σ(w·l) and Σw of each output, the loss without a weight, tokens.
 
         Args:
             names: Of the outputs.
-            loss: What `compute_loss` gave.
+            loss: The result of `compute_loss`.
         """
         if self._sums is None:
-            self._sums, self._extra = [Sums(ops.zeros(()), ops.zeros(())) for _ in names], loss
+            self._extra, self.extra = loss, "own"
+        sums = self._sums or [Sums(ops.zeros(()), ops.zeros(())) for _ in names]
         extra = ops.zeros(()) if self._extra is None else ops.cast(self._extra, "float32") / self._count
-        numbers = [*(one.total for one in self._sums), *(one.weight for one in self._sums)]
+        numbers = [*(one.total for one in sums), *(one.weight for one in sums)]
         return ops.stack([*numbers, extra, tokens(data)])
 
 
@@ -85,12 +92,12 @@ _open: ContextVar[Part | None] = ContextVar("kt2t_part", default=None)
 
 
 def open_part() -> Part:
-    """The part that is being computed; a whole batch where `compute_loss` is called by somebody else."""
+    """The part that is being computed; a whole batch where other code calls `compute_loss`."""
     return _open.get() or Part()
 
 
 def tokens(data: rows.Data) -> Any:
-    """The summed weights of a batch, a float32 scalar: of its rows where it has, or an output of it has, no weights."""
+    """The summed weights of a batch, a float32 scalar. Where the batch or an output has no weights, each row counts one."""
     x, y, sample_weight = data
     count = ops.cast(rows.count((y, x)), "float32")
     weights = keras.tree.flatten(sample_weight)

@@ -1,7 +1,8 @@
-"""Whole batches into equal shares of rows; what is missing is filled up with rows of weight zero. Neutral code."""
+"""Splits batches into equal shares of rows, filled up with rows of weight zero. For all backends."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import keras
@@ -13,6 +14,26 @@ Data = tuple[Any, Any, Any]
 def count(data: Any) -> Any:
     """The rows of a batch: a number where it is known, else an int32 scalar."""
     return ops.shape(next(one for one in keras.tree.flatten(data) if one is not None))[0]
+
+
+def that_count(sample_weight: Any) -> Any:
+    """Which rows of a batch count: those with a weight above 0 for any output, (batch,) boolean; None where all rows do.
+
+    Args:
+        sample_weight: A tensor, a nest of these by output, or None; each has the rows as its first axis.
+    """
+    weights = keras.tree.flatten(sample_weight)
+    if not weights or any(one is None for one in weights):
+        return None
+    found = [ops.any(ops.not_equal(ops.reshape(one, (ops.shape(one)[0], -1)), 0), axis=1) for one in weights]
+    return functools.reduce(ops.logical_or, found)
+
+
+def number_that_count(data: Data) -> Any:
+    """How many rows of a batch count, a float32 scalar."""
+    x, y, sample_weight = data
+    found = that_count(sample_weight)
+    return ops.cast(count((y, x)), "float32") if found is None else ops.sum(ops.cast(found, "float32"))
 
 
 def filled(data: Data, multiple: int) -> Data:

@@ -1,4 +1,4 @@
-"""What `compile` takes and keeps, on every backend: the objective, the metrics, the clipping, the seed."""
+"""The part of the trainers that all backends share: what `compile` takes, the loss, the reports, requests to stop."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from kt2t.ops import segments
 from kt2t.options import positive
 from kt2t.training import rows
 from kt2t.training.clipping import Clipping, innermost
+from kt2t.training.epoch_logs import EpochLogs
 from kt2t.training.flat_metric import flat
-from kt2t.training.objective import LossTracker, Objective, Sums, merged
-from kt2t.training.parts import Part, open_part
+from kt2t.training.missing_weights import weighted
+from kt2t.training.objective import Objective, merged
+from kt2t.training.parts import open_part
+from kt2t.training.passes import continued, epochs_of, one_pass
+from kt2t.training.target_metric import by_target
 from kt2t.training.watching import EVERY, BadSteps, Watch, not_finite
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -27,11 +31,11 @@ _logger = logging.getLogger("kt2t")
 
 
 class SharedTrainer(keras.Model):
-    """The part of the trainers that knows no backend.
+    """The base class of the trainers, without code of a backend.
 
     Attributes:
-        on_not_finite: Told, now and then, which steps were left out since it was told last, and whether training ends
-            because of them or of weights that are not finite; what it says is added to the error.
+        on_not_finite: Called with the steps that were left out since its last call, and whether training ends because of
+            them or of weights that are not finite. Its result is added to the error message.
     """
 
     on_not_finite: Callable[[list[int], bool], str] | None = None
@@ -87,12 +91,13 @@ class SharedTrainer(keras.Model):
         for name in ("steps_per_execution", "max_bad_steps", "micro_batches"):
             positive(name, given[name])
         self._check_compilation(jit_compile)
+        alone = isinstance(loss, Mapping) and len(loss) == 1
         with self._scope():
             optimizer = keras.optimizers.get(optimizer)
             self._check_optimizer(innermost(optimizer))
             super().compile(
                 optimizer=optimizer,
-                weighted_metrics=keras.tree.map_structure(flat, merged(metrics, weighted_metrics)),
+                weighted_metrics=by_target(keras.tree.map_structure(flat, merged(metrics, weighted_metrics)), alone),
                 run_eagerly=run_eagerly,
                 steps_per_execution=steps_per_execution,
                 jit_compile=jit_compile,
@@ -100,12 +105,15 @@ class SharedTrainer(keras.Model):
             )
             given["optimizer"] = self.optimizer
             objective = Objective(loss, loss_weights, getattr(self, "output_names", None))
+            bad_steps = BadSteps(EVERY + steps_per_execution)
+            logs = EpochLogs(objective, bad_steps, self._logged_metrics)
             kept = {
                 "loss": loss,
                 "_compile_options": given,
                 "_objective": objective,
-                "_loss_tracker": LossTracker(objective.names, objective.coefficients),
-                "_bad_steps": BadSteps(EVERY + steps_per_execution),
+                "_epoch_logs": logs,
+                "_loss_tracker": logs.losses,
+                "_bad_steps": bad_steps,
                 "_clipping": Clipping(self.optimizer) if self.optimizer is not None else None,
                 "_metrics_in_training": metrics_in_training,
                 "_watch": Watch(max_bad_steps),
@@ -196,6 +204,27 @@ class SharedTrainer(keras.Model):
     def agree_on_stop(self) -> None:
         """Waits until every worker knows what each was asked."""
 
+    def _for_fit(self, x: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The data and options of `fit`: kt2t's `Batches` go on at the optimizer's step, and are validated by one pass.
+
+        Raises:
+            ValueError: Packed rows, for a model that reads one example a row.
+        """
+        self._check_rows(x)
+        options = {**epochs_of(x), **options}
+        validation, steps = one_pass(options.get("validation_data"))
+        if steps is not None:
+            options.setdefault("validation_steps", steps)
+        step = 0 if self.optimizer is None else int(ops.convert_to_numpy(innermost(self.optimizer).iterations))
+        return continued(x, step), {**options, "validation_data": validation}
+
+    def _for_one_pass(self, x: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The data and options of `evaluate` and `predict`, which end after one pass over kt2t's `Batches`."""
+        if options.get("steps") is not None:
+            return x, dict(options)
+        x, steps = one_pass(x)
+        return x, {**options, **({} if steps is None else {"steps": steps})}
+
     def _check_rows(self, x: Any) -> None:
         """Refuses packed rows where this model reads one example a row."""
         if getattr(x, "packed", False) and not getattr(self, "takes_packed_rows", True):
@@ -204,6 +233,19 @@ class SharedTrainer(keras.Model):
                 "Leave out pack."
             )
 
+    def _unpacked(self, data: Any) -> rows.Data:
+        """(x, y, sample_weight) of a batch. Where weights are missing, padding weighs nothing."""
+        return weighted(keras.utils.unpack_x_y_sample_weight(data), self._targets(), self._tell_of_weights)
+
+    def _tell_of_weights(self) -> None:
+        if not getattr(self, "_told_of_weights", False):
+            object.__setattr__(self, "_told_of_weights", True)
+            _logger.warning("no sample weights were given: padding (segment 0, or id 0) weighs nothing, all else 1")
+
+    def _targets(self) -> Any:
+        """The features of the targets, where the model knows them."""
+        return (getattr(self, "features", None) or {}).get("targets")
+
     def _ends_without_evaluation(self, options: Mapping[str, Any]) -> bool:
         """Whether `fit` asks for the evaluation at an epoch's end after the epoch was cut short by a signal."""
         return bool(options.get("_use_cached_eval_dataset")) and self.stop_signal is not None
@@ -211,36 +253,23 @@ class SharedTrainer(keras.Model):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        return open_part().loss(self._objective, y, y_pred, sample_weight, self._extra_loss())
-
-    def _sums(self, part: Part, loss: Any, data: rows.Data) -> Any:
-        """What a part whose loss was computed adds to the sums of the batch."""
-        vector = part.vector(self._objective.names, loss, data)
-        object.__setattr__(self, "_has_extra_loss", part.has_extra_loss)
-        return vector
-
-    def _record(self, sums: Any, only_finite: bool) -> Any:
-        """Adds the sums of a whole batch to the losses of the epoch; gives its tokens."""
-        count = len(self._objective.names)
-        pairs = [Sums(sums[place], sums[count + place]) for place in range(count)]
-        self._loss_tracker.record(pairs, sums[2 * count] if self._has_extra_loss else None, only_finite)
-        return sums[2 * count + 1]
+        with segments.showing(self._segments_of_targets(x)):
+            return open_part().loss(self._objective, y, y_pred, sample_weight, self._extra_loss(), training)
 
     def _update_metrics(self, data: rows.Data, y_pred: Any) -> None:
         x, y, sample_weight = data
         if self._compile_metrics is not None:
-            with segments.showing(segments.of_targets(x)):
+            with segments.showing(self._segments_of_targets(x)):
                 self._compile_metrics.update_state(y, y_pred, sample_weight)
 
-    def _results(self, with_metrics: bool) -> dict[str, Any]:
-        """What is known of the epoch so far, for the logs: the losses, and the metrics if asked for."""
-        found: dict[str, Any] = {}
-        for metric in self.metrics:
-            if metric is self._bad_steps or (metric is self._compile_metrics and not with_metrics):
-                continue
-            result = metric.result()
-            found.update(result if isinstance(result, dict) else {metric.name: result})
-        return found
+    def _segments_of_targets(self, x: Any) -> Any:
+        return segments.of_targets(x, self._targets())
+
+    def _logged_metrics(self, training: bool) -> list[keras.metrics.Metric]:
+        """The metrics that the logs of a step hold, beside the losses and the bad steps."""
+        left_out = [self._loss_tracker, self._bad_steps]
+        left_out += [self._compile_metrics] if training and not self._metrics_in_training else []
+        return [metric for metric in self.metrics if not any(metric is one for one in left_out)]
 
     def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
         """The logs of the last step already are those of the epoch so far."""
@@ -285,10 +314,3 @@ def _log_bad_steps(steps: list[int], ends: bool) -> str:
     if steps:
         _logger.warning("left out, because a gradient was not finite: step %s", ", ".join(map(str, steps)))
     return ""
-
-
-def epochs_of(x: Any) -> dict[str, Any]:
-    """What `fit` needs for kt2t's endless `Batches`: an epoch is one pass over the examples unless it is told otherwise."""
-    if not callable(getattr(x, "dataset", None)):
-        return {}
-    return {"shuffle": False, **({"steps_per_epoch": len(x)} if getattr(x, "repeat", False) is True else {})}

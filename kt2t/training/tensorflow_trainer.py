@@ -10,12 +10,14 @@ import keras
 import tensorflow as tf
 
 from kt2t.errors import RecipeError
-from kt2t.ops import randomness
+from kt2t.ops import randomness, whole_batch
+from kt2t.ops.collected import Collected
 from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
 from kt2t.training.parts import Part
 from kt2t.training.replicas import Replicas, left_to_us
-from kt2t.training.shared_trainer import SharedTrainer, epochs_of
+from kt2t.training.shared_trainer import SharedTrainer
+from kt2t.training.state import Carry, are_statistics
 from kt2t.training.stepping import Step, compiled_step, raising_data_errors, readable, several
 from kt2t.training.watching import condition
 
@@ -59,33 +61,31 @@ class Trainer(SharedTrainer):
     @property
     def distribute_strategy(self) -> Any:
         """What Keras takes for the strategy: one that gives a worker its rows; the steps share these among its replicas."""
-        return _Workers(self.replicas.workers, self.replicas.worker) if self._shares_data else _Workers(1, 0)
+        workers = (self.replicas.workers, self.replicas.worker) if self._shares_data else (1, 0)
+        return _Workers(*workers, self._unpacked)
 
     def train_step(self, data: Any) -> dict[str, Any]:
         """One update from a whole batch."""
         step = tf.identity(innermost(self.optimizer)._iterations)
         found = self.replicas.run(self._gradients, self._shares(data, self._micro_batches), step)
-        gradients, sums, before, norm = found
+        gradients, sums, state, measured, norm = found
         finite = tf.math.is_finite(self.replicas.first(norm))
         rate = tf.identity(self.optimizer.learning_rate)
+        if state or self._metric_variables():
+            tf.cond(
+                finite,
+                lambda: self.replicas.again(self._assign_state, state),
+                lambda: self.replicas.again(self._restore, measured),
+            )
         self._apply(gradients, finite, step)
-        if self.non_trainable_weights or self._metric_variables():
-            tf.cond(finite, lambda: None, lambda: self.replicas.again(self._restore, *before))
-        tokens = self._record(self.replicas.first(sums), only_finite=True)
-        self._bad_steps.update_state(finite, step)
-        return {
-            **self._results(self._metrics_in_training),
-            "gradient_norm": self.replicas.first(norm),
-            "learning_rate": rate,
-            "bad_steps": self._bad_steps.result(),
-            _TOKENS: tokens,
-        }
+        sums, norm = self.replicas.first((sums, norm))
+        logs, tokens = self._epoch_logs.of_training(sums, finite, step, norm, rate)
+        return {**logs, _TOKENS: tokens}
 
     def test_step(self, data: Any) -> dict[str, Any]:
         """What one whole batch adds to the losses and metrics."""
         sums = self.replicas.run(self._measured, self._shares(data, 1))
-        self._record(self.replicas.first(sums), only_finite=False)
-        return self._results(True)
+        return self._epoch_logs.of_evaluation(self.replicas.first(sums))
 
     def make_train_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
         if self.train_function is None or force:
@@ -119,27 +119,35 @@ class Trainer(SharedTrainer):
             self.predict_function = run
         return self.predict_function
 
-    def fit(self, x: Any = None, *arguments: Any, validation_data: Any = None, **options: Any) -> Any:
-        """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`."""
-        self._check_rows(x)
-        options = {**epochs_of(x), **options}
+    def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
+
+        Endless `Batches` go on at the optimizer's step, so `fit` in rounds trains on all of them.
+        """
+        x, options = self._for_fit(x, options)
         data = self._readable(x)
         if isinstance(data, tf.data.Dataset):
             options.setdefault("shuffle", False)
-        with raising_data_errors(x, validation_data):
-            found = super().fit(data, *arguments, validation_data=self._readable(validation_data), **options)
+        validation = options.pop("validation_data")
+        with raising_data_errors(x, validation):
+            found = super().fit(data, *arguments, validation_data=self._readable(validation), **options)
         self.check_numbers()
         return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`."""
+        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, of which it makes one pass."""
         if self._ends_without_evaluation(options):
             return {}
+        x, options = self._for_one_pass(x, options)
         with raising_data_errors(x):
             return super().evaluate(self._readable(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`. Every worker predicts all of it."""
+        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, of which it makes one pass.
+
+        Every worker predicts all of it.
+        """
+        x, options = self._for_one_pass(x, options)
         object.__setattr__(self, "_shares_data", False)
         try:
             with raising_data_errors(x):
@@ -191,26 +199,29 @@ class Trainer(SharedTrainer):
     def _shares(self, data: Any, micro_batches: int) -> list[rows.Data]:
         """The rows of each replica of this worker, as many for each; `micro_batches` divides them."""
         local = self.replicas.local
-        whole = rows.filled(keras.utils.unpack_x_y_sample_weight(data), local * micro_batches)
+        whole = rows.filled(self._unpacked(data), local * micro_batches)
         return [rows.share(whole, place, local) for place in range(local)]
 
     def _gradients(
         self, data: rows.Data, step: tf.Tensor
-    ) -> tuple[list[Any], tf.Tensor, list[list[tf.Tensor]], tf.Tensor]:
-        """On one replica: clipped gradients of the whole batch, its sums, the statistics and metrics before it, the norm."""
-        # A tensor shares a variable's memory until it is copied.
-        statistics = [tf.identity(variable) for variable in self.non_trainable_weights]
-        parts = self.replicas.count * self._micro_batches
-        whole = None if parts == 1 else self.replicas.summed(self._objective.total_weights(data[1], data[2]))
+    ) -> tuple[list[Any], tf.Tensor, list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
+        """On one replica: clipped gradients of the whole batch, its sums, the state after it (`_changing` names the
+        variables), the metrics before it, and the norm."""
+        whole = rows_that_count = None
+        if self.replicas.count * self._micro_batches > 1:
+            weights = self._objective.total_weights(data[1], data[2])
+            *whole, rows_that_count = self.replicas.summed([*weights, rows.number_that_count(data)])
         if self._micro_batches == 1:
-            gradients, sums, y_pred = self._differentiated(data, step, 0, whole)
+            scope = Collected()
+            gradients, sums, y_pred = self._differentiated(data, step, 0, whole, scope)
             self._make_metrics(data, y_pred)
-            measured = [tf.identity(variable) for variable in self._metric_variables()]
+            measured = self._metrics_now()
             if self._metrics_in_training:
                 self._update_metrics(data, y_pred)
+            state = self._state_after(scope, data, rows_that_count)
         else:
-            measured = [tf.identity(variable) for variable in self._metric_variables()]
-            gradients, sums = self._accumulated(data, step, whole)
+            measured = self._metrics_now()
+            gradients, sums, state = self._accumulated(data, step, whole, rows_that_count)
         known = [number for number, gradient in enumerate(gradients) if gradient is not None]
         *summed, sums = self.replicas.summed([*(gradients[number] for number in known), sums])
         gradients = [None] * len(gradients)
@@ -218,44 +229,85 @@ class Trainer(SharedTrainer):
             gradients[number] = gradient
         scale = self.optimizer.scale_loss(tf.ones(()))
         norm = global_norm(gradients) / scale
-        return self._clipping.clip(gradients, norm, scale), sums, [statistics, measured], norm
+        return self._clipping.clip(gradients, norm, scale), sums, state, measured, norm
 
-    def _accumulated(self, data: rows.Data, step: tf.Tensor, whole: list[Any] | None) -> tuple[list[Any], tf.Tensor]:
-        """The gradients and sums of a replica's micro-batches, one after the other, so that one is in memory at a time."""
+    def _accumulated(
+        self, data: rows.Data, step: tf.Tensor, whole: list[Any] | None, rows_that_count: tf.Tensor
+    ) -> tuple[list[Any], tf.Tensor, list[tf.Tensor]]:
+        """The gradients, sums and state of a replica's micro-batches, one after the other, so that one is in memory at a
+        time."""
         missing: list[int] = []
+        changing = self._assigned(rows.share(data, 0, self._micro_batches), step, whole)
+        carry = self._carry(changing)
 
-        def body(number: tf.Tensor, totals: list[Any], sums: tf.Tensor) -> tuple[Any, ...]:
+        def body(number: tf.Tensor, totals: list[Any], sums: tf.Tensor, state: list[Any]) -> tuple[Any, ...]:
             part = rows.share(data, number, self._micro_batches)
-            gradients, more, y_pred = self._differentiated(part, step, number, whole)
+            scope = Collected(list(zip(changing, carry.begin(state), strict=True)))
+            gradients, more, y_pred = self._differentiated(part, step, number, whole, scope)
             if self._metrics_in_training:
                 self._update_metrics(part, y_pred)
             missing[:] = [place for place, gradient in enumerate(gradients) if gradient is None]
             totals = [total if one is None else total + one for total, one in zip(totals, gradients, strict=True)]
-            return number + 1, totals, sums + more
+            fraction = tf.math.divide_no_nan(rows.number_that_count(part), rows_that_count)
+            return number + 1, totals, sums + more, carry.end(state, scope.values(changing), fraction)
 
         zeros = [tf.zeros(weight.shape, weight.dtype) for weight in self.trainable_weights]
-        start = (tf.constant(0), zeros, tf.zeros((2 * len(self._objective.names) + 2,)))
-        _, totals, sums = tf.while_loop(
+        start = (tf.constant(0), zeros, tf.zeros((self._epoch_logs.width,)), carry.start())
+        _, totals, sums, state = tf.while_loop(
             lambda number, *_: number < self._micro_batches, body, start, parallel_iterations=1
         )
-        return [None if place in missing else total for place, total in enumerate(totals)], sums
+        state = carry.after(state, self.replicas.summed)
+        return [None if place in missing else total for place, total in enumerate(totals)], sums, state
 
     def _differentiated(
-        self, data: rows.Data, step: tf.Tensor, micro_batch: Any, whole: list[Any] | None
+        self, data: rows.Data, step: tf.Tensor, micro_batch: Any, whole: list[Any] | None, scope: Collected
     ) -> tuple[list[Any], tf.Tensor, Any]:
-        """The gradients of a part of a batch, its sums, and what the model says of it.
+        """The gradients of a part of a batch, its sums, and the outputs of the model.
 
         The gradients are dense, so that repeated rows count as one in a norm.
+
+        Args:
+            scope: Collects the state that the model changes.
         """
-        x, y, sample_weight = data
         variables = self.trainable_weights
-        root = randomness.root(self._seed, step, self.replicas.index(), micro_batch)
-        with root, tf.GradientTape() as tape:
-            y_pred = self(x, training=True) if self._call_has_training_arg else self(x)
-            loss, sums = self._summed_loss(data, y_pred, True, whole)
+        with tf.GradientTape() as tape:
+            y_pred, loss, sums = self._forward(data, step, micro_batch, whole, scope)
             scaled = self.optimizer.scale_loss(loss)
         gradients = [None if one is None else tf.convert_to_tensor(one) for one in tape.gradient(scaled, variables)]
         return gradients, sums, y_pred
+
+    def _forward(
+        self, data: rows.Data, step: tf.Tensor, micro_batch: Any, whole: list[Any] | None, scope: Collected
+    ) -> tuple[Any, Any, tf.Tensor]:
+        """The outputs for a part of a batch, its share of the loss, and its sums."""
+        root = randomness.root(self._seed, step, self.replicas.index(), micro_batch)
+        # In a loop over micro-batches TensorFlow cannot sum over replicas.
+        total = self.replicas.summed if self.replicas.divided and self._micro_batches == 1 else None
+        with root, whole_batch.showing(rows.that_count(data[2]), total), scope:
+            y_pred = self(data[0], training=True) if self._call_has_training_arg else self(data[0])
+            loss, sums = self._summed_loss(data, y_pred, True, whole)
+        return y_pred, loss, sums
+
+    def _assigned(self, data: rows.Data, step: tf.Tensor, whole: list[Any] | None) -> list[Any]:
+        """The variables that the forward pass assigns to, found by tracing it once for nothing else."""
+        scope = Collected()
+        forward = tf.function(lambda: self._forward(data, step, 0, whole, scope)[1], autograph=False)
+        forward.get_concrete_function()
+        return scope.variables
+
+    def _carry(self, changing: list[Any]) -> Carry:
+        object.__setattr__(self, "_changing", changing)
+        before = [tf.identity(tf.convert_to_tensor(variable)) for variable in changing]
+        return Carry(before, are_statistics(changing, self))
+
+    def _state_after(self, scope: Collected, data: rows.Data, rows_that_count: tf.Tensor | None) -> list[tf.Tensor]:
+        """The values of the variables that were assigned to, after a step of one micro-batch."""
+        if rows_that_count is None:
+            object.__setattr__(self, "_changing", scope.variables)
+            return scope.values(scope.variables)
+        carry = self._carry(scope.variables)
+        fraction = tf.math.divide_no_nan(rows.number_that_count(data), rows_that_count)
+        return carry.after(carry.end(carry.start(), scope.values(scope.variables), fraction), self.replicas.summed)
 
     def _measured(self, data: rows.Data) -> tf.Tensor:
         """On one replica: the sums of the whole batch."""
@@ -274,7 +326,7 @@ class Trainer(SharedTrainer):
         part = Part(whole, count, (lambda weight: self.replicas.summed([weight])[0]) if side_by_side else None)
         with part.opened():
             loss = self._compute_loss(x, y, y_pred, sample_weight, training=training)
-        return part.share_of(loss), self._sums(part, loss, data)
+        return part.share_of(loss), self._epoch_logs.sums(part, loss, data)
 
     def _apply(self, gradients: Any, finite: tf.Tensor, step: tf.Tensor) -> None:
         """Updates the weights, unless a gradient is not finite; every replica comes to the same."""
@@ -305,9 +357,14 @@ class Trainer(SharedTrainer):
         if self._metrics_in_training and self._compile_metrics is not None and not self._compile_metrics.built:
             tf.function(self._update_metrics, autograph=False).get_concrete_function(data, y_pred)
 
-    def _restore(self, statistics: list[tf.Tensor], measured: list[tf.Tensor]) -> None:
-        for variable, value in zip(self.non_trainable_weights, statistics, strict=False):
+    def _metrics_now(self) -> list[tf.Tensor]:
+        return [tf.identity(variable) for variable in self._metric_variables()]
+
+    def _assign_state(self, state: list[tf.Tensor]) -> None:
+        for variable, value in zip(self._changing, state, strict=True):
             variable.assign(value)
+
+    def _restore(self, measured: list[tf.Tensor]) -> None:
         for variable, value in zip(self._metric_variables(), measured, strict=False):
             variable.assign(value)
         if len(self._metric_variables()) > len(measured):  # an eager step that made them
@@ -323,7 +380,9 @@ class Trainer(SharedTrainer):
         """Makes what is missing of model, optimizer and metrics: on replicas not in a step, whose variables are its own,
         nor in the loop over micro-batches, which must know the metrics before."""
         measured = self._metrics_in_training and self._compile_metrics is not None
-        if self.replicas.divided or (measured and self._micro_batches > 1 and not self.run_eagerly):
+        metrics_first = measured and self._micro_batches > 1 and not self.run_eagerly
+        unbuilt = any(not layer.built for layer in self._flatten_layers())  # a step collects what is assigned to weights
+        if self.replicas.divided or metrics_first or unbuilt:
             with self._scope():
                 self._symbolic_build(data_batch=self._shares(data, self._micro_batches)[0])
 
@@ -383,16 +442,17 @@ class Trainer(SharedTrainer):
 class _Workers:
     """A strategy that gives one of several workers its rows of every batch; kt2t's `Batches` hold no others."""
 
-    def __init__(self, workers: int, worker: int) -> None:
+    def __init__(self, workers: int, worker: int, unpacked: Callable[[Any], rows.Data]) -> None:
         self._workers = workers
         self._worker = worker
+        self._unpacked = unpacked
 
     def experimental_distribute_dataset(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         if self._workers == 1 or hasattr(dataset, "feed"):
             return dataset
 
         def mine(*data: Any) -> Any:
-            whole = rows.filled(keras.utils.unpack_x_y_sample_weight(data), self._workers)
+            whole = rows.filled(self._unpacked(data), self._workers)
             return rows.share(whole, self._worker, self._workers)
 
         return dataset.map(mine)

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from kt2t.training.finite import is_finite
-from kt2t.training.objective import counter
+from kt2t.training.loss_tracker import counter
 
 EVERY = 16
 _SHOWN = 8

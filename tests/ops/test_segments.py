@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kt2t.ops.segments import shift_right, showing, shown, starts, sums
+from kt2t.features import Label, Tags, Text
+from kt2t.ops.segments import of_targets, shift_right, showing, showing_target, shown, starts, sums
 
 SEGMENTS = np.array([[1, 1, 1, 2, 2, 0], [1, 2, 2, 3, 0, 0]], "int32")
 
@@ -80,3 +81,24 @@ def test_where_segments_end():
     segments = np.array([[1, 1, 2, 0, 0, 0], [1, 2, 2, 2, 3, 3]], "int32")
     found = ops.convert_to_numpy(last_positions(segments))
     assert found[:, 1:4].tolist() == [[1, 2, 0], [0, 3, 5]]
+
+
+def test_targets_have_the_segments_that_their_features_name():
+    targets = {"tags": Tags(3), "label": Label(2), "title": Text(9)}
+    batch = {"inputs": 0, "inputs_segments": "inputs'", "targets.title_segments": "title's"}
+    assert of_targets(batch, targets) == {"tags": "inputs'", "label": None, "title": "title's"}
+    assert of_targets(batch, Tags(3)) == "inputs'" and of_targets(batch, Label(2)) is None
+    assert of_targets({**batch, "targets_segments": "targets'"}, Text(9)) == "targets'"
+    assert of_targets(batch) == "inputs'" and of_targets({**batch, "targets_segments": 1}) == 1
+    assert of_targets(np.ones(3)) is None and of_targets(np.ones(3), Tags(3)) is None
+
+
+def test_one_of_several_targets_is_shown():
+    with showing({"a": SEGMENTS, "b": None}):
+        assert shown() is None
+        with showing_target("a"):
+            assert shown() is SEGMENTS
+        with showing_target("b"):
+            assert shown() is None
+    with showing(SEGMENTS), showing_target("anything"):
+        assert shown() is SEGMENTS

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from kt2t.training.objective import LossTracker, Objective, Sums, merged, share
+from kt2t.ops import segments
+from kt2t.training.objective import Objective, Sums, merged, share
 
 DRAW = np.random.default_rng(0)
 SQUARE = keras.losses.MeanSquaredError()
@@ -130,20 +131,84 @@ def test_the_loss_given_keeps_its_own_reduction():
     assert SQUARE.reduction == "sum_over_batch_size"
 
 
-def test_the_epochs_loss_is_a_ratio_of_sums():
-    tracker = LossTracker(["a", "b"], [1.0, 0.5])
-    tensor = keras.ops.convert_to_tensor
-    tracker.record([Sums(tensor(6.0), tensor(2.0)), Sums(tensor(1.0), tensor(1.0))], extra=tensor(1.0))
-    tracker.record([Sums(tensor(1.0), tensor(5.0)), Sums(tensor(3.0), tensor(1.0))], extra=tensor(3.0))
-    found = {name: float(value) for name, value in tracker.result().items()}
-    assert found == pytest.approx({"a_loss": 1.0, "b_loss": 2.0, "loss": 1.0 + 1.0 + 2.0})
+def test_targets_and_outputs_need_the_keys_of_the_losses():
+    both = {"tags": numbers(3, 2), "label": numbers(3, 2)}
+    with pytest.raises(ValueError, match="there is one for 'lable', but the targets are tags, label.*mean 'label'"):
+        loss_of(Objective({"lable": "mse"}), both, both)
+    with pytest.raises(ValueError, match="there is one for 'label', but the outputs are tags"):
+        loss_of(Objective({"label": "mse"}), both, {"tags": both["tags"]})
+    with pytest.raises(ValueError, match="there is one for 'tags', but the sample_weight are label"):
+        loss_of(Objective({"tags": "mse"}), both, both, {"label": np.ones(3, "float32")})
 
 
-def test_what_is_not_finite_can_be_left_out():
-    tracker = LossTracker([""], [1.0])
-    for total in (4.0, np.nan):
-        tracker.record([Sums(keras.ops.convert_to_tensor(total), keras.ops.convert_to_tensor(2.0))], only_finite=True)
-    assert float(tracker.result()["loss"]) == 2.0
+def test_a_dict_of_losses_is_logged_by_key_and_one_loss_is_not():
+    assert Objective({"tags": "mse"}).logged_names == ["tags"]
+    assert Objective({"tags": "mse", "label": "mae"}).logged_names == ["tags", "label"]
+    assert Objective("mse").logged_names == [] == Objective(["mse"]).logged_names == Objective(None).logged_names
+
+
+class PerExample(keras.losses.Loss):
+    """A squared error of sums: one value for each row."""
+
+    per = "example"
+
+    def call(self, y_true, y_pred):
+        return keras.ops.square(keras.ops.sum(y_true, 1) - keras.ops.sum(y_pred, 1))
+
+
+def per_example(y_true, y_pred):
+    return keras.ops.square(keras.ops.sum(y_true, 1) - keras.ops.sum(y_pred, 1))
+
+
+per_example.per = "example"
+
+
+@pytest.mark.parametrize("loss", [PerExample(), per_example], ids=["class", "function"])
+@pytest.mark.parametrize(
+    ("weights", "rows"),
+    [
+        (None, [1, 1, 1]),
+        ([0.5, 0, 2], [0.5, 0, 2]),
+        ([[1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 1, 1]], [1, 0, 1]),  # a row counts if any of its positions does
+        ([[0.3, 0.3, 0, 0], [0.2, 0, 0, 0], [0, 0, 0, 0.7]], [0.3, 0.2, 0.7]),
+    ],
+)
+def test_a_loss_per_example_is_weighted_by_rows(loss, weights, rows):
+    y, y_pred = numbers(3, 4), numbers(3, 4)
+    values, rows = (y.sum(1) - y_pred.sum(1)) ** 2, np.array(rows, "float32")
+    given = None if weights is None else np.array(weights, "float32")
+    objective = Objective(loss)
+    assert loss_of(objective, y, y_pred, given) == pytest.approx((values * rows).sum() / rows.sum(), rel=1e-5)
+    (whole,) = objective.total_weights(y, None if given is None else keras.ops.convert_to_tensor(given))
+    assert float(whole) == pytest.approx(rows.sum())
+
+
+def test_a_loss_per_example_must_give_a_value_for_each_row():
+    def wrong(y_true, y_pred):
+        return keras.ops.square(y_true - y_pred)
+
+    wrong.per = "example"
+    with pytest.raises(ValueError, match=r"'wrong' is per example, but its values have the shape \(3, 4\)"):
+        loss_of(Objective(wrong), numbers(3, 4), numbers(3, 4))
+    wrong.per = "row"
+    with pytest.raises(ValueError, match="it is per 'row'. A loss has a value per 'element' or per 'example'"):
+        Objective(wrong)
+
+
+def test_each_loss_sees_the_segments_of_its_own_target():
+    found = {}
+
+    def watching(name):
+        def loss(y_true, y_pred):
+            found[name] = segments.shown()
+            return keras.ops.square(y_true - y_pred)
+
+        return loss
+
+    both = {"a": numbers(2, 3), "b": numbers(2, 3)}
+    with segments.showing({"a": "those of a", "b": None}):
+        loss_of(Objective({"a": watching("a"), "b": watching("b")}), both, both)
+    assert found == {"a": "those of a", "b": None}
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_shares_and_vectors_of_parts_add_up_to_those_of_the_whole(extra):
             found = open_part().loss(whole, data[1], of(P[rows]), data[2], None if extra is None else of(extra))
         loss = loss + part.share_of(found)
         vector = vector + part.vector([""], found, data)
-        assert part.has_extra_loss is (extra is not None)
+        assert part.extra == (None if extra is None else "auxiliary")
     total = (W * (Y - P) ** 2).sum()
     assert float(loss) == pytest.approx(total / W.sum() + (extra or 0.0), rel=1e-5)
     np.testing.assert_allclose(keras.ops.convert_to_numpy(vector), [total, W.sum(), extra or 0.0, W.sum()], rtol=1e-5)
@@ -42,7 +42,7 @@ def test_of_an_overridden_loss_the_mean_over_the_parts_counts():
         part = Part(count=2)
         loss = loss + part.share_of(of(mean))
         vector = vector + part.vector([""], of(mean), (None, of(Y), None))
-        assert part.has_extra_loss
+        assert part.extra == "own"
     assert float(loss) == 3.0
     np.testing.assert_allclose(keras.ops.convert_to_numpy(vector), [0, 0, 3.0, 12])
 
@@ -54,6 +54,14 @@ def test_outside_of_a_part_there_is_the_whole():
     assert float(open_part().loss(objective(), of(Y), of(P), None, None)) == pytest.approx(
         ((Y - P) ** 2).mean(), rel=1e-5
     )
+
+
+def test_an_auxiliary_loss_counts_in_training_only():
+    plain = float(Part().loss(objective(), of(Y), of(P), None, None))
+    assert float(Part().loss(objective(), of(Y), of(P), None, of(2.0))) == pytest.approx(plain + 2.0, rel=1e-5)
+    part = Part()
+    assert float(part.loss(objective(), of(Y), of(P), None, of(2.0), training=False)) == plain and part.extra is None
+    assert float(Part().loss(Objective(None), None, of(P), None, of(2.0), training=False)) == 2.0
 
 
 def test_without_a_loss_there_is_an_error():

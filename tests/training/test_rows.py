@@ -46,3 +46,24 @@ def test_shares_are_all_of_the_rows_once(tensor):
 
 def test_rows_are_counted_past_what_is_missing():
     assert int(rows.count((None, {"a": np.zeros((5, 2))}))) == 5
+
+
+@pytest.mark.parametrize(
+    ("weights", "wanted"),
+    [
+        (None, None),
+        ({"a": [1.0, 0.0], "b": None}, None),
+        ([0.0, 0.5, 0.0], [False, True, False]),
+        ([[0.0, 0.0], [0.0, 0.1], [0.0, 0.0]], [False, True, False]),
+        ({"a": [0.0, 0.5, 0.0], "b": [[0.0], [0.0], [2.0]]}, [False, True, True]),
+    ],
+)
+def test_a_row_counts_if_any_of_its_weights_does(weights, wanted):
+    given = None if weights is None else {
+        key: None if one is None else ops.convert_to_tensor(np.array(one, "float32"))
+        for key, one in (weights if isinstance(weights, dict) else {"a": weights}).items()
+    }  # fmt: skip
+    found = rows.that_count(given)
+    assert (found is None) if wanted is None else ops.convert_to_numpy(found).tolist() == wanted
+    number = rows.number_that_count((ops.zeros((3, 2)), None, given))
+    assert float(number) == (3 if wanted is None else sum(wanted))

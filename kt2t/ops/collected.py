@@ -1,0 +1,42 @@
+"""Assignments to variables, collected instead of made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+Tensor = Any
+
+
+class Collected(keras.StatelessScope):
+    """Collects what is assigned to variables inside the `with` block, and what is given to `add_loss`.
+
+    Variables that nobody assigns to, such as frozen weights, are neither copied nor listed.
+
+    Args:
+        start: Pairs of variable and value: what these variables hold at the beginning.
+
+    Attributes:
+        variables: The variables that were assigned to, in order.
+        losses: What was given to `add_loss`.
+    """
+
+    def __init__(self, start: Sequence[tuple[Any, Tensor]] = ()) -> None:
+        super().__init__(state_mapping=list(start), collect_losses=True)
+        self.variables: list[keras.Variable] = []
+
+    def add_update(self, update: tuple[Any, Tensor]) -> None:
+        if not any(update[0] is one for one in self.variables):
+            self.variables.append(update[0])
+        super().add_update(update)
+
+    def values(self, variables: Sequence[Any]) -> list[Tensor]:
+        """What the variables hold at the end of the block; the present value of one that was not assigned to."""
+        found = [self.get_current_value(variable) for variable in variables]
+        return [
+            ops.convert_to_tensor(variable) if value is None else value
+            for variable, value in zip(variables, found, strict=True)
+        ]

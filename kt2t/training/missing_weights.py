@@ -1,0 +1,59 @@
+"""Sample weights for batches that come without them, so that padding weighs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from kt2t.ops import segments
+from kt2t.training.rows import Data
+
+
+def weighted(data: Data, targets: Any = None, tell: Callable[[], None] = lambda: None) -> Data:
+    """The batch with the weights that are missing, of each target that has padding: 0 for padding, else 1.
+
+    Padding is where the target's segments are 0; without them, where its ids are 0, if no real id of the feature is.
+
+    Args:
+        data: (x, y, sample_weight).
+        targets: The problem's `targets`, a `Feature` or a dict of them; None where the model knows none.
+        tell: Called if weights were made.
+    """
+    x, y, given = data
+    if y is None or (given is not None and not isinstance(given, Mapping)):
+        return data
+    several = isinstance(y, Mapping)
+    if several and not isinstance(targets, Mapping):
+        return data
+    shown = segments.of_targets(x, targets) if targets is not None else _own(x)
+    if not several:
+        found = _weights(y, targets, shown)
+        if given is not None or found is None:
+            return data
+        tell()
+        return x, y, found
+    weights = dict.fromkeys(y) if given is None else dict(given)
+    missing = {key: _weights(y[key], targets.get(key), shown.get(key)) for key in y if weights.get(key) is None}
+    if all(one is None for one in missing.values()):
+        return data
+    tell()
+    return x, y, {**weights, **missing}
+
+
+def _own(x: Any) -> Any:
+    """The segments of the targets themselves, where nothing tells whether they share those of the inputs."""
+    return x.get("targets_segments") if isinstance(x, Mapping) else None
+
+
+def _weights(y: Any, feature: Any, shown: Any) -> Any:
+    if keras.tree.is_nested(y) or len(y.shape) < 2:
+        return None
+    if shown is not None:
+        return ops.cast(ops.greater(shown, 0), "float32")
+    is_padded = feature is not None and feature.has_segments and len(feature.shape) == 1
+    if is_padded and feature.limits is not None and feature.limits[0] > 0:
+        return ops.cast(ops.not_equal(y, 0), "float32")
+    return None

@@ -1,0 +1,72 @@
+"""State that a forward pass changes, such as the moving averages of batch normalization, kept out of the variables until
+the step is known to be finite. Shared by the trainers of all backends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class Carry:
+    """State through the parts of a step, its replicas and micro-batches, so that it changes once a step.
+
+    Statistics (float weights that are not trained) begin each part with their value before the step. After it they have
+    moved by the mean of what the parts moved them, weighted by the rows that count. Anything else, such as the state of
+    Keras's random generators, goes from one part to the next.
+
+    Args:
+        before: The values before the step.
+        is_statistic: Of each, whether it is a statistic.
+    """
+
+    def __init__(self, before: Sequence[Any], is_statistic: Sequence[bool]) -> None:
+        self._before = list(before)
+        self._is_statistic = list(is_statistic)
+
+    def start(self) -> list[Any]:
+        """What the parts carry on, before the first one."""
+        return [
+            ops.zeros_like(value) if is_statistic else value
+            for value, is_statistic in zip(self._before, self._is_statistic, strict=True)
+        ]
+
+    def begin(self, carried: Sequence[Any]) -> list[Any]:
+        """The values that a part begins with."""
+        return [
+            value if is_statistic else one
+            for value, one, is_statistic in zip(self._before, carried, self._is_statistic, strict=True)
+        ]
+
+    def end(self, carried: Sequence[Any], values: Sequence[Any], fraction: Any) -> list[Any]:
+        """What a part carries on.
+
+        Args:
+            values: Those at the end of the part.
+            fraction: The part's share of the rows of the whole batch that count.
+        """
+        return [
+            one + ops.cast(fraction, one.dtype) * (value - before) if is_statistic else value
+            for before, one, value, is_statistic in zip(self._before, carried, values, self._is_statistic, strict=True)
+        ]
+
+    def after(self, carried: Sequence[Any], summed: Callable[[list[Any]], list[Any]] = list) -> list[Any]:
+        """The values after the step.
+
+        Args:
+            summed: Sums tensors over replicas.
+        """
+        moves = iter(summed([one for one, yes in zip(carried, self._is_statistic, strict=True) if yes]))
+        return [
+            value + next(moves) if is_statistic else one
+            for value, one, is_statistic in zip(self._before, carried, self._is_statistic, strict=True)
+        ]
+
+
+def are_statistics(variables: Sequence[Any], model: keras.Model) -> list[bool]:
+    """Of each variable, whether it is a statistic of the model: a float weight that is not trained."""
+    weights = {id(weight) for weight in model.non_trainable_weights}
+    return [id(one) in weights and keras.backend.is_float_dtype(str(one.dtype)) for one in variables]

@@ -1,0 +1,51 @@
+"""A metric of one of several targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from kt2t.ops import segments
+
+
+class TargetMetric(keras.metrics.Metric):
+    """A metric that sees the segments of its own target (`ops.segments.shown`), where a batch has several targets.
+
+    Args:
+        metric: Any Keras metric.
+        target: The target's key.
+        name: Name in the logs; that of the metric by default. Keras puts `KEY_` before it where there are several targets.
+    """
+
+    def __init__(self, metric: keras.metrics.Metric, target: str, name: str | None = None) -> None:
+        super().__init__(name=name or metric.name)
+        self.inner = metric
+        self.target = target
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        with segments.showing_target(self.target):
+            self.inner.update_state(y_true, y_pred, sample_weight=sample_weight)
+
+    def result(self) -> Any:
+        return self.inner.result()
+
+    def reset_state(self) -> None:
+        self.inner.reset_state()
+
+
+def by_target(metrics: Any, alone: bool = False) -> Any:
+    """Wraps the metrics of a dict, so that each sees the segments of its target; returns anything else unchanged.
+
+    Args:
+        alone: Whether there is a single target, whose key Keras would leave out of the names in the logs.
+    """
+    if not isinstance(metrics, dict):
+        return metrics
+    return {
+        key: keras.tree.map_structure(
+            lambda one, key=key: None if one is None else TargetMetric(one, key, f"{key}_{one.name}" if alone else None),
+            given,
+        )
+        for key, given in metrics.items()
+    }
