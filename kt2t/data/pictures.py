@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from kt2t.data.sources.regular import require_regular
+from kt2t.data.sources.contents import whole_file
+from kt2t.data.sources.pictures import check_picture, decode_picture
 from kt2t.errors import DataError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels of 8 bits
@@ -18,29 +19,20 @@ def read_picture(path: str | Path, height: int, width: int, channels: int) -> np
     """A picture file as an array, in grey or colour as the channels say.
 
     Shapes:
-        a file (PNG, JPEG, …) → (height, width, channels) uint8
+        a file (PNG, JPEG, …) → (height, width, channels) uint8; 1 or 3 channels, as `decode_picture` makes them
 
     Raises:
         DataError: The file is missing, no picture, damaged, or of another size.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    require_regular(Path(path))
-    try:
-        with Image.open(path) as picture:
-            size = (picture.height, picture.width)
-            if size != (height, width):
-                raise DataError(
-                    f"'{path}' is {size[1]} pixels wide and {size[0]} high; the model reads {width} by {height}. Resize it."
-                )
-            array = np.asarray(picture.convert(MODES.get(channels, "RGB")), np.uint8)
-    except UnidentifiedImageError:
-        raise DataError(f"'{path}' is no picture: neither PNG, JPEG nor another known format.") from None
-    except DataError:
-        raise
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"'{path}' is a damaged picture: {error}.") from error
-    return array.reshape(height, width, -1)[..., :channels]
+    contents = whole_file(Path(path))
+    check_picture(contents)
+    array = decode_picture(contents, channels)
+    found = array.shape[:2]
+    if found != (height, width):
+        raise DataError(
+            f"'{path}' is {found[1]} pixels wide and {found[0]} high; the model reads {width} by {height}. Resize it."
+        )
+    return array
 
 
 def png(value: Any) -> bytes:

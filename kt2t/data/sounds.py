@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from kt2t.data.sources.regular import require_regular
-from kt2t.errors import DataError, ResourceError
+from kt2t.data.sources.contents import whole_file
+from kt2t.data.sources.wav import decode_recording
 
 LOUDEST = 32768  # of 16 bits, where 1.0 is one beyond the largest
 
@@ -25,20 +25,7 @@ def read_sound(path: str | Path, rate: int) -> np.ndarray:
         DataError: The file is missing, no recording, damaged, empty, or has another rate.
         ResourceError: soundfile is not installed.
     """
-    require_regular(Path(path))
-    try:
-        import soundfile
-    except ImportError:
-        raise ResourceError("recordings are read with soundfile. Install it: pip install 'kt2t[audio]'.") from None
-    try:
-        samples, found = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
-        raise DataError(f"'{path}' is no recording that can be read: {error}") from error
-    if found != rate:
-        raise DataError(f"'{path}' has {found:,} samples per second; the model reads {rate:,}. Resample it.")
-    if not len(samples):
-        raise DataError(f"'{path}' holds no sound.")
-    return samples.mean(1, dtype=np.float32)
+    return decode_recording(whole_file(Path(path)), rate)
 
 
 def wav(value: Any, rate: int) -> bytes:

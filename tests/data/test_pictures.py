@@ -39,10 +39,10 @@ def test_files_that_are_not_that_picture(array, tmp_path):
     with pytest.raises(DataError, match="a.png' is 9 pixels wide and 6 high; the model reads 28 by 28. Resize it"):
         read_picture(tmp_path / "a.png", 28, 28, 3)
     (tmp_path / "text.png").write_text("hello")
-    with pytest.raises(DataError, match="text.png' is no picture"):
+    with pytest.raises(DataError, match="text.png' cannot be read as a picture"):
         read_picture(tmp_path / "text.png", 6, 9, 3)
     (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
-    with pytest.raises(DataError, match="cut.png' is a damaged picture"):
+    with pytest.raises(DataError, match="cut.png' is a damaged PNG"):
         read_picture(tmp_path / "cut.png", 6, 9, 3)
     with pytest.raises(DataError, match="none.png' does not exist"):
         read_picture(tmp_path / "none.png", 6, 9, 3)

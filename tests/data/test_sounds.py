@@ -36,13 +36,13 @@ def test_channels_are_averaged(tmp_path):
 
 def test_files_that_are_not_that_recording(tmp_path):
     (tmp_path / "a.wav").write_bytes(wav(SINE, 8000))
-    with pytest.raises(DataError, match="a.wav' has 8,000 samples per second; the model reads 16,000"):
+    with pytest.raises(DataError, match="a.wav' has 8,000 samples per second; 16,000 belong there"):
         read_sound(tmp_path / "a.wav", 16000)
     (tmp_path / "text.wav").write_text("hello")
-    with pytest.raises(DataError, match="text.wav' is no recording that can be read"):
+    with pytest.raises(DataError, match="text.wav' cannot be read as a recording"):
         read_sound(tmp_path / "text.wav", 8000)
     (tmp_path / "empty.wav").write_bytes(wav([], 8000))
-    with pytest.raises(DataError, match="empty.wav' holds no sound"):
+    with pytest.raises(DataError, match="empty.wav' is a damaged wav file: its header promises no samples"):
         read_sound(tmp_path / "empty.wav", 8000)
     with pytest.raises(DataError, match="none.wav' does not exist"):
         read_sound(tmp_path / "none.wav", 8000)

@@ -47,7 +47,7 @@ def test_end_to_end(folder, tmp_path):
     problem.prepare(tmp_path / "data")
     assert problem.features() == {"inputs": Audio(8000, 40), "targets": Label(10)}
     sample = problem.sample(4, "test")
-    assert sample["targets"].tolist() == [0, 0, 7, 7] and sample["inputs"].shape == (4, 840)
+    assert sample["targets"].tolist() == [0, 0, 7, 7] and sample["inputs"].shape == (4, 960)  # three positions of 320
     assert sample["inputs_segments"].sum(1).tolist() == [800, 840, 800, 840]
     np.testing.assert_allclose(sample["inputs"][2, :800], 0.5 * np.sin(0.2 * np.pi * np.arange(800)), atol=1e-4)
     assert [line["targets"] for line in problem.references("test")] == ["0", "0", "7", "7"]
