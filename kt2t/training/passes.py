@@ -30,7 +30,7 @@ def continued(x: Any, step: int) -> Any:
 
     Batches that were already told where to begin (`Batches.at`) begin there.
     """
-    if not step or not is_endless(x) or not hasattr(x, "at") or getattr(x, "start", 0):
+    if not step or not is_endless(x) or not hasattr(x, "at") or getattr(x, "start", None):
         return x
     _logger.info("fit: goes on at step %d of the batches, as the optimizer does", step)
     return x.at(step)
