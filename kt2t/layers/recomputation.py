@@ -1,12 +1,14 @@
-"""A layer's activations computed again on the way back, instead of being kept."""
+"""Activations that are computed again in the backward pass, instead of being kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from kt2t.ops import randomness
+from kt2t.ops.custom_gradient import BoundPiece, Piece, with_gradient
 
 Tensor = Any
 
@@ -14,40 +16,36 @@ Tensor = Any
 def recomputed(
     layer: keras.layers.Layer, x: Tensor, memory: Tensor | None = None, **options: Any
 ) -> tuple[Tensor, list[Tensor]]:
-    """`layer(x, memory=memory, **options)`, which keeps nothing but `x` and `memory` for the way back.
+    """`layer(x, memory=memory, **options)`, of which only `x` and `memory` are kept for the backward pass.
 
-    The layer runs once more there, and drops the same. Gradients reach its weights, `x` and `memory`; a tensor among
-    the options has none. What the layer gives to `add_loss` is handed back instead, for the caller to add: it stands
-    outside of what is computed twice, so that it counts once and has its gradient. The layer must not keep statistics
-    of its own, such as those of batch norm: they would move twice. On JAX's CPU the numbers are the same, but no memory
-    was saved (2026-11-22: 3.90 MB of XLA's temporaries with, 3.84 MB without); its GPUs and TPUs have not been tried.
+    There the layer runs once more, with the same dropout. Gradients reach its weights, `x` and `memory`; a tensor among
+    the options gets none. What the layer gives to `add_loss` is returned instead, for the caller to add, so that it counts
+    once and has its gradient. What it assigns to variables, such as the averages of batch normalization, is assigned once.
 
     Shapes:
-        x (batch, time, hidden_dim), memory (batch, source, any dim) → what the layer gives, and a list of scalars
+        x (batch, time, hidden_dim), memory (batch, source, any dim) → the layer's output, and a list of scalars
 
     Args:
+        layer: A built layer.
         options: Further named arguments of the call.
 
     Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost.
     """
-
-    def run(x: Tensor, memory: Tensor | None = None) -> tuple[Tensor, ...]:
-        y = layer(x, memory=memory, **options)
-        return (y, *_taken_losses(layer))
-
-    given = (x,) if memory is None else (x, memory)
-    y, *losses = keras.remat(randomness.repeatable(run))(*given)
+    piece = Piece(layer, lambda x, memory=None: layer(x, memory=memory, **options))
+    inputs = (x,) if memory is None else (x, memory)
+    (y,), losses = with_gradient(_forward, _backward, [piece], inputs, keeps="inputs")
     return y, losses
 
 
 def is_worthwhile(training: bool | None, cache: Any) -> bool:
-    """Whether there is a way back, and what is drawn on it the same: in a trainer's step, or under an open root."""
+    """Whether there is a backward pass that can draw the same again: in a trainer's step, or under an open root."""
     return bool(training) and cache is None and randomness.is_open()
 
 
-def _taken_losses(layer: keras.layers.Layer) -> list[Tensor]:
-    """What the layer's parts gave to `add_loss` in this call, and no longer hold; not the regularizers' losses."""
-    regularizers = sum(weight.regularizer is not None for weight in layer.trainable_weights)
-    losses = list(layer.losses)
-    layer._clear_losses()
-    return losses[: len(losses) - regularizers]
+def _forward(block: BoundPiece, *inputs: Tensor) -> Sequence[Tensor]:
+    return [block(*inputs)]
+
+
+def _backward(block: BoundPiece, kept: Sequence[Tensor], gradients: Sequence[Tensor]) -> Sequence[Tensor]:
+    _, pull = block.pullback(*kept)
+    return pull(gradients[0])

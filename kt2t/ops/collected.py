@@ -33,6 +33,11 @@ class Collected(keras.StatelessScope):
             self.variables.append(update[0])
         super().add_update(update)
 
+    def get_current_value(self, variable: Any) -> Tensor | None:
+        found = super().get_current_value(variable)
+        # Keras asks this of a weight with a regularizer, and does not expect None.
+        return variable._value if found is None and variable.regularizer is not None else found
+
     def values(self, variables: Sequence[Any]) -> list[Tensor]:
         """What the variables hold at the end of the block; the present value of one that was not assigned to."""
         found = [self.get_current_value(variable) for variable in variables]

@@ -1,9 +1,8 @@
-"""What a recipe will cost, before it is trained: parameters of each part, memory, work and time of a step."""
+"""Estimates what a recipe will cost before it is trained: parameters of each part, memory, work and time of a step."""
 
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,11 +16,12 @@ from kt2t.run.assemble import build_model, problem_of
 
 # Share of the rate of large matrix products that a whole training step reaches (of several toolkits on 2 cores: 0.5 to 0.6).
 EFFICIENCY = 0.55
+POSITIONS = 64  # of a sequence, where nothing tells its length
 
 
 @dataclass
 class Estimate:
-    """Costs of a recipe. `assumed_vocabulary` tells that sizes are as requested, because nothing is prepared yet."""
+    """Costs of a recipe. With `assumed_vocabulary` the vocabularies have the requested sizes: nothing is prepared yet."""
 
     parameters: dict[str, int]
     total: int
@@ -36,15 +36,15 @@ class Estimate:
 
 
 def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
-    """Builds the model of a recipe and counts; nothing is trained or prepared.
+    """Builds the model of a recipe and counts in the graph of a step; nothing is trained or prepared.
 
-    Memory is weights, gradients and two slots of the optimizer in float32, plus what the forward pass keeps for each
-    token of a micro-batch. A step is 6 operations for each weight of a matrix and token, 8 with recomputation, at the rate
-    measured on this machine.
+    Memory is weights, gradients and two slots of the optimizer in float32, and what the forward pass of a micro-batch keeps for
+    the backward pass. The work of a step is its matrix products and convolutions, forward and back, at the rate measured on
+    this machine.
 
     Args:
         recipe: Checked.
-        data_dir: Where prepared problems live; a vocabulary that is there tells its size.
+        data_dir: Where prepared problems live; a vocabulary that is there has its actual size.
     """
     from kt2t.training.precision import precision
 
@@ -53,24 +53,104 @@ def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
     policy = precision(recipe.train.dtype)
     features = problem.expected_features() if assumed else problem.features()
     model = build_model(recipe, features)
-    shapes = _shapes(model)
-    tokens = recipe.train.batch.get("tokens") or recipe.train.batch["rows"] * 64
-    total = sum(math.prod(shape) for shape in shapes.values())
-    flop = step_flop(shapes, tokens)
-    width = 2 if "16" in policy else 4
-    recompute = bool(recipe.nodes["model"].get("recompute"))
-    flop *= 4 / 3 if recompute else 1
+    sizes = _sizes(model)
+    total = sum(sizes.values())
     parts = recipe.train.micro_batches
-    kept = -(-tokens // parts) * activations(shapes, recompute) * width
+    flop, kept = step_costs(model, problem.loss(), *shapes(features, recipe.train.batch, parts))
+    frozen = sum(math.prod(weight.shape) for weight in model.weights) - total
     sums = 4 * total if parts > 1 else 0  # of the micro-batches' gradients
     return Estimate(
-        parameters=by_part({path: math.prod(shape) for path, shape in shapes.items()}),
+        parameters=by_part(sizes),
         total=total,
-        memory_bytes=16 * total + sums + kept,
-        step_flop=flop,
-        step_seconds=flop / (EFFICIENCY * product_rate(policy)),
+        memory_bytes=16 * total + 4 * frozen + sums + kept,
+        step_flop=flop * parts,
+        step_seconds=flop * parts / (EFFICIENCY * product_rate(policy)),
         assumed_vocabulary=assumed,
     )
+
+
+def shapes(features: Mapping[str, Any], batch: Mapping[str, Any], micro_batches: int = 1) -> tuple[Any, Any]:
+    """Shape and dtype of what the model reads of a micro-batch, and of its targets, in the structure of a batch.
+
+    Sequences have 64 positions, or as many as `pack` or `max_length` says.
+
+    Args:
+        features: The problem's fields by name.
+        batch: `train.batch` of the recipe.
+    """
+    limit = batch.get("max_length")
+    positions = batch.get("pack") or (min(POSITIONS, limit) if isinstance(limit, int) else POSITIONS)
+    rows = batch.get("rows") or batch["tokens"] // positions
+    rows = max(1, -(-rows // micro_batches))
+
+    def shape(feature: Any) -> tuple[tuple[int, ...], str]:
+        length = positions * feature.values_per_position
+        return (rows, *(length if size is None else size for size in feature.shape)), feature.dtype
+
+    read: dict[str, Any] = {}
+    for name, feature in features.items():
+        if name != "targets" or getattr(feature, "is_fed_back", False):
+            read[name] = shape(feature)
+            if feature.has_segments:
+                read[f"{name}_segments"] = (read[name][0][:2], "int32")
+    targets = features["targets"]
+    if isinstance(targets, Mapping):
+        return read, {key: shape(feature) for key, feature in targets.items()}
+    return read, shape(targets)
+
+
+def step_costs(model: Any, loss: Any, read: Any, targets: Any) -> tuple[float, int]:
+    """Operations of a forward and backward pass, and the bytes that are kept between them.
+
+    Args:
+        model: Built.
+        loss: As `compile` takes it.
+        read: Shape and dtype of what the model reads, by name.
+        targets: Of the targets: one, or a dict by key.
+    """
+    import keras
+
+    from kt2t.ops import randomness
+    from kt2t.training.objective import Objective, share
+
+    objective = Objective(loss)
+
+    def value(features: Any, y: Any, y_pred: Any) -> Any:
+        return share(objective.sums(y, y_pred), objective.coefficients)
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        from kt2t.run import jaxpr_costs
+
+        def of_weights(weights: list[Any], features: Any, y: Any) -> Any:
+            fixed = [variable.value for variable in model.non_trainable_variables]
+            with randomness.root(0, 0):
+                y_pred, _ = model.stateless_call(weights, fixed, features, training=True)
+            return value(features, y, y_pred)
+
+        weights = [jax.ShapeDtypeStruct(tuple(one.shape), one.dtype) for one in model.trainable_variables]
+        return jaxpr_costs.costs(of_weights, weights, _each(jax.ShapeDtypeStruct, (read, targets)))
+    import tensorflow as tf
+
+    from kt2t.run import graph_costs
+
+    def loss_of(features: Any, y: Any) -> Any:
+        with randomness.root(0, tf.zeros((), "int32")):
+            y_pred = model(features, training=True)
+        return value(features, y, y_pred)
+
+    variables = [variable.value for variable in model.trainable_variables]
+    return graph_costs.costs(loss_of, variables, _each(tf.TensorSpec, (read, targets)))
+
+
+def _each(kind: Any, structure: Any) -> Any:
+    """The (shape, dtype) pairs of a structure of dicts as objects of one kind."""
+    if isinstance(structure, Mapping):
+        return {name: _each(kind, one) for name, one in structure.items()}
+    if isinstance(structure[-1], str):
+        return kind(*structure)
+    return tuple(_each(kind, one) for one in structure)
 
 
 def by_part(sizes: Mapping[str, int]) -> dict[str, int]:
@@ -81,31 +161,6 @@ def by_part(sizes: Mapping[str, int]) -> dict[str, int]:
         part = ".".join(words[:2]) if len(words) > 2 else words[0]
         found[part] = found.get(part, 0) + size
     return found
-
-
-def step_flop(shapes: Mapping[str, tuple[int, ...]], tokens: int) -> float:
-    """Operations of one training step: 6 for each weight of a matrix and token (2 forward, 4 back)."""
-    return 6.0 * tokens * sum(math.prod(shape) for shape in shapes.values() if len(shape) >= 2)
-
-
-def activations(shapes: Mapping[str, tuple[int, ...]], recompute: bool = False) -> int:
-    """Numbers that the forward pass keeps for each token: the output of each matrix, and as much again around it.
-
-    Args:
-        recompute: Whether blocks (numbered parts of a path) keep their input only; then one of them counts.
-    """
-    tables = [shape for path, shape in shapes.items() if "table" in path]
-    looked_up = sum(min(shape[-1], math.prod(shape) // shape[-1]) for shape in tables)
-    multiplied = {path: shape[-1] for path, shape in shapes.items() if len(shape) >= 2 and "table" not in path}
-    blocks: dict[str, int] = {}
-    for path, width in multiplied.items():
-        block = re.match(r".*?\.\d+(?=\.|$)", path)
-        blocks[block[0] if block else ""] = blocks.get(block[0] if block else "", 0) + width
-    outside = blocks.pop("", 0)
-    inside = max(blocks.values(), default=0) if recompute else sum(blocks.values())
-    entering = len(blocks) * min((shape[0] for path, shape in shapes.items() if path in multiplied), default=0)
-    logits = max((shape[0] for shape in tables), default=0)  # kept in float32, with their softmax
-    return 2 * (looked_up + outside + inside) + (entering if recompute else 0) + 3 * logits
 
 
 def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:
@@ -123,8 +178,9 @@ def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:
     return max(rates)
 
 
-def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
+def _sizes(model: Any) -> dict[str, int]:
+    """The number of parameters of every trained weight, by its attribute path."""
     from kt2t.ops.paths import attribute_paths
 
     trainable = {id(variable) for variable in model.trainable_variables}
-    return {path: tuple(v.shape) for path, v in attribute_paths(model).items() if id(v) in trainable}
+    return {path: math.prod(v.shape) for path, v in attribute_paths(model).items() if id(v) in trainable}

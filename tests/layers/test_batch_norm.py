@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import harness
 import keras
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import numbers
 from keras import ops
 
 from kt2t.layers import BatchNorm
 from kt2t.ops import whole_batch
+from kt2t.ops.paths import attribute_paths
 
 DRAW = np.random.default_rng(0)
 X = (DRAW.normal(size=(6, 4, 3)) * [1, 5, 0.2] + [0, 3, -1]).astype("float32")
@@ -23,11 +25,23 @@ def by_hand(x, counts, epsilon=1e-3):
     return (x - mean) / np.sqrt(variance + epsilon), mean, variance
 
 
-def test_it_is_a_layer():
-    weights = dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), (3,))
-    without = ("moving_mean", "moving_variance")
-    check_layer(BatchNorm, X, shape=X.shape, weights=weights, without_gradient=without)
-    check_layer(lambda: BatchNorm(center=False, scale=False), X, shape=X.shape, without_gradient=without, bfloat16=False)
+@pytest.mark.parametrize("options", [{}, {"center": False, "scale": False, "momentum": 0.5}], ids=str)
+def test_it_is_a_layer(options):
+    """What `check_layer` checks; only in training the layer differs, without dropout."""
+
+    def make(**kwargs):
+        return BatchNorm(**options, **kwargs)
+
+    layer = make()
+    output = numbers(layer(X))
+    names = (["gamma", "beta"] if not options else []) + ["moving_mean", "moving_variance"]
+    assert {path: tuple(weight.shape) for path, weight in attribute_paths(layer).items()} == dict.fromkeys(names, (3,))
+    harness.check_symbolic(layer, [X], {}, X.shape)
+    harness.check_config(layer)
+    harness.check_copy(layer, [X], {}, output, 1e-6)
+    harness.check_gradients(layer, [X], {"training": True}, ())
+    harness.check_compiled(make(), [X], {}, output, False, 1e-5)
+    harness.check_bfloat16(make, [X], {}, output)
 
 
 @pytest.mark.parametrize("shape", [(24, 3), (6, 4, 3), (2, 3, 4, 3)])

@@ -33,3 +33,10 @@ def test_losses_of_layers_are_collected():
     with Collected() as scope:
         layer(np.array([1.0, 2.0], "float32"))
     assert [float(loss) for loss in scope.losses] == [3.0] and layer.losses == []
+
+
+def test_a_regularizer_sees_its_weight():
+    layer = keras.layers.Dense(1, kernel_regularizer=keras.regularizers.L2(0.5), kernel_initializer="ones")
+    layer.build((None, 3))
+    with Collected():
+        assert [float(loss) for loss in layer.losses] == [1.5]

@@ -1,7 +1,11 @@
+import math
+
 import pytest
 
+from kt2t.features import Audio, Label, Tags, Text
 from kt2t.recipe_file import load
-from kt2t.run.estimate import activations, by_part, estimate, product_rate, step_flop
+from kt2t.run.assemble import build_model, problem_of
+from kt2t.run.estimate import by_part, estimate, product_rate, shapes
 
 
 @pytest.fixture
@@ -27,33 +31,54 @@ def test_parameters_of_each_part_add_up(tiny):
 def test_transformer_base_and_big_have_upstreams_parameters(recipe, parameters, tmp_path):
     """60,897,280 less the 32 × 512 target-space table, and 209,874,944 less 32 × 1024: that field is not read here."""
     (tmp_path / "pairs.tsv").write_text("a\tb\n")
-    cost = estimate(
-        load(f"translation/{recipe}", [f"problem.train_files=['{tmp_path / 'pairs.tsv'}']", "train.dtype=float32"])
-    )
-    assert cost.assumed_vocabulary and cost.total == parameters
+    loaded = load(f"translation/{recipe}", [f"problem.train_files=['{tmp_path / 'pairs.tsv'}']", "train.dtype=float32"])
+    model = build_model(loaded, problem_of(loaded).expected_features())
+    assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == parameters
 
 
-def test_work_and_memory_by_hand():
-    shapes = {"embedding.table": (100, 8), "dense.kernel": (8, 32), "dense.bias": (32,)}
-    assert step_flop(shapes, 10) == 6 * 10 * (800 + 256)
-    assert activations(shapes) == 2 * (8 + 32) + 3 * 100
-    blocks = {
-        "in.kernel": (8, 4),
-        "layers.0.a.kernel": (4, 6),
-        "layers.0.b.kernel": (6, 4),
-        "layers.1.a.kernel": (4, 20),
-    }
-    assert activations(blocks) == 2 * (4 + 10 + 20)
-    assert activations(blocks, recompute=True) == 2 * (4 + 20) + 2 * 4
+def test_parts_are_summed_and_the_rate_is_measured():
     sizes = {"encoder.layers.0.a.kernel": 3, "encoder.layers.1.a.kernel": 4, "table": 5}
     assert by_part(sizes) == {"encoder.layers": 7, "table": 5}
     assert product_rate("float32", size=64, seconds=0.01) > 0
 
 
-def test_micro_batches_and_recomputation_take_less_memory(tiny):
+def forward_by_hand(rows, time, hidden, inner, words):
+    """Operations of the blocks of a Transformer of one and one layer, and of its logits."""
+    tokens = rows * time
+    projection, scores = 2 * tokens * hidden * hidden, 2 * rows * time * time * hidden
+    attention, feed_forward = 4 * projection + 2 * scores, 2 * 2 * tokens * hidden * inner
+    return 3 * attention + 2 * feed_forward, 2 * tokens * hidden * words
+
+
+def test_work_and_memory_of_a_transformer(tiny):
     def of(*overrides):
         return estimate(load(str(tiny), ["train.dtype=float32", *overrides]))
 
+    blocks, logits = forward_by_hand(rows=16, time=64, hidden=16, inner=32, words=7)
     whole, parts, again = of(), of("train.micro_batches=4"), of("model.recompute=true")
-    assert parts.memory_bytes - 20 * whole.total == pytest.approx((whole.memory_bytes - 16 * whole.total) / 4, rel=0.01)
-    assert again.memory_bytes < whole.memory_bytes and again.step_flop == pytest.approx(whole.step_flop * 4 / 3)
+    assert whole.step_flop == pytest.approx(3 * (blocks + logits))
+    assert parts.step_flop == pytest.approx(whole.step_flop)
+    assert again.step_flop == pytest.approx(whole.step_flop + blocks)
+    kept, kept_of_part, kept_again = (
+        cost.memory_bytes - size * whole.total for cost, size in ((whole, 16), (parts, 20), (again, 16))
+    )
+    scores = 16 * 2 * 64 * 64 * 4  # of one attention, in bytes; a softmax is kept for each
+    assert kept > 3 * scores and kept_of_part == pytest.approx(kept / 4, rel=0.05)
+    assert kept_again < kept / 2 and kept_again < 3 * scores
+
+
+def test_the_batch_of_a_recipe():
+    def sizes(features, batch, parts=1):
+        return shapes(features, batch, parts)
+
+    texts = {"inputs": Text(9), "targets": Text(9)}
+    read, target = sizes(texts, {"tokens": 1024})
+    names = ("inputs", "inputs_segments", "targets", "targets_segments")
+    assert read == dict.fromkeys(names, ((16, 64), "int32")) and target == ((16, 64), "int32")
+    assert sizes(texts, {"tokens": 1024, "pack": 128}, 4)[1] == ((2, 128), "int32")
+    assert sizes(texts, {"rows": 5, "max_length": 7})[1] == ((5, 7), "int32")
+    read, target = sizes({"inputs": Text(9), "targets": {"tags": Tags(3), "label": Label(2)}}, {"rows": 5})
+    assert set(read) == {"inputs", "inputs_segments"} and target == {"tags": ((5, 64), "int32"), "label": ((5,), "int32")}
+    sound = Audio(16_000)
+    read, _ = sizes({"inputs": sound, "targets": Label(2)}, {"rows": 5})
+    assert read["inputs"][0][:2] == (5, 64 * sound.values_per_position)

@@ -66,3 +66,18 @@ def test_metrics_of_others_are_left_alone():
     mine = Mine()
     assert flat(mine) is mine
     assert isinstance(flat(keras.metrics.Mean()), FlatMetric)
+
+
+def test_one_number_for_a_batch_counts_as_much_as_the_batch_weighs():
+    def worst(y_true, y_pred):
+        return keras.ops.max(keras.ops.abs(y_true - y_pred))
+
+    y, y_pred = DRAW.normal(size=(5, 2)), DRAW.normal(size=(5, 2))
+    weights = DRAW.random(5)
+    weighted, plain = flat(worst), flat(worst)
+    for rows in (slice(0, 3), slice(3, 5)):
+        weighted.update_state(y[rows], y_pred[rows], weights[rows])
+        plain.update_state(y[rows], y_pred[rows])
+    values = [np.abs(y[rows] - y_pred[rows]).max() for rows in (slice(0, 3), slice(3, 5))]
+    assert float(weighted.result()) == pytest.approx(np.average(values, weights=[weights[:3].sum(), weights[3:].sum()]))
+    assert float(plain.result()) == pytest.approx(np.average(values, weights=[3, 2]))

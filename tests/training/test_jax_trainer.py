@@ -10,7 +10,7 @@ from on_jax import on_jax
 
 HERE = Path(__file__).parent
 FILES = ("trainer", "law", "rows", "parts", "watching", "objective", "clipping", "flat_metric")
-FILES += ("loss_tracker", "epoch_logs", "target_metric", "law_targets", "law_batch_norm", "state")
+FILES += ("loss_tracker", "epoch_logs", "target_metric", "law_targets", "law_batch_norm", "state", "passes", "missing_weights")
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="this is the child")

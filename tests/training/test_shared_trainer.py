@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.training.shared_trainer import epochs_of
 from kt2t.training.trainer import Trainer
 
 
@@ -66,18 +65,12 @@ def test_metrics_of_both_kinds_must_have_one_form():
         model().compile("sgd", "mse", metrics=["mae"], weighted_metrics={"a": "mae"})
 
 
-def test_an_epoch_of_endless_batches_is_one_pass():
-    class Batches:
-        repeat = True
+def test_a_metric_function_with_one_number_for_a_batch_goes_with_weights():
+    def worst(y_true, y_pred):
+        return keras.ops.max(keras.ops.abs(y_true - y_pred))
 
-        def __len__(self):
-            return 7
-
-        def dataset(self):
-            return iter(())
-
-    endless, finite = Batches(), Batches()
-    finite.repeat = False
-    assert epochs_of(endless) == {"shuffle": False, "steps_per_epoch": 7}
-    assert epochs_of(finite) == {"shuffle": False}
-    assert epochs_of(np.ones(3)) == {} and epochs_of(None) == {}
+    one = model()
+    one.compile("sgd", "mse", metrics=[worst])
+    x, y = np.arange(12.0).reshape(4, 3), np.zeros((4, 2))
+    found = one.evaluate(x, y, sample_weight=np.array([1.0, 2.0, 0.0, 1.0]), verbose=0, return_dict=True)
+    assert found["worst"] == pytest.approx(np.abs(one.predict(x, verbose=0)).max(), rel=1e-5)

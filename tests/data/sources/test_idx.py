@@ -50,6 +50,7 @@ GOOD = idx(PIXELS)
         (gzip.compress(GOOD)[:-6], "is a damaged gzip file"),
         (gzip.compress(GOOD)[:20] + b"\xff\xff" + gzip.compress(GOOD)[22:], "is a damaged gzip file"),
     ],
+    ids=range(9),
 )
 def test_what_is_wrong_is_named(tmp_path, data, told):
     file = tmp_path / "images"

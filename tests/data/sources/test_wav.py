@@ -83,6 +83,7 @@ def test_flipped_bits_of_a_flac_are_seen(subtype):
         (written(np.array([0.5, np.nan]), subtype="FLOAT"), "numbers that are not finite"),
         (written(rate=16000), "has 16,000 samples per second; 8,000 belong there"),
     ],
+    ids=range(12),
 )  # fmt: skip
 def test_what_is_refused_is_named(data, told):
     with pytest.raises(DataError, match=f"'a.wav' .*{told}"):

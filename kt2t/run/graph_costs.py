@@ -1,0 +1,146 @@
+"""What a step costs on TensorFlow, counted in the graph of its forward and backward pass; nothing runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+CONVOLUTIONS = ("Conv2D", "Conv3D", "DepthwiseConv2dNative")
+_VIEWS = {"Identity", "Reshape", "ExpandDims", "Squeeze", "StopGradient"}
+_OF_WEIGHTS = {"Placeholder", "ReadVariableOp", "Const", "VarHandleOp"}
+
+
+def costs(loss: Callable[..., Any], variables: list[Any], arguments: Any) -> tuple[float, int]:
+    """Operations of one forward and backward pass, and the bytes that the first keeps for the second.
+
+    Multiplications of matrices and convolutions are counted, two operations for each product and sum; those in loops as often
+    as the loop runs, where its graph says how often that is. Kept are the tensors of the forward pass that the backward pass
+    reads, weights left out.
+
+    Args:
+        loss: A function of `arguments`; returns a scalar.
+        variables: What the gradient is taken by.
+        arguments: A nest of `tf.TensorSpec` of known shapes.
+    """
+    forward: list[int] = []
+
+    def step(*given: Any) -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(*given)
+        forward.append(len(tf.compat.v1.get_default_graph().get_operations()))
+        return [one for one in tape.gradient(value, variables) if one is not None]
+
+    graph = tf.function(step, autograph=False).get_concrete_function(*arguments).graph
+    operations = graph.get_operations()
+    return flop(graph), kept_bytes(operations[: forward[0]], operations[forward[0] :])
+
+
+def flop(graph: Any) -> float:
+    """Operations of the matrix products and convolutions of a graph and of the functions that it calls."""
+    found = 0.0
+    for operation in graph.get_operations():
+        if operation.type in ("While", "StatelessWhile"):
+            found += _trips(operation) * flop(_function(operation, "body"))
+        elif operation.type in ("If", "StatelessIf"):
+            found += max(flop(_function(operation, branch)) for branch in ("then_branch", "else_branch"))
+        elif operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
+            found += flop(_function(operation, "f"))
+        else:
+            found += _products(operation)
+    return found
+
+
+def kept_bytes(forward: list[Any], backward: list[Any]) -> int:
+    """Bytes of the tensors of the forward pass that the backward pass reads, and of what loops keep of each turn."""
+    made = {id(operation) for operation in forward}
+    tensors = {}
+    for operation in backward:
+        for tensor in operation.inputs:
+            if id(tensor.op) in made:
+                origin = _origin(tensor)
+                if origin.op.type not in _OF_WEIGHTS and origin.dtype not in (tf.resource, tf.variant):
+                    tensors[origin.ref()] = _elements(origin.shape) * origin.dtype.size
+    return int(sum(tensors.values()) + sum(_kept_in_loop(operation) for operation in forward))
+
+
+def _products(operation: Any) -> float:
+    kind, inputs = operation.type, operation.inputs
+    if kind == "MatMul":
+        common = inputs[0].shape[0 if operation.get_attr("transpose_a") else 1]
+    elif kind in ("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"):
+        common = inputs[0].shape[-2 if operation.get_attr("adj_x") else -1]
+    elif kind == "Einsum" and len(inputs) == 2:
+        common = _summed_over(operation)
+    elif kind.startswith(CONVOLUTIONS):
+        return _convolution(operation)
+    else:
+        return 0.0
+    return 2.0 * _elements(operation.outputs[0].shape) * (common or 1)
+
+
+def _convolution(operation: Any) -> float:
+    """Forward, and back to the input or the filter: a product for each output and each place of the filter under it."""
+    kind, inputs = operation.type, operation.inputs
+    output = inputs[2] if "Backprop" in kind else operation.outputs[0]
+    kernel = operation.outputs[0].shape if "BackpropFilter" in kind else inputs[1].shape
+    under = list(kernel)[:-2] if kind.startswith("Depthwise") else list(kernel)[:-1]
+    return 2.0 * _elements(output.shape) * _elements(under)
+
+
+def _summed_over(operation: Any) -> int:
+    terms, result = operation.get_attr("equation").decode().split("->")
+    sizes: dict[str, int] = {}
+    for labels, tensor in zip(terms.split(","), operation.inputs, strict=True):
+        front, _, back = labels.partition("...")
+        shape = list(tensor.shape)
+        sizes.update(zip(front, shape, strict=False))
+        sizes.update(zip(reversed(back), reversed(shape), strict=False))
+    return _elements([size for label, size in sizes.items() if label not in result])
+
+
+def _trips(operation: Any) -> int:
+    """How often a loop runs: the smallest bound of a counter from 0 that its condition has, 1 where none is known."""
+    condition = _function(operation, "cond")
+    places = {tensor.ref(): place for place, tensor in enumerate(condition.inputs)}
+
+    def value(tensor: Any) -> int | None:
+        tensor = _origin(tensor)
+        if tensor.ref() in places:
+            tensor = _origin(operation.inputs[places[tensor.ref()]])
+        found = tf.get_static_value(tensor)
+        return int(found) if found is not None and np.ndim(found) == 0 else None
+
+    bounds = [
+        bound
+        for one in condition.get_operations()
+        if one.type == "Less" and value(one.inputs[0]) == 0 and (bound := value(one.inputs[1])) is not None
+    ]
+    return min(bounds, default=1)
+
+
+def _kept_in_loop(operation: Any) -> int:
+    if operation.type not in ("While", "StatelessWhile"):
+        return 0
+    pushed = [one.inputs[1] for one in _function(operation, "body").get_operations() if one.type == "TensorListPushBack"]
+    return _trips(operation) * sum(_elements(one.shape) * max(one.dtype.size, 0) for one in pushed)
+
+
+def _function(operation: Any, name: str) -> Any:
+    return operation.graph._get_function(operation.get_attr(name).name).graph
+
+
+def _origin(tensor: Any) -> Any:
+    while tensor.op.type in _VIEWS:
+        tensor = tensor.op.inputs[0]
+    return tensor
+
+
+def _elements(shape: Any) -> int:
+    """How many elements a shape has; a size that is not known counts as 1."""
+    return math.prod(1 if size is None else int(size) for size in list(shape))
+
+

@@ -1,0 +1,63 @@
+"""What a step costs on JAX, counted in the jaxpr of its forward and backward pass; nothing runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+
+
+def costs(loss: Callable[..., Any], weights: list[Any], arguments: Any) -> tuple[float, int]:
+    """Operations of one forward and backward pass, and the bytes that the first keeps for the second.
+
+    Multiplications of matrices and convolutions are counted, two operations for each product and sum; those in loops as often
+    as the loop runs, where this is known.
+
+    Args:
+        loss: A function of the weights and of `arguments`; returns a scalar.
+        weights: `jax.ShapeDtypeStruct` of what the gradient is taken by.
+        arguments: A nest of `jax.ShapeDtypeStruct`.
+    """
+    traced = jax.make_jaxpr(jax.grad(loss))(weights, *arguments)
+    # What `jax.vjp` returns is a tree whose leaves are all that the backward pass reads.
+    kept = jax.eval_shape(lambda weights, *given: jax.vjp(lambda one: loss(one, *given), weights)[1], weights, *arguments)
+    sizes = [math.prod(one.shape) * one.dtype.itemsize for one in jax.tree.leaves(kept) if hasattr(one, "shape")]
+    of_weights = sum(math.prod(one.shape) * one.dtype.itemsize for one in weights)
+    return flop(traced.jaxpr), max(0, sum(sizes) - of_weights)
+
+
+def flop(jaxpr: Any) -> float:
+    """Operations of the matrix products and convolutions of a jaxpr and of those inside it."""
+    found = 0.0
+    for equation in jaxpr.eqns:
+        kind, inner = equation.primitive.name, [flop(one) for one in _inside(equation.params)]
+        if kind == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            shape = equation.invars[0].aval.shape
+            found += 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(shape[axis] for axis in contracted)
+        elif kind == "conv_general_dilated":
+            found += _convolution(equation)
+        elif kind == "scan":
+            found += equation.params["length"] * sum(inner)
+        else:
+            found += max(inner, default=0.0) if kind == "cond" else sum(inner)
+    return found
+
+
+def _convolution(equation: Any) -> float:
+    """A product for each output and each place of the filter under it."""
+    numbers = equation.params["dimension_numbers"]
+    kernel = equation.invars[1].aval.shape
+    under = math.prod(kernel) / kernel[numbers.rhs_spec[0]]
+    return 2.0 * math.prod(equation.outvars[0].aval.shape) * under / equation.params["batch_group_count"]
+
+
+def _inside(parameters: dict[str, Any]) -> Iterator[Any]:
+    for value in parameters.values():
+        for one in value if isinstance(value, tuple | list) else (value,):
+            if hasattr(one, "eqns"):
+                yield one
+            elif hasattr(one, "jaxpr"):
+                yield one.jaxpr
