@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from kt2t.features import Feature, flat
-from kt2t.layers.feature_layers import embed
+from kt2t.layers.feature_layers import embed, head
 from kt2t.layers.memory import Memory
 from kt2t.ops.randomness import name_layers
 from kt2t.registry import build
@@ -82,8 +82,11 @@ class Model(Trainer):
         return {"values": keras.tree.map_structure(lambda one: np.asarray(ops.convert_to_numpy(one))[:, None], found)}
 
     def answers(self, logits: Any, features: Mapping[str, Tensor]) -> Any:
-        """The answers (batch, …) that the model's heads read from its logits."""
-        raise NotImplementedError(f"{type(self).__name__} must define answers(logits, features).")
+        """The answers (batch, …) that follow from the logits; what they are is up to the kind of the targets."""
+        targets, segments = self.features["targets"], features.get("inputs_segments")
+        if isinstance(targets, Mapping):
+            return {key: head(feature).answer(logits[key], segments) for key, feature in targets.items()}
+        return head(targets).answer(logits, segments)
 
     def _answers_of_heads(self) -> Any:
         if "_answering" not in vars(self):

@@ -70,12 +70,6 @@ class Reader(Model):
             return {key: one(states, segments=segments) for key, one in self.head.items()}
         return self.head(states, segments=segments)
 
-    def answers(self, logits: Any, features: Mapping[str, Tensor]) -> Any:
-        segments = features.get("inputs_segments")
-        if isinstance(self.features["targets"], Mapping):
-            return {key: one.answer(logits[key], segments) for key, one in self.head.items()}
-        return self.head.answer(logits, segments)
-
 
 def _each(targets: Any) -> list[Any]:
     return list(targets.values()) if isinstance(targets, Mapping) else [targets]
