@@ -130,7 +130,7 @@ def one_of(name: str, value: str, known: Iterable[str]) -> str:
     """The value of the option `name`, or a ValueError that says which values there are."""
     known = list(known)
     if value not in known:
-        raise ValueError(f"{name}: {value!r} is unknown. Choose {', '.join(known[:-1])} or {known[-1]}.")
+        raise ValueError(f"{name}: {value!r} is unknown. {nearest(value, known)}")
     return value
 
 

@@ -87,6 +87,8 @@ class Lines:
         try:
             for lines in self._blocks():
                 self._ready.put(lines)
+        except DataError as error:
+            end = error
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             end = DataError(f"'{self.name}' is a damaged gzip file: {error}")
         except OSError as error:
@@ -96,7 +98,7 @@ class Lines:
         self._ready.put(end)
 
     def _blocks(self) -> Iterator[list[bytes]]:
-        read = _reader(self._stream)
+        read = _reader(self._stream, self.name)
         rest = b""
         while more := read(BLOCK):
             *lines, rest = (rest + more).split(b"\n")
@@ -108,8 +110,12 @@ class Lines:
             yield [rest]
 
 
-def _reader(stream: IO[bytes]) -> Any:
-    """A function that reads what is there, as soon as anything is."""
+def _reader(stream: IO[bytes], name: str) -> Any:
+    """A function that reads what is there, as soon as anything is.
+
+    Raises:
+        DataError: The stream is named .gz and is no gzip.
+    """
     # A thread that waits within a buffered reader when the interpreter ends would abort it; within a raw one it does not.
     raw: Any = getattr(stream, "raw", stream)
     first = b""
@@ -118,6 +124,8 @@ def _reader(stream: IO[bytes]) -> Any:
     if first.startswith(GZIP):
         unpacked: Any = gzip.GzipFile(fileobj=io.BufferedReader(_Joined(first, raw)))
         return unpacked.read1
+    if name.endswith(".gz") and first:
+        raise DataError(f"'{name}' is named .gz but is no gzip file. Rename it, or compress it.")
     waiting = [first] if first else []
     return lambda size: waiting.pop() if waiting else raw.read(size)
 

@@ -181,7 +181,7 @@ class Predictor:
                 hypothesis["score"] = round(float(found["scores"][row][place]), 6)
                 hypothesis["cut"] = END not in value  # the limit on an answer's length cut it off
             hypotheses.append(hypothesis)
-        best = {name: value for name, value in hypotheses[0].items() if name != "score"}
+        best = {name: value for name, value in hypotheses[0].items() if name not in ("score", "cut")}
         return json.dumps({**best, "hypotheses": hypotheses}, ensure_ascii=False)
 
     def _hypotheses(self, found: Any) -> list[Any]:

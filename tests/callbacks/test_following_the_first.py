@@ -13,7 +13,7 @@ class Team:
     def __init__(self, word):
         self.word, self.heard = word, []
 
-    def said(self, word):
+    def broadcast(self, word):
         self.heard.append(word)
         return self.word
 

@@ -49,6 +49,6 @@ def test_without_a_folder_it_is_the_one_that_train_would_take(tiny, launched):
 @pytest.mark.parametrize(
     "words", [[], ["--workers", "0"], ["--workers", "two"], ["--workers", "2", "model.num_layer=1"]]
 )
-def test_mistakes_are_told_before_anything_is_started(tiny, launched, words, capsys):
-    assert run(["launch", str(tiny), *words]) == 2
+def test_mistakes_are_told_before_anything_is_started(tiny_transformer, launched, words, capsys):
+    assert run(["launch", str(tiny_transformer), *words]) == 2
     assert launched == [] and capsys.readouterr().err.startswith("kt2t: ")

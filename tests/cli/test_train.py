@@ -27,7 +27,7 @@ def test_a_finished_run_gives_its_figures_as_json_again(tiny, tiny_run, capsys):
 @pytest.mark.parametrize("generates", [True, False])
 def test_predict_is_offered_for_what_generates(tiny, capsys, monkeypatch, generates):
     outcome = Outcome(Path("r"), 4, generates=generates)
-    monkeypatch.setattr("kt2t.run.train.train", lambda *_: outcome)
+    monkeypatch.setattr("kt2t.run.train.train", lambda *_, **__: outcome)
     assert run(["train", str(tiny)]) == 0
     assert ("kt2t predict r" in capsys.readouterr().err) == generates
 

@@ -82,5 +82,5 @@ def test_one_position_after_another_is_all_at_once(kind):
 def test_refusals():
     with pytest.raises(ValueError, match="num_layers: 0 is not positive"):
         LSTMStack(0, 4)
-    with pytest.raises(ValueError, match="memory: 'attend' is unknown. Choose start or front"):
+    with pytest.raises(ValueError, match="memory: 'attend' is unknown. There are: start, front"):
         LSTMStack(1, 4, memory="attend")

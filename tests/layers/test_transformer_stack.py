@@ -128,9 +128,9 @@ def test_a_stack_from_sizes():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="count_from: 'middle' is unknown. Choose start or end"):
+    with pytest.raises(ValueError, match="count_from: 'middle' is unknown. There are: start, end"):
         stack(count_from="middle")
-    with pytest.raises(ValueError, match="front: 'both' is unknown. Choose causal or full"):
+    with pytest.raises(ValueError, match="front: 'both' is unknown. There are: causal, full"):
         stack(front="both")
     with pytest.raises(ValueError, match="num_layers: 0 is not positive"):
         stack_of(0, 8, 12, 2)

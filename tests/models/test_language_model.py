@@ -107,7 +107,7 @@ def test_only_a_full_prefix_sees_what_follows_within_it():
 def test_inputs_that_are_no_sequence_and_an_unknown_prefix_are_refused():
     with pytest.raises(ValueError, match="as one sequence, and Label\\(num_classes=3\\) is none"):
         TransformerLM({"inputs": Label(3), "targets": Text(12)}, **SIZES)
-    with pytest.raises(ValueError, match="prefix: 'both' is unknown. Choose causal or full"):
+    with pytest.raises(ValueError, match="prefix: 'both' is unknown. There are: causal, full"):
         TransformerLM(FEATURES, **SIZES, prefix="both")
 
 

@@ -173,7 +173,7 @@ def test_positions_of_the_inputs_from_the_end_are_those_of_the_inputs_turned_rou
 
 
 def test_unknown_positions_of_the_inputs_are_refused():
-    with pytest.raises(ValueError, match="input_positions: 'end' is not known. Choose from_start or from_end"):
+    with pytest.raises(ValueError, match="input_positions: 'end' is unknown. Did you mean 'from_end'"):
         Transformer(FEATURES, **SIZES, input_positions="end")
 
 
@@ -192,7 +192,7 @@ def test_heads_that_do_not_divide():
 
 @pytest.mark.parametrize("model", [Transformer, TransformerLM])
 def test_a_misspelt_way_to_tie_is_refused(model):
-    with pytest.raises(ValueError, match="tie: 'outputs' is no way to share tables. Did you mean 'output'"):
+    with pytest.raises(ValueError, match="tie: 'outputs' is unknown. Did you mean 'output'"):
         model(FEATURES, hidden_dim=16, num_heads=4, tie="outputs")
 
 

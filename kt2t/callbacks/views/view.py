@@ -70,7 +70,7 @@ def proposed(
             found.append(node)
         elif wanted.get(node["type"], True):
             cls = lookup(node["type"])
-            takes = inspect.signature(cls).parameters
+            takes = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
             options = {name: value for name, value in given.items() if name in takes and (name != "samples" or value)}
             found.append(cls(**{**options, **{name: value for name, value in node.items() if name != "type"}}))
     return found
