@@ -110,8 +110,9 @@ class BatchNorm(keras.layers.Layer):
         (squares,) = summed_over_replicas([ops.sum(ops.where(counts, ops.square(x - mean), 0.0), axis=axes)])
         variance = ops.divide_no_nan(squares, number)
         for average, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moved = self.momentum * average + (1 - self.momentum) * ops.stop_gradient(now)
-            average.assign(ops.where(number > 0, moved, average))
+            before = ops.convert_to_tensor(average)
+            moved = self.momentum * before + (1 - self.momentum) * ops.stop_gradient(now)
+            average.assign(ops.where(number > 0, moved, before))
         return mean, variance
 
     def _counts(self, x: Tensor, segments: Tensor | None) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 CONVOLUTIONS = ("Conv2D", "Conv3D", "DepthwiseConv2dNative")
+_LOOPS = ("While", "StatelessWhile")
 _VIEWS = {"Identity", "Reshape", "ExpandDims", "Squeeze", "StopGradient"}
 _OF_WEIGHTS = {"Placeholder", "ReadVariableOp", "Const", "VarHandleOp"}
 
@@ -32,18 +33,19 @@ def costs(loss: Callable[..., Any], variables: list[Any], arguments: Any) -> tup
         with tf.GradientTape() as tape:
             value = loss(*given)
         forward.append(len(tf.compat.v1.get_default_graph().get_operations()))
-        return [one for one in tape.gradient(value, variables) if one is not None]
+        return [value, *(one for one in tape.gradient(value, variables) if one is not None)]
 
     graph = tf.function(step, autograph=False).get_concrete_function(*arguments).graph
-    operations = graph.get_operations()
-    return flop(graph), kept_bytes(operations[: forward[0]], operations[forward[0] :])
+    needed, operations = _needed(graph), graph.get_operations()
+    backward = [operation for operation in operations[forward[0] :] if operation in needed]
+    return flop(graph), kept_bytes(operations[: forward[0]], backward)
 
 
 def flop(graph: Any) -> float:
     """Operations of the matrix products and convolutions of a graph and of the functions that it calls."""
     found = 0.0
-    for operation in graph.get_operations():
-        if operation.type in ("While", "StatelessWhile"):
+    for operation in _needed(graph):
+        if operation.type in _LOOPS:
             found += _trips(operation) * flop(_function(operation, "body"))
         elif operation.type in ("If", "StatelessIf"):
             found += max(flop(_function(operation, branch)) for branch in ("then_branch", "else_branch"))
@@ -111,6 +113,8 @@ def _trips(operation: Any) -> int:
         tensor = _origin(tensor)
         if tensor.ref() in places:
             tensor = _origin(operation.inputs[places[tensor.ref()]])
+        if tensor.op.type in _LOOPS and tensor.value_index == 0:  # on the way back a loop runs as often as it did before
+            return _trips(tensor.op)
         found = tf.get_static_value(tensor)
         return int(found) if found is not None and np.ndim(found) == 0 else None
 
@@ -123,7 +127,7 @@ def _trips(operation: Any) -> int:
 
 
 def _kept_in_loop(operation: Any) -> int:
-    if operation.type not in ("While", "StatelessWhile"):
+    if operation.type not in _LOOPS:
         return 0
     pushed = [one.inputs[1] for one in _function(operation, "body").get_operations() if one.type == "TensorListPushBack"]
     return _trips(operation) * sum(_elements(one.shape) * max(one.dtype.size, 0) for one in pushed)
@@ -131,6 +135,18 @@ def _kept_in_loop(operation: Any) -> int:
 
 def _function(operation: Any, name: str) -> Any:
     return operation.graph._get_function(operation.get_attr(name).name).graph
+
+
+def _needed(graph: Any) -> set[Any]:
+    """The operations that the outputs of a graph depend on; TensorFlow leaves out all others."""
+    found: set[Any] = set()
+    pending = [tensor.op for tensor in graph.outputs]
+    while pending:
+        operation = pending.pop()
+        if operation not in found:
+            found.add(operation)
+            pending += [tensor.op for tensor in operation.inputs]
+    return found
 
 
 def _origin(tensor: Any) -> Any:

@@ -58,7 +58,8 @@ def test_work_and_memory_of_a_transformer(tiny):
     whole, parts, again = of(), of("train.micro_batches=4"), of("model.recompute=true")
     assert whole.step_flop == pytest.approx(3 * (blocks + logits))
     assert parts.step_flop == pytest.approx(whole.step_flop)
-    assert again.step_flop == pytest.approx(whole.step_flop + blocks)
+    last_products = 2 * (2 * 16 * 64 * 32 * 16)  # nothing needs what comes out of a block a second time
+    assert again.step_flop == pytest.approx(whole.step_flop + blocks - last_products)
     kept, kept_of_part, kept_again = (
         cost.memory_bytes - size * whole.total for cost, size in ((whole, 16), (parts, 20), (again, 16))
     )
