@@ -23,22 +23,24 @@ def test_the_real_files(test_data):
     first = next(iter(problem.examples("test")))
     assert first["targets"] == "7" and first["inputs"].shape == (28, 28, 1)
     assert problem.features() == {"inputs": Image(28, 28, 1), "targets": Label(10)}
-    assert len(problem.source_files()) == 4 and problem.splits() == ("train", "test")
+    assert len(problem.source_files()) == 4 and problem.splits() == ("train", "validation", "test")
 
 
 def test_small_files_end_to_end(tmp_path):
     images = np.arange(30)[:, None, None] * np.ones((30, 28, 28))
     write(tmp_path, "train", images, np.arange(30) % 3)
     write(tmp_path, "t10k", images[:4], np.arange(4) % 3)
-    problem = MNIST(str(tmp_path), names=["shirt", "shoe", "bag"])
+    problem = MNIST(str(tmp_path), names=["shirt", "shoe", "bag"], validation_examples=4)
     problem.prepare(tmp_path / "data")
     sample = problem.sample(4, "test")
     assert sample["inputs"].dtype == np.uint8 and sample["inputs"][:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert sample["targets"].tolist() == [0, 1, 2, 0]
     assert [problem.decode("targets", one) for one in sample["targets"]] == ["shirt", "shoe", "bag", "shirt"]
     assert [line["targets"] for line in problem.references("test")] == ["shirt", "shoe", "bag", "shirt"]
-    counts = problem.prepared.manifest["splits"]
-    assert counts["train"]["records"] + counts["validation"]["records"] == 30
+    assert problem.sample(9)["inputs"][:, 0, 0, 0].tolist() == [26, 27, 28, 29]
+    assert problem.sample(99, "train")["inputs"][:, 0, 0, 0].tolist() == list(range(26))
+    with pytest.raises(DataError, match="problem.validation_examples: 30 of 30 training pictures"):
+        next(iter(MNIST(str(tmp_path), validation_examples=30).examples("train")))
 
 
 def test_what_is_wrong_is_named(tmp_path):
