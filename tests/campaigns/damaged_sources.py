@@ -26,12 +26,13 @@ def plain(file: Path) -> list[str]:
     """The lines of a file by Python's own means."""
     data = file.read_bytes()
     data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    return _split(data.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+    return _split(data.decode("utf-8"))
 
 
-def _split(text: str) -> list[str]:
-    lines = text.split("\n")
-    return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+def _split(text: str, returns: bool = True) -> list[str]:
+    """Lines end with a line feed, or with a carriage return (`returns`) where there is none; marks of byte order begin none."""
+    lines = (text.replace("\r", "\n") if returns and "\n" not in text else text).split("\n")
+    return [line.lstrip("\ufeff").rstrip("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
 
 
 def _read_parallel(files: list[Path]) -> bool:
@@ -73,7 +74,7 @@ def _read_asked(files: list[Path]) -> bool:
     lines, found = Lines(io.BytesIO(data), files[0].name, whole=True), []
     while chunk := lines.chunk(1000):
         found += chunk
-    return found == _split(data.decode("utf-8-sig"))
+    return found == _split(data.decode("utf-8"), returns=False)
 
 
 def _line(chance: random.Random) -> str:

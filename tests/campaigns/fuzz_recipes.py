@@ -28,7 +28,6 @@ import yaml
 
 from kt2t import registry
 from kt2t.errors import Kt2tError
-from kt2t.features import Text
 from kt2t.marked_yaml import read_file
 from kt2t.recipe_file import load, short_names
 from kt2t.run.assemble import located, problem_of
@@ -120,12 +119,8 @@ def _built(file: Path) -> None:
     recipe.check()
     problem = problem_of(recipe)
     with located(recipe):
-        text = Text(64)
-        reads = (
-            {"targets": text} if recipe.nodes["model"]["type"] == "TransformerLM" else {"inputs": text, "targets": text}
-        )
         if not _is_large(recipe.nodes["model"]):
-            registry.build(recipe.nodes["model"], "model", "model", features=reads)
+            registry.build(recipe.nodes["model"], "model", "model", features=problem.expected_features())
         registry.build(recipe.nodes["optimizer"], "optimizer", "optimizer")
         registry.build(recipe.report.decode, "decode", "report.decode")
         problem.loss()

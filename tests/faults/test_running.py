@@ -156,7 +156,7 @@ def test_r08_a_pipe_in_place_of_a_source_is_status_3_and_not_waited_for(tmp_path
     ):
         Path("mine.yaml").write_text(f"problem: {{{problem}}}\n{model}\noptimizer: {{type: Adam}}\n")
         assert run(["prepare", "mine.yaml", "--data-dir", "data"]) == 3
-        assert "text.txt' is a pipe, not a file. Write what it gives into a file" in sentence(capsys.readouterr().err)
+        assert "text.txt' is a pipe, not a file. Write its content to a file" in sentence(capsys.readouterr().err)
 
 
 def test_r08_an_input_that_stalls_is_status_7_with_the_stacks(command, capfd, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import io
+import itertools
 import json
 import os
 import pickle
@@ -210,7 +211,8 @@ def flattened(header: dict, data: bytes) -> bytes:
 
 
 def overlapping(header: dict, data: bytes) -> bytes:
-    first, second = [name for name in header if header[name].get("shape") == [16]][:2]
+    shapes = {name: tuple(header[name]["shape"]) for name in header if "shape" in header[name]}
+    first, second = next((one, two) for one, two in itertools.combinations(shapes, 2) if shapes[one] == shapes[two])
     return _tensors({**header, second: {**header[second], "data_offsets": header[first]["data_offsets"]}}, data)
 
 

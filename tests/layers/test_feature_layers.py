@@ -110,7 +110,7 @@ def test_tags_are_read_like_text_with_one_id_more_for_padding():
 def test_a_users_own_kind_of_feature_needs_one_file():
     layer = embed(Angle(), 4)
     np.testing.assert_allclose(numbers(layer(np.array([30.0], "float32"))), [[0.5, 0.5, 3**0.5 / 2, 3**0.5 / 2]], 1e-6)
-    assert describe(layer) == {"type": "AngleEmbedding", "hidden_dim": 4}
+    assert describe(layer) == {"type": f"{__name__}.AngleEmbedding", "hidden_dim": 4}
     with pytest.raises(ValueError, match=r"no layer can predict Audio"):
         head(features.Audio())
     with pytest.raises(ValueError, match=r"no layer can predict Angle\(turns=1\).*kt2t\.layers\.head\.register"):

@@ -8,7 +8,7 @@ import pytest
 from harness import numbers
 from keras import ops
 
-from kt2t.layers import Attention, FeedForward, TransformerBlock, TransformerStack
+from kt2t.layers import Attention, FeedForward, Memory, TransformerBlock, TransformerStack
 from kt2t.layers.cache import Cache
 from kt2t.layers.recomputation import is_worthwhile, recomputed
 from kt2t.ops import randomness
@@ -17,7 +17,7 @@ from kt2t.registry import register
 ON_JAX = keras.backend.backend() == "jax"
 X = np.random.default_rng(0).normal(size=(2, 5, 8)).astype("float32")
 MEMORY = np.random.default_rng(1).normal(size=(2, 4, 8)).astype("float32")
-MASK = np.tril(np.ones((1, 5, 5), bool))
+SOURCE = np.ones((2, 4), "int32")
 seen: list[tuple[str, str]] = []
 
 
@@ -36,8 +36,8 @@ class Balanced(FeedForward):
 def stack(feed_forward=None, **options):
     keras.utils.set_random_seed(1)
     parts = (Attention(2, dropout=0.2), feed_forward or FeedForward(12, dropout=0.2), Attention(2, dropout=0.2))
-    layer = TransformerStack(TransformerBlock(*parts, dropout=0.2), 2, dropout=0.2, **options)
-    layer(X, memory=MEMORY)
+    layer = TransformerStack(TransformerBlock(*parts, dropout=0.2), 2, dropout=0.2, causal=True, **options)
+    layer(X, memory=Memory(MEMORY, SOURCE))
     randomness.name_layers(layer)
     return layer
 
@@ -52,7 +52,7 @@ def loss_and_gradients(layer, recompute, x=X, memory=MEMORY, step=7, own=1.0):
     x, memory = tf.convert_to_tensor(x), tf.convert_to_tensor(memory)
     with randomness.root(3, step), tf.GradientTape() as tape:
         tape.watch([x, memory])
-        output = layer(x, memory=memory, mask=MASK, training=True)
+        output = layer(x, memory=Memory(memory, SOURCE), training=True)
         loss = ops.sum(ops.cast(output, "float32") ** 3) + own * sum(layer.losses)
     return loss, tape.gradient(loss, [*layer.trainable_variables, x, memory])
 
@@ -64,7 +64,7 @@ def _on_jax(layer, x, memory, step, own):
 
     def loss(values, x, memory):
         with randomness.root(3, step):
-            options = {"memory": memory, "mask": MASK, "training": True, "return_losses": True}
+            options = {"memory": Memory(memory, SOURCE), "training": True, "return_losses": True}
             output, _, losses = layer.stateless_call(values, fixed, x, **options)
         return ops.sum(ops.cast(output, "float32") ** 3) + own * sum(losses)
 
