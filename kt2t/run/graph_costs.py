@@ -57,14 +57,18 @@ def flop(graph: Any) -> float:
 
 
 def kept_bytes(forward: list[Any], backward: list[Any]) -> int:
-    """Bytes of the tensors of the forward pass that the backward pass reads, and of what loops keep of each turn."""
+    """Bytes of the tensors of the forward pass that the backward pass reads, and of what loops keep of each turn.
+
+    Scalars, such as the loss itself, are not counted.
+    """
     made = {id(operation) for operation in forward}
     tensors = {}
     for operation in backward:
         for tensor in operation.inputs:
             if id(tensor.op) in made:
                 origin = _origin(tensor)
-                if origin.op.type not in _OF_WEIGHTS and origin.dtype not in (tf.resource, tf.variant):
+                is_data = origin.shape.rank != 0 and origin.dtype not in (tf.resource, tf.variant)
+                if is_data and origin.op.type not in _OF_WEIGHTS:
                     tensors[origin.ref()] = _elements(origin.shape) * origin.dtype.size
     return int(sum(tensors.values()) + sum(_kept_in_loop(operation) for operation in forward))
 

@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 
 from kt2t import registry
-from kt2t.errors import Kt2tError
+from kt2t.errors import DataError, Kt2tError
 from kt2t.marked_yaml import read_file
 from kt2t.recipe_file import load, short_names
 from kt2t.run.assemble import located, problem_of
@@ -119,11 +119,20 @@ def _built(file: Path) -> None:
     recipe.check()
     problem = problem_of(recipe)
     with located(recipe):
-        if not _is_large(recipe.nodes["model"]):
-            registry.build(recipe.nodes["model"], "model", "model", features=problem.expected_features())
+        features = _features(problem)
+        if features is not None and not _is_large(recipe.nodes["model"]):
+            registry.build(recipe.nodes["model"], "model", "model", features=features)
         registry.build(recipe.nodes["optimizer"], "optimizer", "optimizer")
         registry.build(recipe.report.decode, "decode", "report.decode")
         problem.loss()
+
+
+def _features(problem: Any) -> dict[str, Any] | None:
+    """The features of a problem; None where only its data tells the classes, which is not there."""
+    try:
+        return problem.expected_features()
+    except DataError:
+        return None
 
 
 def _is_large(model: dict[str, Any]) -> bool:
