@@ -277,11 +277,13 @@ def _jax_gradients(layer: Any, paths: dict[str, Any], inputs: Any, options: Any)
 
     trainable = list(layer.trainable_variables)
     fixed = [variable.value for variable in layer.non_trainable_variables]
+    switches = {name: value for name, value in options.items() if isinstance(value, bool | str)}  # known while tracing
+    options = {name: value for name, value in options.items() if name not in switches}
 
     @jax.jit
     def gradient(values: Any, fixed: Any, inputs: Any, options: Any) -> Any:
         def loss(values: Any) -> Any:
-            output, _ = layer.stateless_call(values, fixed, *inputs, **options)
+            output, _ = layer.stateless_call(values, fixed, *inputs, **options, **switches)
             return _projection(output)
 
         return jax.grad(loss)(values)
