@@ -55,6 +55,8 @@ class Problem(Answers):
 
     # Options that change how records are used, not what records hold.
     training_options = frozenset({"loss", "max_length"})
+    # Of several targets, what each one's loss counts by key; 1 where nothing else is said.
+    loss_weights: Mapping[str, float] | None = None
     # How many examples of each split `prepare` may leave out because `encode` refuses them with a DataError.
     skip = 0
 

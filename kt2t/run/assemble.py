@@ -87,6 +87,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
             model.compile(
                 optimizer=optimizer,
                 loss=problem.loss(),
+                loss_weights=problem.loss_weights,
                 metrics=metrics,
                 metrics_in_training=False,
                 steps_per_execution=train.steps_per_call,

@@ -124,7 +124,8 @@ def _built(file: Path) -> None:
             registry.build(recipe.nodes["model"], "model", "model", features=features)
         registry.build(recipe.nodes["optimizer"], "optimizer", "optimizer")
         registry.build(recipe.report.decode, "decode", "report.decode")
-        problem.loss()
+        if features is not None:
+            problem.loss()
 
 
 def _features(problem: Any) -> dict[str, Any] | None:

@@ -54,7 +54,7 @@ def test_nothing_in_nothing_out_and_progress_is_told(predictor):
 def test_a_line_that_the_vocabulary_does_not_know_is_named(predictor):
     answers = predictor.lines(["1 2", "", "abc", "9"], source="words.txt")
     assert [next(answers), next(answers)] == [predictor(["1 2"])[0], ""], "what comes before it is answered"
-    with pytest.raises(DataError, match=r"^words.txt:3: 'abc' is not a row of whole numbers") as caught:
+    with pytest.raises(DataError, match=r"^words.txt:3: 'abc' is not a list of whole numbers") as caught:
         next(answers)
     assert caught.value.status == 3
     with pytest.raises(DataError, match=r"^words.txt:21: 'abc'"):

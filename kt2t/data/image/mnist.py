@@ -82,8 +82,7 @@ class MNIST(Problem):
             return slice(None)
         if self.validation_examples >= count:
             raise DataError(
-                f"{self.validation_examples:,} of {count:,} training pictures are for validation, which leaves none to "
-                "train on.",
+                f"{self.validation_examples:,} of {count:,} training pictures are for validation: none is left to train on.",
                 path="problem.validation_examples",
             )
         return slice(-self.validation_examples) if split == "train" else slice(-self.validation_examples, None)

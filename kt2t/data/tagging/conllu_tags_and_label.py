@@ -25,17 +25,30 @@ class ConlluTagsAndLabel(ConlluTags):
 
     Args:
         label_comment: The comment that the label stands in.
+        label_weight: How much the label's loss counts beside that of the tags. There are far fewer labels than tags, so they
+            are learnt by heart sooner, and then hold back what both share.
         label_pattern: A regular expression; its first match in the comment is the label, or its first group if it has one.
         common: The options of `ConlluTags`.
 
     Raises:
-        ValueError: See `ConlluTags`; or `label_pattern` is no regular expression.
+        ValueError: See `ConlluTags`; or `label_weight` is not positive, or `label_pattern` is no regular expression.
 
     Source: see `ConlluTags`.
     """
 
-    def __init__(self, label_comment: str = "sent_id", label_pattern: str = "[A-Za-z]+", **common: Any) -> None:
+    training_options = ConlluTags.training_options | {"label_weight"}
+
+    def __init__(
+        self,
+        label_comment: str = "sent_id",
+        label_weight: float = 1.0,
+        label_pattern: str = "[A-Za-z]+",
+        **common: Any,
+    ) -> None:
         super().__init__(**common)
+        if label_weight <= 0:
+            raise ValueError(f"label_weight: {label_weight} is not positive.")
+        self.loss_weights = {"tags": 1.0, "label": label_weight}
         try:
             self._label = re.compile(label_pattern)
         except re.error as error:

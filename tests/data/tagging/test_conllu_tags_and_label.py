@@ -37,6 +37,9 @@ def test_end_to_end(files, tmp_path):
         "targets": {"tags": ["VERB", "NOUN"], "label": "weblog"},
     }
     assert set(problem.loss()) == {"tags", "label"}
+    assert ConlluTagsAndLabel(label_weight=0.2, **files).loss_weights == {"tags": 1.0, "label": 0.2}
+    with pytest.raises(ValueError, match="label_weight: 0 is not positive"):
+        ConlluTagsAndLabel(label_weight=0, **files)
 
 
 def test_labels_that_are_missing_or_unknown_are_named_by_line(files, tmp_path):
