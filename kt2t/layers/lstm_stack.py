@@ -96,7 +96,7 @@ class LSTMStack(Sequence):
         elif memory is not None:
             initial = [state[:, -1:] for state in self._states(*memory, None, False)]
         for level, state in enumerate(initial):
-            value = None if state is None else ops.squeeze(state, 1)
+            value = None if state is None else state[:, 0]
             cache.keep(f"states.{level}", (2 * self.units,), "float32", value)
 
     def _states(self, x: Tensor, segments: Tensor, initial: Tensor | None, training: bool | None) -> list[Tensor]:
