@@ -65,6 +65,16 @@ def test_cached_tokens_and_beams_are_those_of_full_recomputation():
         np.testing.assert_allclose(found["scores"][row, 0], score, rtol=1e-4)
 
 
+def test_sources_of_any_width_are_decoded_by_one_graph():
+    """From the second width on the graph does not know how many positions there are."""
+    model, batch = random_model(), text_batch(rows=2)
+    wanted = model.generate(batch, Greedy(), length=5)
+    for room in (10, 20):
+        wide = {name: np.pad(value, [(0, 0), (0, room)]) for name, value in batch.items()}
+        found = model.generate(wide, Greedy(), length=5)
+        assert found["ids"].tolist() == wanted["ids"].tolist()
+
+
 @pytest.mark.parametrize("reverse_inputs", [True, False])
 def test_packed_is_padded(reverse_inputs):
     model = random_model(reverse_inputs=reverse_inputs)
