@@ -7,7 +7,13 @@ from kt2t.options import options
 from kt2t.signatures import static_options
 
 SECTIONS = [("problem", "kt2t.data"), ("model", "kt2t.models"), ("layer", "kt2t.layers"), ("decode", "kt2t.decoding")]
-OURS = [(slot, room, name) for slot, room in SECTIONS for name in registry.table(room) if name[0].isupper()]
+NO_NODES = {"Memory"}  # what an encoder returns; no recipe makes one
+OURS = [
+    (slot, room, name)
+    for slot, room in SECTIONS
+    for name in registry.table(room)
+    if name[0].isupper() and name not in NO_NODES
+]
 
 
 @pytest.mark.parametrize(("slot", "room", "name"), OURS)

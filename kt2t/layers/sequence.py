@@ -32,6 +32,9 @@ class Sequence(keras.layers.Layer):
 
     takes_packed_front = False
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+
     def call(
         self,
         x: Tensor,
