@@ -15,6 +15,7 @@ from kt2t.ops import randomness, whole_batch
 from kt2t.training import rows
 from kt2t.training.clipping import global_norm, innermost
 from kt2t.training.parts import Part
+from kt2t.training.passes import is_batches, is_endless
 from kt2t.training.shared_trainer import SharedTrainer
 from kt2t.training.state import Carry, are_statistics
 from kt2t.training.watching import condition
@@ -100,7 +101,7 @@ class Trainer(SharedTrainer):
         Endless `Batches` go on at the optimizer's step, so `fit` in rounds trains on all of them.
         """
         x, options = self._for_fit(x, options)
-        options["validation_data"] = _readable(options["validation_data"])
+        options["validation_data"] = _readable(options["validation_data"], one_pass=True)
         found = super().fit(_readable(x), *arguments, **options)
         self.check_numbers()
         return found
@@ -110,12 +111,12 @@ class Trainer(SharedTrainer):
         if self._ends_without_evaluation(options):
             return {}
         x, options = self._for_one_pass(x, options)
-        return super().evaluate(_readable(x), *arguments, **options)
+        return super().evaluate(_readable(x, one_pass=True), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
         """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, of which it makes one pass."""
         x, options = self._for_one_pass(x, options)
-        return super().predict(_readable(x), *arguments, **options)
+        return super().predict(_readable(x, one_pass=True), *arguments, **options)
 
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function as one compiled computation that reads the model's weights anew at every call; used by decoding.
@@ -278,7 +279,7 @@ def _total(data: rows.Data) -> Any:
 
 
 class _Passes(keras.utils.PyDataset):
-    """Kt2t's finite `Batches` by number, which Keras can read again and again; a generator is spent after one pass."""
+    """One pass over kt2t's `Batches`, by number, which Keras can read again and again; a generator is spent after one."""
 
     def __init__(self, batches: Any) -> None:
         super().__init__()
@@ -287,7 +288,8 @@ class _Passes(keras.utils.PyDataset):
         self._next = -1
 
     def __len__(self) -> int:
-        return len(self._batches) - getattr(self._batches, "start", 0)
+        start = 0 if is_endless(self._batches) else getattr(self._batches, "start", 0)
+        return len(self._batches) - start
 
     def __getitem__(self, index: int) -> Any:
         if index == 0 or index != self._next:  # else it follows, and is being read ahead
@@ -296,8 +298,9 @@ class _Passes(keras.utils.PyDataset):
         return next(self._left)
 
 
-def _readable(data: Any) -> Any:
+def _readable(data: Any, one_pass: bool = False) -> Any:
     """What Keras reads instead of kt2t's `Batches`; anything else as it is."""
-    if not callable(getattr(data, "dataset", None)):
+    if not is_batches(data):
         return data
-    return (batch for batch in data) if getattr(data, "repeat", True) else _Passes(data)
+    ends = hasattr(data, "__len__") and (one_pass or not getattr(data, "repeat", True))
+    return _Passes(data) if ends else (batch for batch in data)
