@@ -27,7 +27,7 @@ def test_a_matrix_product_forward_and_back():
     forward = 4 * 3 * 5 + 4 * 5 * 2 + 4 * 2 * 7
     backward = 4 * 3 * 5 + 2 * 4 * 5 * 2 + 4 * 2 * 7  # none by x, none by what is frozen
     assert found == 2 * (forward + backward)
-    assert kept == 4 * (4 * 5 + 4 * 7 + 1)  # the tanh, what is squared, and the loss; x itself comes from outside
+    assert kept == 4 * (4 * 5 + 4 * 7)  # the tanh and what is squared; x itself comes from outside
 
 
 def test_a_convolution_forward_and_back():
