@@ -51,16 +51,16 @@ def _cross_entropy(feature: Feature) -> Any:
 
 @loss_for.register
 def _(feature: MultiLabel) -> Any:
-    import keras
+    from kt2t.losses import BinaryCrossEntropy
 
-    return keras.losses.BinaryCrossentropy(from_logits=True)
+    return BinaryCrossEntropy()
 
 
 @loss_for.register
 def _(feature: Numbers) -> Any:
-    import keras
+    from kt2t.losses import MeanSquaredError
 
-    return keras.losses.MeanSquaredError()
+    return MeanSquaredError()
 
 
 @metrics_for.register(Text)
