@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kt2t.data.sources.contents import whole_file
-from kt2t.data.sources.pictures import check_picture, decode_picture
+from kt2t.data.sources.pictures import check_picture
 from kt2t.errors import DataError
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels of 8 bits
@@ -24,9 +24,7 @@ def read_picture(path: str | Path, height: int, width: int, channels: int) -> np
     Raises:
         DataError: The file is missing, no picture, damaged, or of another size.
     """
-    contents = whole_file(Path(path))
-    check_picture(contents)
-    array = decode_picture(contents, channels)
+    array = check_picture(whole_file(Path(path)), channels)
     found = array.shape[:2]
     if found != (height, width):
         raise DataError(

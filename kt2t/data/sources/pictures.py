@@ -75,11 +75,13 @@ def decode_picture(data: bytes, channels: int = 3, where: str = "the picture") -
     return array if channels == 3 else array[:, :, np.newaxis]
 
 
-def check_picture(data: bytes, where: str = "the picture") -> None:
-    """Nothing, where a picture decodes and has no damage that can be known.
+def check_picture(data: bytes, channels: int = 3, where: str = "the picture") -> np.ndarray:
+    """The pixels of a picture, after a search for all damage that can be known.
 
-    Beyond what `decode_picture` sees, these are the checksums of a PNG and the markers and the length of a JPEG. A JPEG, a
-    BMP or a GIF has no checksum, so bits that flipped in its pixels can go unseen.
+    Beyond what `decode_picture` sees, this checks the checksums of a PNG and the markers and the length of a JPEG. A JPEG,
+    a BMP or a GIF has no checksum, so bits that flipped in its pixels can go unseen.
+
+    Shapes and arguments: see `decode_picture`.
 
     Raises:
         DataError: See `decode_picture`.
@@ -94,7 +96,7 @@ def check_picture(data: bytes, where: str = "the picture") -> None:
             said = jpeg_damage(data, picture)
     if said is not None:
         raise DataError(f"'{place}' is a damaged {picture.format}: {said}.")
-    decode_picture(data, where=place)
+    return decode_picture(data, channels, place)
 
 
 def picture_facts(data: bytes, where: str = "the picture") -> PictureFacts:
