@@ -36,7 +36,7 @@ def checked_columns(
         column = [example[field] for example in examples]
         columns[field] = [
             value if ready else _array(value, feature, f"{what} {number}, {field}")
-            for number, (value, ready) in enumerate(zip(column, _are_ready(column, feature), strict=True), first)
+            for number, (value, ready) in enumerate(zip(column, are_ready(column, feature), strict=True), first)
         ]
         _check_range(columns[field], feature, f"{what} {{}}, {field}", first)
     for field, feature in features.items():
@@ -50,37 +50,39 @@ def checked_columns(
     return columns
 
 
-def _are_ready(column: Sequence[Any], feature: Feature) -> list[bool]:
+def are_ready(column: Sequence[Any], feature: Feature) -> list[bool]:
     """Whether each value is an array of the feature's dtype and shape."""
     dtype, rank, any_size = np.dtype(feature.dtype), len(feature.shape), set(feature.shape) <= {None}
     return [
         isinstance(value, np.ndarray)
         and value.dtype == dtype
-        and (value.ndim == rank if any_size else _fits(value.shape, feature.shape))
+        and (value.ndim == rank if any_size else fits(value.shape, feature.shape))
         for value in column
     ]
 
 
-def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+def fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    """Whether an array's shape is a feature's, in which None stands for any size."""
     return len(found) == len(wanted) and all(size in (None, count) for size, count in zip(wanted, found, strict=True))
+
+
+def casts(found: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
+    """Whether values of one type may become those of another: never floats to integers, integers to any others."""
+    return np.can_cast(found, wanted, "same_kind") or (wanted.kind in "iu" and found.kind in "iu")
 
 
 def _array(value: Any, feature: Feature, where: str) -> np.ndarray:
     array = np.asarray(value)
     wanted = np.dtype(feature.dtype)
-    if array.size and not np.can_cast(array.dtype, wanted, "same_kind") and not _is_integer(array, wanted):
+    if array.size and not casts(array.dtype, wanted):
         raise DataError(f"{where}: {array.dtype} where {feature!r} takes {wanted}.")
-    if not _fits(array.shape, feature.shape):
+    if not fits(array.shape, feature.shape):
         raise DataError(f"{where}: shape {array.shape} where {feature!r} takes {feature.shape}.")
     if wanted.kind in "iu" and array.size and array.dtype != wanted:
         limits = np.iinfo(wanted)
         if array.min() < limits.min or array.max() > limits.max:
             raise DataError(f"{where}: {array.min()} to {array.max()} does not fit into {wanted}.")
     return array.astype(wanted, copy=False)
-
-
-def _is_integer(array: np.ndarray, wanted: np.dtype[Any]) -> bool:
-    return wanted.kind in "iu" and array.dtype.kind in "iu"
 
 
 def _check_range(column: list[np.ndarray], feature: Feature, where: str, first: int) -> None:

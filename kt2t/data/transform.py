@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kt2t.data.checks import are_ready, casts, fits
 from kt2t.data.draw import Draw
 from kt2t.data.lengths import segment_source
 from kt2t.data.records import Arrays, Records, is_nested, nested
@@ -85,21 +86,15 @@ def is_clear(error: Exception) -> bool:
 def _are_ready(examples: Sequence[Arrays], fields: Mapping[str, Feature]) -> bool:
     """Whether all examples are what the features say; looks at all of them together, which is fast."""
     for field, feature in fields.items():
-        shape, dtype = feature.shape, np.dtype(feature.dtype)
+        dtype = np.dtype(feature.dtype)
         column: list[Any] = [example.get(field) for example in examples]
-        if segment_source(fields, field) != field or not all(
-            isinstance(value, np.ndarray) and value.dtype == dtype and _fits(value.shape, shape) for value in column
-        ):
+        if segment_source(fields, field) != field or not all(are_ready(column, feature)):
             return False
         if feature.limits is not None and not (dtype == np.uint8 and feature.limits == (0, 255)):
             values = np.concatenate([np.ravel(value) for value in column]) if column else np.empty(0)
             if values.size and not (values.min() >= feature.limits[0] and values.max() <= feature.limits[1]):
                 return False
     return True
-
-
-def _fits(found: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
-    return len(found) == len(wanted) and all(size in (None, of) for size, of in zip(wanted, found, strict=True))
 
 
 def _checked(example: Mapping[str, Any], fields: Mapping[str, Feature]) -> Arrays:
@@ -125,10 +120,10 @@ def _checked(example: Mapping[str, Any], fields: Mapping[str, Feature]) -> Array
 def _array(field: str, value: Any, feature: Feature) -> np.ndarray:
     array, wanted = np.asarray(value), np.dtype(feature.dtype)
     if array.dtype != wanted:
-        if not np.can_cast(array.dtype, wanted, "same_kind") and not (wanted.kind in "iu" and array.dtype.kind in "iu"):
+        if not casts(array.dtype, wanted):
             raise ValueError(f"{field} has type {array.dtype} where {feature!r} takes {wanted}")
         array = _in_limits(field, array, feature, np.iinfo(wanted) if wanted.kind in "iu" else None).astype(wanted)
-    if not _fits(array.shape, feature.shape):
+    if not fits(array.shape, feature.shape):
         raise ValueError(f"{field} has shape {array.shape} where {feature!r} takes {feature.shape}")
     return _in_limits(field, array, feature, None)
 
