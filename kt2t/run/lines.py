@@ -11,13 +11,12 @@ from collections import deque
 from collections.abc import Iterator
 from typing import IO, Any
 
-from kt2t.data.sources.lines import LONGEST, text_of
+from kt2t.data.sources.lines import GZIP, LONGEST, text_of
 from kt2t.errors import DataError
 
 BLOCK = 1 << 16  # bytes that are read at a time
 AHEAD = 64  # blocks that are read ahead of the model
 PATIENCE = 0.05  # seconds that a block is waited for when there are lines already
-GZIP = b"\x1f\x8b"
 
 
 class Lines:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from kt2t.data.sources.lines import GZIP
 from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError
 
@@ -19,7 +20,7 @@ LARGEST = 1 << 30  # bytes of one file
 _BLOCK = 1 << 20
 _TAR_END = bytes(1024)
 _COMPRESSIONS: dict[bytes, Callable[[Path], Any]] = {
-    b"\x1f\x8b": gzip.open,
+    GZIP: gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\0": lzma.open,
 }

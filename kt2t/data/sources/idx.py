@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from kt2t.data.sources.lines import GZIP
 from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError
 
 UNSIGNED_BYTES = 8  # the code of the element type; MNIST and its kin have no other
-_GZIP = b"\x1f\x8b"
 _LARGEST = 1 << 31
 
 
@@ -80,7 +80,7 @@ def _read(path: Path) -> bytes:
     require_regular(path)
     try:
         with open(path, "rb") as file:
-            zipped = file.read(2) == _GZIP
+            zipped = file.read(2) == GZIP
         if path.suffix == ".gz" and not zipped:
             raise DataError(f"'{path}' is named .gz but is no gzip file. Rename it, or fetch it again.")
         with gzip.open(path) if zipped else open(path, "rb") as file:

@@ -14,7 +14,7 @@ from kt2t.errors import DataError
 
 LONGEST = 1_000_000
 _BLOCK = 1 << 16
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"  # how a gzip file begins
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -50,7 +50,7 @@ def lines(path: str | Path) -> Iterator[str]:
 def _opened(path: Path) -> IO[bytes]:
     require_regular(path)
     file = open(path, "rb")
-    if file.peek(2)[:2] == _GZIP:
+    if file.peek(2)[:2] == GZIP:
         file.close()
         return gzip.open(path, "rb")  # type: ignore[return-value]
     if path.suffix == ".gz" and file.peek(1):
@@ -76,10 +76,10 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
                 yield rest
             return
     if rest:
-        yield rest if fed else with_feeds(rest)
+        yield rest if fed else _with_feeds(rest)
 
 
-def with_feeds(data: bytes) -> bytes:
+def _with_feeds(data: bytes) -> bytes:
     """Bytes without any line feed with one in place of each carriage return that ends a line; others as they are."""
     return data if b"\n" in data else data.replace(b"\r", b"\n")
 
