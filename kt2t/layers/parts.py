@@ -13,7 +13,7 @@ from kt2t.registry import build, describe
 
 
 def made(part: Any, option: str, dtype: str) -> Any:
-    """A new layer like a prototype, from its node, or from a function without arguments that makes it.
+    """A new layer like a prototype, from its node, or from a function of `dtype` that makes it.
 
     Args:
         part: The prototype, the node or the function.
@@ -24,7 +24,7 @@ def made(part: Any, option: str, dtype: str) -> Any:
         ValueError: It is no layer.
     """
     if isinstance(part, partial | FunctionType):
-        return part()
+        return part(dtype=dtype)
     if not isinstance(part, keras.layers.Layer | Mapping):
         raise ValueError(f"{option}: {part!r} is no layer. `kt2t list layers` shows which there are.")
     return build(describe(part), option, dtype=dtype)

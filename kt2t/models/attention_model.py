@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
-import keras
-
 from kt2t.layers.transformer_stack import TransformerStack, stack_of
 from kt2t.models.model import Model
 
@@ -81,7 +79,6 @@ class AttentionModel(Model):
             "feed_forward": feed_forward,
             "recompute": recompute,
             "normalization": normalization,
-            "dtype": keras.dtype_policies.get(kwargs.get("dtype") or keras.config.dtype_policy()).name,
         }
         stacks = {part: _maker({**shared, **kwargs.pop(part)}) for part in ("encoder", "decoder") if part in kwargs}
         super().__init__(features, hidden_dim=hidden_dim, **stacks, **kwargs)

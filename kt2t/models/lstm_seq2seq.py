@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
-import keras
-
 from kt2t.layers.lstm_stack import LSTMStack
 from kt2t.models.encoder_decoder import EncoderDecoder
 from kt2t.registry import register
@@ -48,8 +46,7 @@ class LSTMSeq2Seq(EncoderDecoder):
         reverse_inputs: bool = True,
         **kwargs: Any,
     ) -> None:
-        dtype = keras.dtype_policies.get(kwargs.get("dtype") or keras.config.dtype_policy()).name
-        stack = partial(LSTMStack, num_layers, hidden_dim, dropout, dtype=dtype)
+        stack = partial(LSTMStack, num_layers, hidden_dim, dropout)
         encoder = partial(stack, reverse=reverse_inputs, returns_state=True)
         decoder = partial(stack, memory="start")
         super().__init__(features, encoder, decoder, hidden_dim, tie, **kwargs)

@@ -52,9 +52,10 @@ class Reader(Model):
         encoder = made(encoder, "encoder", dtype)
         self.make_input_embeddings(hidden_dim, **({} if isinstance(encoder, Sequence) else {"as_map": True}))
         self.encoder = encoder
-        several = targets if isinstance(targets, Mapping) else {"": targets}
-        heads = {key: head(feature, dtype=dtype) for key, feature in several.items()}
-        self.head: Any = heads if isinstance(targets, Mapping) else heads[""]
+        if isinstance(targets, Mapping):
+            self.head: Any = {key: head(feature, dtype=dtype) for key, feature in targets.items()}
+        else:
+            self.head = head(targets, dtype=dtype)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory:
         """What the encoder makes of the inputs: a sequence, or a map (batch, height, width, channels)."""

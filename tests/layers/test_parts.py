@@ -14,7 +14,8 @@ def test_a_prototype_is_not_used_itself():
 
 def test_a_node_and_a_function():
     assert made({"type": "LSTMStack", "num_layers": 1, "units": 3}, "encoder", "float32").units == 3
-    assert made(lambda: LSTMStack(1, 5), "encoder", "float32").units == 5
+    found = made(lambda dtype: LSTMStack(1, 5, dtype=dtype), "encoder", "mixed_bfloat16")
+    assert found.units == 5 and found.dtype_policy.name == "mixed_bfloat16"
 
 
 def test_what_is_no_layer_is_refused():
