@@ -77,7 +77,7 @@ class References:
 
 
 def read_references(problem: Any, split: str) -> list[dict[str, Any]] | None:
-    """The references of a split, as `Problem.references` says; None if they were not kept.
+    """The references of a split, as `Problem.references` says, their fields by name; None if they were not kept.
 
     Raises:
         DataError: The file is damaged.
@@ -93,7 +93,7 @@ def read_references(problem: Any, split: str) -> list[dict[str, Any]] | None:
         indices = np.arange(begin, min(begin + 1024, len(records)))
         for texts, record in zip(lines[begin : begin + 1024], records.read(indices), strict=True):
             decoded = {field: problem.decode(field, record[field]) for field in note["fields"] if field not in texts}
-            found.append(nested({**decoded, **texts}, stored))
+            found.append(nested(dict(sorted({**decoded, **texts}.items())), stored))
     return found
 
 

@@ -56,6 +56,7 @@ def test_texts_that_a_vocabulary_changes_are_kept(tmp_path, files):
     )
     problem.examples = None  # the raw data is not read
     assert problem.references("validation") == wanted
+    assert {tuple(one) for one in problem.references("validation")} == {("inputs", "targets")}
 
 
 def test_a_problem_trained_subwords_keeps_what_they_normalise(tmp_path, files):
