@@ -23,29 +23,30 @@ class Beam(Search):
 
         score = log p(sequence) / ((5 + n) / 6) ^ length_penalty,   n = number of tokens, END included
 
-    Each step looks at the 2 · beams best continuations, so that `beams` of them go on whatever ends. A hypothesis that
-    has ended is never scored past its end. The search of a source is over when the last of its `n_best` ended hypotheses
-    (without `early_stopping`: the last of all kept ones) beats the most that a running one could still reach. So the
-    hypotheses returned, and their order, do not depend on the other sources of a batch.
+    Each step considers the 2 · beams best continuations, so that at least `beams` of them are unfinished. A finished
+    hypothesis is never scored past its end. The search of a source stops when the worst of its `n_best` best finished
+    hypotheses (without `early_stopping`: the worst of all kept ones) scores higher than any running one still can. The
+    hypotheses returned, and their order, therefore do not depend on the other sources of a batch.
 
     Shapes:
         logits (batch, beams, vocabulary_size) → ids (batch, n_best, time), scores (batch, n_best), best first
 
     Args:
-        beams: Hypotheses kept for each source.
-        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Not negative: a bound on
-            what may still come, which ends the search, rests on that.
-        n_best: How many hypotheses of each source are returned.
-        early_stopping: Stops when the hypotheses that are returned are certain; False goes on until all kept ones are.
-        extra_length: In tokens beyond the source's length, after which decoding stops.
+        beams: Number of hypotheses kept for each source.
+        length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Must not be negative,
+            because the bound that stops the search relies on this.
+        n_best: Number of hypotheses returned for each source.
+        early_stopping: Whether to stop when the `n_best` best hypotheses are certain. False continues until all kept ones
+            are.
+        extra_length: Decoding stops this many tokens after the source's length.
 
     Raises:
         ValueError: A count is not positive, `n_best` is larger than `beams`, or `length_penalty` is negative.
 
-    Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: when fewer hypotheses have
-    ended than `n_best`, those that the length limit cut off follow behind them, normalised like them, where
-    Tensor2Tensor has empty places, or scores without the penalty if none has ended; a vocabulary smaller than the beams
-    gives no hypothesis twice; it stops at the first certain hypothesis however many are returned.
+    Source: Wu et al. 2016, section 7 (the penalty); Tensor2Tensor's beam search. Departs: if fewer than `n_best`
+    hypotheses are finished, running ones follow, with the same penalty; Tensor2Tensor returns empty ones, or scores without
+    the penalty if none is finished. If the vocabulary is smaller than the beams, no hypothesis is returned twice. The
+    search waits until all `n_best` hypotheses are certain; Tensor2Tensor stops at the first certain one.
     """
 
     def __init__(

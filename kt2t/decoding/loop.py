@@ -37,10 +37,11 @@ def decode(
             `grown(length)`.
         batch: Number of sources.
         length: Final width of the ids.
-        limit: Steps at most, up to `length`, which it is unless given: a scalar, or (batch,) with one for each source.
-            A source whose limit is reached stays as it is while others go on.
-        prompt: (batch, length) int32, ids that a sequence must have; 0 leaves the choice free. They cost nothing.
-        draw: Whatever the search draws is another for each.
+        limit: Maximum number of steps, up to `length`: a scalar, or (batch,) with one for each source. A source that has
+            reached its limit no longer changes while others continue. Default: `length`.
+        prompt: (batch, length) int32, ids that the output must begin with; 0 leaves the choice free. They do not change the
+            score.
+        draw: Passed on to the search; another value draws other random numbers.
 
     Returns:
         The search's last state, and the number of steps taken.
@@ -73,7 +74,7 @@ def decode(
 
 
 def _kept_from(limit: Tensor, position: Tensor, before: State, chosen: State) -> State:
-    """The chosen state, but as before for each source whose limit (batch,) is reached."""
+    """The chosen state, but the state before for each source that has reached its limit (batch,)."""
 
     def choose(new: Tensor, old: Tensor) -> Tensor:
         rank = len(new.shape)

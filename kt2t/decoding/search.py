@@ -11,9 +11,9 @@ State = dict[str, Tensor]
 class Search:
     """Base class: chooses the next id of every hypothesis. Its state is a dict of tensors that the loop carries.
 
-    `state["last"]` (batch, beams) int32 is what the model reads next; the id 0 starts every sequence. The first axis of
-    every tensor in the state is the batch, so that the loop can leave a source as it is once its limit is reached;
-    scalars are shared by all sources.
+    `state["last"]` (batch, beams) int32 holds the ids that the model reads next. Every sequence starts with id 0. The first
+    axis of every tensor in the state is the batch, so that the loop can keep a source unchanged after its limit; scalars
+    are shared by all sources.
 
     Attributes:
         beams: Number of hypotheses kept for each source.
@@ -42,15 +42,15 @@ class Search:
         raise NotImplementedError
 
     def is_done(self, state: State, limit: Tensor) -> Tensor:
-        """For each source whether no further step can change its result, (batch,) bool.
+        """Whether no further step can change the result of each source: (batch,) bool.
 
         Args:
-            limit: The largest number of steps: a scalar, or one for each source, (batch,).
+            limit: The maximum number of steps: a scalar, or one for each source, (batch,).
         """
         raise NotImplementedError
 
     def result(self, state: State, steps: Tensor) -> tuple[Tensor, Tensor]:
-        """The best sequences: ids (batch, n_best, length) int32 and scores (batch, n_best).
+        """Returns the best sequences: ids (batch, n_best, length) int32 and scores (batch, n_best).
 
         Args:
             steps: The number of steps taken: a scalar, or one for each source, (batch,).

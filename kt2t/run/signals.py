@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 REPEATED_WITHIN = 10.0  # seconds: schedulers and impatient fingers send the same signal several times
-ENDS_AT_ONCE = 3  # the how manieth signal ends the process without saving
+ENDS_AT_ONCE = 3  # from the third signal on, the process may end without saving
 
 
 class Repeats:
-    """Tells the first signal, which is obeyed, from those that follow it.
+    """Counts signals. The first one is obeyed; this decides what the others do.
 
-    What comes within ten seconds of the first is ignored. Later a signal that is at least the third ends the process at
-    once, without saving, and says so.
+    A signal within ten seconds of the first is ignored. After ten seconds, the second signal is answered by a warning, and
+    the third and every later one ends the process at once, without saving.
     """
 
     def __init__(self) -> None:
@@ -66,10 +66,11 @@ def handled_by(
     signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM),
     stays: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
-    """The signals go to `handler`, and afterwards again where they went before; outside of the main thread nothing changes.
+    """Sends the signals to `handler` inside the `with` block. Does nothing outside of the main thread.
 
     Args:
-        stays: Asked at the end; where it says so, the signals go on to `handler`.
+        stays: Called at the end of the block. If it returns True, `handler` stays in place; otherwise the earlier handlers
+            come back.
     """
     before = {number: signal.getsignal(number) for number in signals}
     try:
@@ -85,13 +86,13 @@ def handled_by(
 
 @contextlib.contextmanager
 def ending(for_good: bool = False) -> Iterator[None]:
-    """SIGTERM and SIGINT leave whatever is under way by an exception, so that everything is tidied up on the way out.
+    """Turns SIGTERM and SIGINT inside the `with` block into an exception, so that `finally` blocks clean up.
 
-    Only the first signal does; `repeats` says what becomes of others. A SIGINT that is ignored, as in a shell's background,
-    stays so.
+    Only the first signal raises it; see `Repeats` for the others. If SIGINT is ignored, as for a shell's background jobs,
+    it stays ignored.
 
     Args:
-        for_good: Whether the process ends behind this, so that repeated signals are to be ignored until it has ended.
+        for_good: Whether the process ends after the block. Repeated signals are then ignored until it has ended.
 
     Raises:
         SystemExit: `Interrupted`, with 128 plus the number of the signal.

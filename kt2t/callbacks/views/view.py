@@ -26,7 +26,7 @@ class View(keras.callbacks.Callback):
         self.folder = Path(folder) if folder is not None else None
 
     def render(self, model: Any) -> Mapping[str, str | bytes]:
-        """By its tag, each text in markdown (str) and each picture as a PNG file (bytes); empty where there is nothing."""
+        """Maps each tag to a text in Markdown (str) or a picture as a PNG file (bytes); empty if there is nothing to show."""
         raise NotImplementedError(f"{type(self).__name__} must define render(model).")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -30,25 +30,25 @@ SPELT = {"a": "one", "an": "one", "fourty": "forty", "ninty": "ninety", "nought"
 class NumbersInWords(TextToText):
     """Converts English number words to digits: "four hundred and seven" → "407".
 
-    Both the British form, with "and" before the last two digits, and the American one, without, occur. `train` and
-    `validation` share no number: of those from 100 on, a hash gives one in ten to `validation`; the smaller ones, whose
-    words stand nowhere else, are all in `train`. How many digits there are is drawn first, so that short numbers are as
-    frequent as long ones; of every four numbers one is round ("seven thousand").
+    The words have the British form, with "and" before the last two digits, or the American form, without. `train` and
+    `validation` share no number. A hash assigns one in ten of the numbers from 100 on to `validation`; all smaller numbers
+    are in `train`, because some of their words occur in no other number. The number of digits is drawn first, so that short
+    numbers are as frequent as long ones. One number in four is round ("seven thousand").
 
-    Inputs may be written as people write them: `normalized` says how they are read. A share of the examples is.
+    Inputs may have capitals, commas, missing hyphens and common misspellings; `normalized` says how they are read.
 
     Shapes:
         n words → up to 6 digits
 
     Args:
         largest: The largest number, at most 999,999.
-        british: Share of the numbers that are told with "and".
-        spellings: Share of the numbers that are written otherwise: in capitals, without hyphens, "a hundred".
-        train_examples: How many examples `train` has.
-        validation_examples: How many `validation` has.
-        seed: Decides which.
-        source_vocabulary: Of the number words; one id for each word by default.
-        target_vocabulary: Of the digits; one id for each digit by default.
+        british: Share of the numbers in the British form.
+        spellings: Share of the numbers in another spelling: in capitals, without hyphens, "a hundred".
+        train_examples: Number of examples in `train`.
+        validation_examples: Number of examples in `validation`.
+        seed: Seed for drawing the examples.
+        source_vocabulary: Vocabulary of the number words. Default: one id per word.
+        target_vocabulary: Vocabulary of the digits. Default: one id per digit.
         loss: See `Problem`.
         max_length: See `Problem`.
 
@@ -132,7 +132,7 @@ class NumbersInWords(TextToText):
         return is_in_split(int(zlib.crc32(f"split {number}".encode()) / 2**32 * PARTS), split)
 
     def _share(self, number: int, purpose: str) -> float:
-        # Not crc32: of two purposes its values differ by a constant, so that one would decide the other.
+        # Not crc32: its values for two purposes of one number differ by a constant (under XOR), so they are not independent.
         digest = hashlib.blake2b(f"{purpose} {number}".encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") / 2**32
 
@@ -160,15 +160,15 @@ RESPELLINGS: tuple[Callable[[str], str], ...] = (
 
 
 def respelled(told: str, which: int) -> str:
-    """A number in words as one of several kinds of people would write it."""
+    """A number in words, in the spelling with this index in `RESPELLINGS`."""
     return RESPELLINGS[which](told)
 
 
 def normalized(told: str) -> str:
     """Number words in the one spelling that `words` uses.
 
-    Case, commas and stops do not matter, nor whether there is a hyphen ("Forty two"); "a hundred" and "hundred" are one
-    hundred, and "fourty" and "ninty" are what they are meant to be. Other words stay as they are.
+    Case, punctuation and hyphens do not matter: "Forty two" becomes "forty-two". "a hundred" and "hundred" become "one
+    hundred". "fourty" and "ninty" are corrected. Other words stay as they are.
     """
     parts = [SPELT.get(part, part) for part in re.sub(r"[-‐‑–,.!?]", " ", told.lower()).split()]
     found: list[str] = []

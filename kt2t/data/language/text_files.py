@@ -22,11 +22,11 @@ class TextFiles(RunningText):
     Give either `path` or `train_files`; they mean the same. The other options are those of `RunningText`.
 
     Args:
-        path: A text file, or a folder of them.
-        train_files: Text files and folders, in the order in which they are read.
-        validation_files: Likewise; without them the last part of the training text (`held_out`) is for validation.
-        test_files: Likewise; makes a split `test`.
-        pattern: Which files of a folder are taken, by name without `.gz`.
+        path: A text file, or a folder of text files.
+        train_files: Text files and folders, in reading order.
+        validation_files: Likewise. Default: the last part of the training text (`held_out`) is used for validation.
+        test_files: Likewise; adds a split `test`.
+        pattern: Pattern for the names of files in folders, without `.gz`.
         exclude: Patterns of files in folders that are left out, such as `README*` or `drafts/*`.
 
     Raises:
@@ -60,7 +60,7 @@ class TextFiles(RunningText):
         }
 
     def train_vocabularies(self, examples: Iterable[Example]) -> None:
-        for split, files in self.files().items():  # here, because each preparation comes by once
+        for split, files in self.files().items():  # logged here, because each preparation calls this once
             logger.info("%s: reading %d files", split, len(files))
             for file in files:
                 logger.info("    %s (%s bytes)", file, f"{file.stat().st_size:,}")

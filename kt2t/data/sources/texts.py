@@ -14,14 +14,13 @@ from kt2t.errors import DataError
 def text_files(
     places: Sequence[str | Path], pattern: str = "*.txt", option: str | None = None, exclude: Sequence[str] = ()
 ) -> list[Path]:
-    """The files among these places, and of each folder those below it whose name fits; folders in order of their paths.
+    """Lists text files: the named files, and from each folder, recursively, those that match a pattern, sorted by path.
 
     Args:
         places: Files, of any name, and folders.
-        pattern: What a file of a folder is called, `*` for anything; a `.gz` behind it does not matter. Hidden ones are
-            left out.
-        option: Of the recipe, for errors.
-        exclude: Patterns of files in folders that are left out, by name or by path below the folder.
+        pattern: Pattern for the names of files in folders, without `.gz`. Hidden files are skipped.
+        option: The recipe's option that names the places, for error messages.
+        exclude: Patterns of files in folders to skip, for their names or their paths below the folder.
 
     Raises:
         DataError: A place does not exist or is no regular file, or a folder has no matching file.

@@ -45,7 +45,8 @@ class Subwords(Vocabulary):
             is the actual number.
         algorithm: `unigram` (Kudo 2018) or `bpe` (Sennrich et al. 2016).
         character_coverage: Share of the training texts' characters that get an id of their own, from 0.98 to 1.
-        max_training_lines: Of more texts than this, as many are drawn evenly, always the same ones.
+        max_training_lines: Maximum number of training texts. If there are more, this many are drawn at random, always the
+            same ones.
 
     Raises:
         ValueError: An option is out of its range.

@@ -162,7 +162,7 @@ def tally(texts: Iterable[str], split: Callable[[str], Iterable[str]], what: str
         what: Name of the vocabulary, for the error message.
 
     Raises:
-        DataError: There is no part at all, or a text is no Unicode text.
+        DataError: The texts have no parts, or a text is no valid Unicode.
     """
     counts: Counter[str] = Counter()
     for text in texts:

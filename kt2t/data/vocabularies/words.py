@@ -29,7 +29,7 @@ class Words(WordList):
         words: The known words. Default: `train` takes them from the training texts.
 
     Raises:
-        ValueError: `size` leaves no room for a word, `words` is empty, or a word is empty or holds a space or a line's end.
+        ValueError: `size` leaves no room for a word, `words` is empty, or a word is empty or contains a space or a line feed.
 
     Source: none.
     """
