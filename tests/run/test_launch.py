@@ -20,7 +20,8 @@ from kt2t.training.checkpoints import saved, verify
 
 OVERRIDES = (
     "train.steps=100",
-    "train.batch.shapes=~",  # with one shape the rounding grows a hundredfold from step 15 to 30
+    "train.batch.shapes=~",
+    "optimizer.learning_rate=0.002",  # with the recipe's rate rounding grows tenfold every five steps
     "train.deterministic=true",
     "report.every=5",
     "report.keep=100",
@@ -30,7 +31,6 @@ OVERRIDES = (
     "model.dropout=0",  # each replica drops its own
 )
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_two_workers_are_as_one_and_come_back_after_a_kill_and_a_signal(tiny, tm
     assert {path.name for path in whole.iterdir()} == {path.name for path in one.iterdir()} | {"workers"}
     alone, together, again = written(one), written(whole), written(hurt)
     assert alone.keys() == together.keys() and len(alone) == 20
-    for step in list(alone)[:6]:  # rounding grows with the steps
+    for step in alone:
         assert together[step][1] == pytest.approx(alone[step][1], rel=1e-5)
     assert {step: again[step][0] for step in together} == {step: files for step, (files, _) in together.items()}
 
