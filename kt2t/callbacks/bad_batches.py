@@ -1,4 +1,4 @@
-"""Names the batches of steps that were left out because a gradient was not finite, and keeps the first of them."""
+"""Names and keeps the batches whose gradients were not finite."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _logger = logging.getLogger("kt2t")
 
 
 class BadBatches(keras.callbacks.Callback):
-    """Logs which records were in a step whose gradient was not finite, one line for each such step, and keeps its batch.
+    """Logs the records of every step whose gradient was not finite, one line per step, and keeps the batch.
 
     The trainer looks for such steps every 16 steps; this callback makes it look at each epoch end as well, so it comes
     before `Checkpointing`. `step-N.npz` holds the batch as the model got it (`features/…`, `targets`, `sample_weight`). Its
@@ -32,11 +32,11 @@ class BadBatches(keras.callbacks.Callback):
     out so far.
 
     Args:
-        folder: Where the batches go.
-        batches: Those of the training; that of step n is `batches.batch(n)`.
-        checkpoints: The folder of `Checkpointing`: the newest is named where training ends.
-        keep: How many batches are kept at most; further ones are only named.
-        writes: Whether this process writes and logs; of several workers one does.
+        folder: Where the batches are saved.
+        batches: The training's `Batches`; step n uses `batches.batch(n)`.
+        checkpoints: The folder of `Checkpointing`. The message at the end of training names its newest checkpoint.
+        keep: Maximum number of batches to keep; further ones are only named.
+        writes: Whether this process writes and logs; one of several workers does.
 
     Raises:
         ValueError: `keep` is negative.

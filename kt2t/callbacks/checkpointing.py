@@ -1,4 +1,4 @@
-"""Keeps a run: saves at each epoch end, remembers the best step, and stops cleanly when asked to."""
+"""Saves checkpoints at each epoch end, records the best step, and stops cleanly on request."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _logger = logging.getLogger("kt2t")
 
 
 class Checkpointing(keras.callbacks.Callback):
-    """Saves checkpoints, keeps the newest few and the best one, and saves and ends when `model.stop_signal` is there.
+    """Saves checkpoints and keeps the newest few and the best one. Saves and stops when `model.stop_signal` is set.
 
-    It stands after `Scoring`, whose values it compares, and before `TensorBoard` and whatever else may fail, so that
-    the weights are safe first. `best.json` in the folder holds `{step, metric, value, since}`: the best step, its value,
+    Place it after `Scoring`, whose values it compares, and before `TensorBoard` and other callbacks that may fail, so
+    that the weights are saved first. `best.json` in the folder holds `{step, metric, value, since}`: the best step, its value,
     and the steps that were evaluated since and were no better.
 
     Args:
-        folder: Where the `step-N/` folders go.
+        folder: Where the `step-N/` folders are written.
         every_epoch: Whether to save at each epoch end; otherwise only a better one, at a stop and at the end.
         keep: How many of the newest checkpoints stay besides the best.
-        best: The metric that decides which is best (`bleu`, `loss`, …, on validation); None keeps no best.
-        mode: `min` or `max`; None means what the metric's name says.
+        best: Validation metric that selects the best checkpoint (`bleu`, `loss`, …). None keeps no best checkpoint.
+        mode: `min` or `max`. None derives it from the metric's name.
         recipe: The run's full recipe, kept in each checkpoint.
-        writes: Whether this process writes; of several workers the first one does, and the others follow what it does.
-        extra: Gives what else a checkpoint is to keep, beside its `metrics`.
+        writes: Whether this process writes. The first of several workers does; the others follow it.
+        extra: Returns further values to store in a checkpoint, beside its `metrics`.
 
     Raises:
         ValueError: `keep` is not positive.
@@ -107,7 +107,7 @@ class Checkpointing(keras.callbacks.Callback):
         self._prune()
 
     def rescue(self, error: Exception) -> None:
-        """Saves what was trained, where an error came from the evaluation or scoring at an epoch's end.
+        """Saves the finished steps after an error in the evaluation or scoring at an epoch's end.
 
         Not where it came from a step, which may have been half done, or says that the numbers or the disk are the fault.
         What was measured is not kept: the run, when it goes on, measures it again.
@@ -165,7 +165,7 @@ class Checkpointing(keras.callbacks.Callback):
 
 
 def read_best(folder: str | Path) -> dict[str, Any] | None:
-    """`{step, metric, value, since}` of the best checkpoint in a folder, None where none is known."""
+    """Reads `{step, metric, value, since}` of the best checkpoint in a folder; None if there is none."""
     try:
         found = json.loads((Path(folder) / BEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -174,7 +174,7 @@ def read_best(folder: str | Path) -> dict[str, Any] | None:
 
 
 def write_best(folder: str | Path, best: Mapping[str, Any]) -> None:
-    """Replaces `best.json` in one go, so that it is whole at any moment."""
+    """Replaces `best.json` atomically."""
     target = Path(folder) / BEST
     target.parent.mkdir(parents=True, exist_ok=True)
     whole_file(target, json.dumps(dict(best)))

@@ -1,4 +1,4 @@
-"""Whether all replicas still hold the same weights."""
+"""Checks that all replicas hold the same weights."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from kt2t.errors import DriftError
 
 
 class ComparingReplicas(keras.callbacks.Callback):
-    """Ends the training of all workers at the epoch's end where a replica's weights are no longer those of the others.
+    """Stops all workers at an epoch's end if the weights of the replicas differ.
 
-    Each replica applies the same update to the same weights, so they are the same to the bit for ever; defective memory, or
-    processors that round differently, are what makes them differ, and nothing else would show it. What is compared is the
-    sha256 of the trainable weights. It stands before `Checkpointing`, so that no weights that drifted are saved, and before
-    `EvaluatingAverages`, which gives all replicas the weights of the first one back: it compares before the evaluation.
+    Each replica applies the same update to the same weights, so they stay equal to the bit. Defective memory, or
+    processors that round differently, make them differ, and nothing else would show it. The sha256 of the trainable
+    weights is compared, before the evaluation. Place this callback before `Checkpointing`, so that differing weights are
+    not saved, and before `EvaluatingAverages`, which copies the first replica's weights to all.
 
     Args:
         team: The `kt2t.training.workers.team.Team` of the run.

@@ -14,14 +14,14 @@ from kt2t.callbacks.logs import bare
 class EarlyStopping(keras.callbacks.Callback):
     """Stops after `patience` evaluations that were no better than the best one.
 
-    Unlike Keras's own it counts on disk: `Checkpointing(folder, best=...)`, behind which it stands, writes down which
-    step is best and which were evaluated since. So a run that is killed and goes on ends at the step where it would
-    have ended. It never touches the weights: the best ones are in the checkpoint that is kept.
+    Unlike Keras's callback it reads the count from disk: place it after `Checkpointing(folder, best=...)`, which records
+    the best step and the steps evaluated since. So a run that was killed and restarted ends at the same step. It never
+    changes the weights; the best ones are in the checkpoint that is kept.
 
     Args:
-        folder: That of `Checkpointing`.
-        metric: What it calls best.
-        patience: In evaluations.
+        folder: The folder of `Checkpointing`.
+        metric: The metric that `Checkpointing` compares.
+        patience: Number of evaluations.
         after: Evaluations up to this step do not count.
 
     Raises:
@@ -42,11 +42,11 @@ class EarlyStopping(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def is_over(self) -> bool:
-        """Whether so many evaluations have passed without a better one."""
+        """Whether `patience` evaluations have passed without a better one."""
         return len(self.waited()) >= self.patience
 
     def waited(self) -> list[int]:
-        """The steps that were evaluated since the best one."""
+        """Returns the steps that were evaluated since the best one."""
         best = read_best(self.folder)
         if best is None or best["metric"] != self.metric:
             return []

@@ -1,4 +1,4 @@
-"""Evaluation of the moving averages of the weights in place of the weights."""
+"""Evaluates the moving averages of the weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kt2t.training.averages import weights_averaged
 
 
 class EvaluatingAverages(keras.callbacks.Callback):
-    """Evaluates the averages that an optimizer keeps (`use_ema`); training goes on with the same weights to the bit.
+    """Evaluates the averages that an optimizer keeps (`use_ema`). Training continues with the same weights to the bit.
 
     Keras's `SwapEMAWeights` swaps by sums and differences on TensorFlow, which round, and an error in the evaluation leaves
     the averages where the weights were. Here such an error is followed by `put_back`, before anything is saved.
@@ -29,5 +29,5 @@ class EvaluatingAverages(keras.callbacks.Callback):
         self.put_back()
 
     def put_back(self) -> None:
-        """Puts the weights back in their place, if an evaluation did not come to its end."""
+        """Restores the weights if an evaluation did not finish."""
         self._evaluating.close()

@@ -1,4 +1,4 @@
-"""Writes a TensorBoard event file, with no tensorflow in the process."""
+"""Writes a TensorBoard event file without TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class EventFile:
     """An event file in `folder`, which TensorBoard shows as one run.
 
     The file appears with the first value. Each call is one write to the file, so that a killed process loses nothing
-    that was written before. Where the disk is full the value is dropped, the file is cut back to its last whole record,
-    and training goes on; that is said once.
+    that was written before. If the disk is full, the value is dropped, the file is cut back to its last whole record,
+    and training continues; one log line says so.
 
     TensorBoard's own `EventFileWriter` is not used: its thread dies on a full disk, and with tensorflow installed it
-    writes through tensorflow, which loses events without a word.
+    writes through TensorFlow, which then loses events silently.
 
     Args:
-        folder: Where the file goes; made when missing.
+        folder: Where the file is written; created if missing.
         start: The steps after this one are written again, so TensorBoard forgets what earlier files of the folder say
             about them. None forgets nothing.
     """
@@ -41,21 +41,21 @@ class EventFile:
         self._warned = False
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """One point of each curve."""
+        """Writes one point of each curve."""
         summary = _protos()["Summary"]
         points = [summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()]
         if points:
             self._add(step=step, summary=summary(value=points))
 
     def image(self, step: int, tag: str, png: bytes) -> None:
-        """A picture, as the bytes of a PNG file."""
+        """Writes a picture, given as the bytes of a PNG file."""
         summary = _protos()["Summary"]
         width, height = struct.unpack(">II", png[16:24])
         picture = summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
         self._add(step=step, summary=summary(value=[summary.Value(tag=tag, image=picture)]))
 
     def text(self, step: int, tag: str, markdown: str) -> None:
-        """A text in markdown."""
+        """Writes a text in Markdown."""
         from tensorboard.compat.proto import tensor_pb2, types_pb2
         from tensorboard.plugins.text.metadata import create_summary_metadata
 

@@ -1,4 +1,4 @@
-"""Notices when the loss explodes, and says so, goes back to better weights, or ends training."""
+"""Detects that the loss explodes, and warns, rolls back, or stops training."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ _logger = logging.getLogger("kt2t")
 
 
 class Explosions(keras.callbacks.Callback):
-    """Compares the loss of the steps since the last look with its running mean, every 16 steps and after an epoch's last.
+    """Compares the loss with its running mean, every 16 steps and after an epoch's last step.
 
         mean ← mean + (loss - mean) · (1 - decay)        alarm where loss > ratio · max(mean, first / 10)
 
-    `first` is the loss of the first look, so that a loss near zero may jump about. After an alarm the mean waits, and the
-    next alarm comes when the loss was back below in between. What it has seen is in `state`, to be kept in checkpoints:
-    so a run that is killed and goes on hears the same alarms. It stands before `Checkpointing`, so that a checkpoint is
-    never of exploded weights that were noticed. After an epoch's last step it looks before the evaluation, which is then of
-    the weights that are saved; only where Keras does not know which step is the last, it looks after it.
+    `loss` is the mean over the steps since the last comparison; `first` is the first such mean, so that a loss near zero
+    may vary. After an alarm the mean stays as it is, and the next alarm needs a loss below the bound in between. `state`
+    belongs into checkpoints, so that a restarted run raises the same alarms. Place this callback before `Checkpointing`,
+    so that no checkpoint has weights that are known to have exploded. After an epoch's last step it compares before the
+    evaluation, or after it if Keras does not know which step is the last.
 
-    To roll back is to take weights and optimizer of the newest whole checkpoint, while the count of steps, and with it
-    the schedule and the data, goes on: so the batches that led there are not met again, and a run that is killed comes to
-    the same. The third return to one checkpoint ends training instead.
+    A rollback loads the weights and the optimizer of the newest intact checkpoint. The step count, and with it the
+    schedule and the data, continues, so the batches that led to the explosion do not come again. The third rollback to
+    the same checkpoint stops training instead.
 
     Args:
         policy: `warn`, `stop` with an error, or `rollback`.
         checkpoints: The folder of `Checkpointing`.
-        state: What a checkpoint kept; None at the beginning of a run.
-        ratio: Times the running mean that are an explosion.
-        decay: Of the mean, for each look.
-        looks: Looks that make the first mean, without alarms.
+        state: The `state` from a checkpoint; None at the beginning of a run.
+        ratio: A loss above `ratio` times the running mean is an explosion.
+        decay: Decay of the mean per comparison.
+        looks: Number of first comparisons, which only build the mean.
 
     Raises:
         ValueError: `ratio` is not above 1, `policy` is none of these, or `rollback` has no folder of checkpoints.
-        NumericsError: From `fit`: the loss exploded, and the policy is to stop, or there is no way back.
+        NumericsError: From `fit`: the loss exploded, and the policy is `stop`, or there is no checkpoint to return to.
     """
 
     def __init__(
@@ -77,8 +77,9 @@ class Explosions(keras.callbacks.Callback):
 
     @property
     def state(self) -> dict[str, Any]:
-        """Plain values: mean, first loss, looks, whether the loss is above, the checkpoint gone back to and how often; the
-        step of the last look, and the weight and the summed loss of the steps since."""
+        """Plain values: mean, first loss, number of comparisons, whether the loss is above the bound, the checkpoint of the
+        last rollback and the number of rollbacks to it; the step of the last comparison, and the weight and summed loss
+        since."""
         weight, total = self._since()
         return {**self._state, "weight": weight, "sum": total}
 

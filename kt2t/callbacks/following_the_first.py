@@ -1,4 +1,4 @@
-"""Several workers that end training together."""
+"""Ends the training of several workers together."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import keras
 
 
 class FollowingTheFirst(keras.callbacks.Callback):
-    """Ends the training of every worker at the epoch where the first one ends it.
+    """Ends the training of every worker at the epoch at which the first worker ends it.
 
-    It stands behind what may set `model.stop_training`, such as `EarlyStopping`, which only the first worker has.
+    Place it after callbacks that may set `model.stop_training`, such as `EarlyStopping`, which only the first worker has.
 
     Args:
         team: The `kt2t.training.workers.team.Team` of the run.

@@ -1,4 +1,4 @@
-"""Names of metrics in Keras's logs, and which of two values is the better one."""
+"""Reads Keras's logs by the names of metrics, and compares values of a metric."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Mode = Literal["min", "max"]
 
 
 def validation(logs: Mapping[str, float] | None) -> dict[str, float]:
-    """The validation values of an epoch's logs, by their bare names."""
+    """Returns the validation values of an epoch's logs by their bare names."""
     found: dict[str, float] = {}
     for name, value in (logs or {}).items():
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
@@ -22,19 +22,19 @@ def validation(logs: Mapping[str, float] | None) -> dict[str, float]:
 
 
 def training(logs: Mapping[str, float] | None) -> dict[str, float]:
-    """The values of an epoch's logs that are not of the validation."""
+    """Returns the training values of an epoch's logs."""
     return {name: float(value) for name, value in (logs or {}).items() if not name.startswith(_PREFIXES)}
 
 
 def without_validation(logs: dict[str, float]) -> None:
-    """Removes the validation values from an epoch's logs, so that part of an evaluation does not pass for the whole."""
+    """Removes the validation values from an epoch's logs after an evaluation that did not finish."""
     for name in [name for name in logs if name.startswith(_PREFIXES)]:
         del logs[name]
 
 
 def value_of(metric: str, logs: Mapping[str, float] | None) -> float | None:
-    """The validation value that `metric` (`bleu`, `validation_bleu`, `validation loss`) means, the training one where
-    nothing was validated, None where the logs have neither."""
+    """Returns the validation value of `metric` (`bleu`, `validation_bleu`, `validation loss`). Without validation it is the
+    training value; None if the logs have neither."""
     name = bare(metric)
     validated = validation(logs)
     if validated:
@@ -43,7 +43,7 @@ def value_of(metric: str, logs: Mapping[str, float] | None) -> float | None:
 
 
 def bare(metric: str) -> str:
-    """`bleu` for `bleu`, `val_bleu`, `validation_bleu` and `validation bleu`."""
+    """Returns `bleu` for `bleu`, `val_bleu`, `validation_bleu` and `validation bleu`."""
     name = metric.strip().replace(" ", "_")
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
@@ -51,13 +51,13 @@ def bare(metric: str) -> str:
 
 
 def mode_of(metric: str) -> Mode:
-    """Whether a smaller (`min`) or a larger (`max`) value of the metric is better."""
+    """Returns `min` if smaller values of the metric are better, else `max`."""
     name = bare(metric)
     return "min" if any(name == word or name.endswith(f"_{word}") for word in _SMALLER_IS_BETTER) else "max"
 
 
 def is_better(value: float, than: float | None, mode: Mode, min_delta: float = 0.0) -> bool:
-    """Whether a value beats the best so far by more than `min_delta`; a value that is not a number beats nothing."""
+    """Whether a value is better than the best so far by more than `min_delta`; NaN never is."""
     if value != value:
         return False
     if than is None:

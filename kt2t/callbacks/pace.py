@@ -1,4 +1,4 @@
-"""How fast training goes between two reports."""
+"""Measures the speed of training between two reports."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class Pace:
-    """Rates over the steps since the last reading; evaluation, saving and the first step's compilation do not count.
+    """Computes rates over the steps since the last reading, without evaluation, saving and the first step's compilation.
 
     A trainer may keep running sums on the model: `tokens_seen` (summed sample weight), `input_seconds` (waiting for the
-    next batch) and `step_seconds` (everything else of a step). What it does not keep is left out.
+    next batch) and `step_seconds` (the rest of a step). Rates that need a missing sum are left out.
 
     Args:
         model: The model in training.
@@ -24,7 +24,7 @@ class Pace:
         self._read = self._sums()
 
     def resume(self) -> None:
-        """Starts the clock again, at the beginning of an epoch."""
+        """Restarts the clock at the beginning of an epoch."""
         self._resumed = time.perf_counter()
 
     def tick(self, step: int) -> None:
@@ -38,7 +38,7 @@ class Pace:
         self._resumed, self._last = now, step
 
     def read(self) -> dict[str, float]:
-        """Rates since the last reading: `steps_per_second`, `tokens_per_second`, `waiting_for_input` (0 to 1)."""
+        """Returns the rates since the last reading: `steps_per_second`, `tokens_per_second`, `waiting_for_input` (0 to 1)."""
         if self._step is None or self._last == self._step or self._seconds <= 0.0:
             return {}
         sums = self._sums()
@@ -58,7 +58,7 @@ class Pace:
 
 
 def step_of(model: Any) -> int:
-    """How many updates the model's optimizer has made."""
+    """Returns the number of updates that the model's optimizer has made."""
     import keras
 
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))

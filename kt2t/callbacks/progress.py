@@ -1,4 +1,4 @@
-"""How far training has come: a bar on a terminal, plain lines elsewhere."""
+"""Shows the progress of training: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -31,13 +31,12 @@ class Progress(keras.callbacks.Callback):
     of an evaluation says over how many examples its values were computed.
 
     Args:
-        total_steps: Where training ends, counted from the very first step; what `fit` was told if None.
-        start_step: Where this run goes on.
+        total_steps: The run's last step; by default the last step of this `fit`.
+        start_step: The step at which this `fit` continues.
         console: Where to print; stderr by default.
-        keep: Called with the line of each evaluation as well, to write it somewhere else.
-        validated: How many examples the validation metrics are computed over, where known.
-        scored: How many examples each score is computed over, by its name, where that is another number; read at each
-            evaluation.
+        keep: Also called with the line of each evaluation, for example to write it to a log.
+        validated: Number of examples that the validation metrics are computed over, if known.
+        scored: Number of examples behind each score, by the score's name, if it differs; read at each evaluation.
 
     Raises:
         ValueError: `total_steps` is not above `start_step`.
@@ -112,7 +111,7 @@ class Progress(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Takes the bar off the terminal; needed by itself only where `fit` ended in an error."""
+        """Removes the bar from the terminal. Call it only if `fit` ended with an error."""
         if self._bar is not None:
             close_display(self._bar)
             self._bar = None

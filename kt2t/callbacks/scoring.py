@@ -1,4 +1,4 @@
-"""Scores decoded validation examples at each epoch end: BLEU and others, as metrics among the others."""
+"""Scores decoded validation examples at each epoch end (BLEU and others), and adds the scores to the logs."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from kt2t.decoding import has_source, without_answers, without_fillers
 
 
 class Scoring(keras.callbacks.Callback):
-    """Lets the model answer a split and puts what `problem.score` says into the logs, as `validation_bleu` and so on.
+    """Lets the model answer a split, and adds the scores to the logs as `validation_bleu` and so on.
 
     Callbacks see the logs in their order, so this one comes first: `Checkpointing(best="bleu")`, `EarlyStopping`,
     `TensorBoard` and `Progress` behind it find the scores. Scores that the metrics give already, such as the accuracy of a
-    label, are not computed again. A model without a source has no scores, because nothing makes its answers right or wrong.
+    label, are not computed again. A model without a source gets no scores: a free continuation has no reference.
     A run that is told to stop stops between two batches; the epoch then has no validation values, so that it is measured as
     a whole when the run goes on. What `problem.derived_metrics` computes from the validation metrics, such as bits per byte,
     is added to the logs of every model.
 
     Attributes:
-        examples: Over how many examples each score of the last evaluation was computed, by its name.
+        examples: Number of examples behind each score of the last evaluation, by the score's name.
 
     Args:
-        problem: Gives examples, references and scores.
+        problem: The problem, with its examples, references and scores.
         search: How to decode; the model's own default without one.
-        split: Which examples.
-        limit: How many at most, spread evenly over all lengths; None for all.
-        rows: Examples decoded at a time, of similar length.
+        split: The split to score.
+        limit: Maximum number of examples, spread evenly over all lengths; None for all.
+        rows: Number of examples of similar length to decode at a time.
         shapes: The most shapes that these may have.
 
     Raises:
@@ -94,7 +94,7 @@ class Scoring(keras.callbacks.Callback):
 
 
 def can_be_scored(model: Any, problem: Any) -> bool:
-    """Whether a model answers, and the problem's targets say whether an answer is right."""
+    """Whether a model's answers can be scored: it answers, and the problem has references."""
     return hasattr(model, "answer") and has_source(problem.features())
 
 
@@ -107,7 +107,7 @@ def decode_split(
     rows: int = 64,
     shapes: int = SHAPES,
 ) -> Iterator[tuple[int, Any]]:
-    """The number of each example of a split and the decoded value of its best answer, in order of length.
+    """Yields each example's index in the split and its best answer, decoded, in order of length.
 
     Args:
         limit: How many examples at most: whole batches evenly spaced from the shortest to the longest.

@@ -1,4 +1,4 @@
-"""Whether a training has been told to stop."""
+"""Tells callbacks whether training is stopping."""
 
 from __future__ import annotations
 

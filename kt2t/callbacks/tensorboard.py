@@ -1,4 +1,4 @@
-"""A run in TensorBoard: curves, the views that its problem proposes, and the recipe."""
+"""Shows a run in TensorBoard: curves, the problem's views, and the recipe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WATCHED = ("learning_rate", "gradient_norm", "bad_steps")
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Writes what TensorBoard shows of a run.
+    """Writes a run's curves, texts and pictures for TensorBoard.
 
     | tag | value | written |
     | --- | --- | --- |
@@ -36,7 +36,7 @@ class TensorBoard(keras.callbacks.Callback):
 
     Args:
         folder: Where the event files go, in `train/` and `validation/`.
-        problem: Proposes the views, and gives samples and names; without one there are only curves.
+        problem: Source of views, samples and names; without it there are only curves.
         sample: The features of a batch to show, in place of the problem's.
         recipe_text: The run's recipe as YAML, shown as text.
         decode: How to search for the decoded examples; the model's own default without one.
@@ -114,7 +114,7 @@ class TensorBoard(keras.callbacks.Callback):
                 self._validation.text(step, tag, shown)
 
     def write_epoch(self, step: int, logs: Mapping[str, Any] | None) -> None:
-        """Writes the curves of an epoch's end; `fit` does so too where a kill came between saving and this."""
+        """Writes the curves of an epoch's end. Also called on restart, if the run was killed between saving and writing."""
         metrics = training(logs)
         further = [name for name in metrics if name not in ("loss", *_WATCHED)]
         self._train.scalars(step, {f"train/{name}": metrics[name] for name in further})

@@ -1,4 +1,4 @@
-"""Where progress is shown: stderr, as a terminal with one display at a time, or as plain lines."""
+"""Opens progress displays on stderr, one at a time on a terminal."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _displays: list[Any] = []  # rich's displays that were opened and not closed; on
 
 
 def stderr() -> Console:
-    """A console on stderr; in a notebook too it writes plain text."""
+    """Returns a console on stderr, which writes plain text in a notebook."""
     from rich.console import Console
 
     return Console(stderr=True, force_jupyter=False)
 
 
 def is_terminal(console: Console) -> bool:
-    """Whether the console is a terminal that can redraw what it has shown."""
+    """Whether the console is a terminal that can redraw its lines."""
     return console.is_terminal and not console.is_dumb_terminal and not console.is_jupyter
 
 
 def open_display(display: Any) -> None:
-    """Draws a display of rich's; the one that was drawn so far is hidden, since two would overwrite each other's line."""
+    """Shows a rich display and hides the one shown before, since two would overwrite each other's line."""
     if _displays:
         _displays[-1].stop()
     _displays.append(display)
@@ -31,7 +31,7 @@ def open_display(display: Any) -> None:
 
 
 def close_display(display: Any) -> None:
-    """Takes a display off the terminal, and draws the one again that it had hidden."""
+    """Removes a display from the terminal and shows the one again that it had hidden."""
     display.stop()
     if display not in _displays:
         return

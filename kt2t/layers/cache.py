@@ -1,4 +1,4 @@
-"""What decoding keeps from step to step: one handle over a flat dict of tensors."""
+"""The state of decoding: a flat dict of tensors behind one object."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ Tensor = Any
 
 
 class Cache:
-    """Everything that a decoder remembers, each entry in its final shape before the loop starts.
+    """Holds the state of a decoder from step to step; every entry has its final shape before the loop starts.
 
-    What crosses a loop is `flat()`, a dict of tensors; inside the loop `at` makes a handle of it again. There are three
-    kinds of entry, told by the first part of their key:
+    A loop carries `flat()`, a dict of tensors; inside the loop `at` wraps it in a `Cache` again. There are three kinds
+    of entry; the first part of the key names the kind:
 
-    * `memory`: of a source, shared by its beams, written once (`remember`), never moved.
-    * `history`: one row for each position and beam of a source (`reserve`, `append`). It is never moved either: that a
-      beam continues another is recorded in `ancestry`, which says whose rows a beam may see, so that reordering moves a
-      few booleans instead of every key and value. The rows of a `prefix` come first, before the loop.
-    * `state`: one row for each beam (`write`), gathered when beams are reordered; what recurrent layers keep.
+    * `memory`: belongs to a source and is shared by its beams. It is written once (`remember`) and never moved.
+    * `history`: has one row for each position and beam of a source (`reserve`, `append`). It is never moved either. When
+      one beam continues another, only `ancestry` changes: the booleans that say which rows a beam may see. The rows of
+      a `prefix` come first, before the loop.
+    * `state`: has one row for each beam (`write`) and moves with the beams. Recurrent layers use it.
 
     Args:
-        length: In positions, of the longest output or of as much of it as there is room for at first (`grown`).
-        beams: Hypotheses of one source.
+        length: Number of output positions that there is room for; `grown` makes room for more.
+        beams: Number of hypotheses for each source.
         batch: Number of sources; a number or a scalar tensor.
-        prefix: (batch, rows) boolean, True = real: what stands in front of the output in one sequence with it. The first
-            `append` writes its rows, which all beams see.
+        prefix: (batch, rows) boolean, True = real: positions before the output in the same sequence. The first `append`
+            writes their rows, which all beams see.
     """
 
     def __init__(self, batch: Any, length: int, beams: int = 1, prefix: Tensor | None = None) -> None:
@@ -46,22 +46,22 @@ class Cache:
             self._entries["ancestry"] = ops.zeros((batch, beams, length * beams), dtype="bool")
 
     def child(self, name: Any) -> Cache:
-        """The same cache, in which every name is below `name`: what a layer hands to its part."""
+        """Returns the same cache with `name/` before every name. A layer passes it to a part of itself."""
         below = self._twin()
         below._prefix = f"{self._prefix}{name}."
         return below
 
     def remember(self, name: str, value: Tensor) -> None:
-        """Keeps something of the source: (batch, …)."""
+        """Stores a tensor of the source, (batch, …)."""
         self._entries[f"memory/{self._prefix}{name}"] = value
 
     def reserve(self, name: str, heads: int, depth: int, dtype: str) -> None:
-        """Makes room for one row a position and beam, those of a prefix first: (batch, heads, rows, depth)."""
+        """Makes room for one row per position and beam, after the rows of the prefix: (batch, heads, rows, depth)."""
         shape = (self._batch, heads, self._prefix_rows + self.length * self.beams, depth)
         self._entries[f"history/{self._prefix}{name}"] = ops.zeros(shape, dtype=dtype)
 
     def append(self, name: str, value: Tensor) -> Tensor:
-        """Writes this step's rows (batch, heads, beams, depth) and gives the whole history."""
+        """Writes this step's rows (batch, heads, beams, depth) and returns the whole history."""
         key = f"history/{self._prefix}{name}"
         entry = self._entries[key]
         start = (0, 0, ops.cast(self._row, "int32"), 0)
@@ -84,37 +84,37 @@ class Cache:
             self.write(name, ops.broadcast_to(ops.expand_dims(ops.cast(value, dtype), 1), whole))
 
     def write(self, name: str, value: Tensor) -> None:
-        """Replaces something of each beam: (batch, beams, …)."""
+        """Replaces the state of each beam: (batch, beams, …)."""
         self._entries[f"state/{self._prefix}{name}"] = value
 
     def read(self, name: str) -> Tensor:
-        """The entry of that name, of whichever kind."""
+        """Returns the entry of that name, of any kind."""
         for kind in ("memory", "state", "history"):
             if f"{kind}/{self._prefix}{name}" in self._entries:
                 return self._entries[f"{kind}/{self._prefix}{name}"]
         raise KeyError(f"{self._prefix}{name}")
 
     def holds(self, name: str) -> bool:
-        """Whether the source's memory has an entry of that name."""
+        """Whether there is an entry of kind `memory` with that name."""
         return f"memory/{self._prefix}{name}" in self._entries
 
     def place(self) -> Tensor:
-        """The position of this step's row in its sequence, that of a prefix included: (batch or 1, 1) int32."""
+        """Position of this step's row in its sequence, counted from the start of the prefix: (batch or 1, 1) int32."""
         position = ops.reshape(ops.cast(self.position, "int32"), (1, 1))
         if "prefix" not in self._entries:
             return position
         return position + ops.sum(ops.cast(self._entries["prefix"], "int32"), axis=1, keepdims=True)
 
     def positions(self) -> Tensor:
-        """The position of every row of a history without a prefix: (length · beams,) int32."""
+        """Positions of all rows of a history without a prefix: (length · beams,) int32."""
         return ops.arange(self.length * self.beams, dtype="int32") // self.beams
 
     def among_all(self, mask: Tensor) -> Tensor:
-        """A mask (batch or 1, query, prefix rows) as one over the whole history, of whose further rows nobody sees any."""
+        """Extends a mask over the prefix, (batch or 1, query, prefix rows), to the whole history; later rows stay hidden."""
         return ops.pad(mask, [[0, 0], [0, 0], [0, self.length * self.beams]], constant_values=False)
 
     def visible(self) -> Tensor:
-        """Which rows of a history each beam may see: the prefix, those of its own ancestors, and this step's own.
+        """Mask of the history's rows that each beam may see: the prefix, its ancestors' rows, and its own row of this step.
 
         Shapes:
             → (batch or 1, beams, prefix rows + length · beams) boolean
@@ -137,7 +137,7 @@ class Cache:
         return ops.logical_or(self._entries["ancestry"], ops.equal(slots, own))
 
     def reorder(self, parents: Tensor) -> None:
-        """Makes each beam the continuation of another: `parents` (batch, beams) int32, a beam of the same source."""
+        """Lets each beam continue the beam of the same source that `parents` (batch, beams) int32 names."""
         if self.beams == 1:
             return
         self._entries["ancestry"] = gather_beams(self._own(), parents)
@@ -146,7 +146,7 @@ class Cache:
                 self._entries[key] = gather_beams(value, parents)
 
     def grown(self, length: int) -> Cache:
-        """The same cache with room for more positions."""
+        """Returns the same cache with room for more positions."""
         room = [[0, 0], [0, 0], [0, (length - self.length) * self.beams]]
         larger = self._twin()
         larger.length, larger._entries = length, dict(self._entries)
@@ -158,11 +158,11 @@ class Cache:
         return larger
 
     def flat(self) -> dict[str, Tensor]:
-        """What crosses the loop."""
+        """Returns the tensors that a loop carries."""
         return dict(self._entries)
 
     def at(self, position: Tensor, flat: dict[str, Tensor]) -> Cache:
-        """The handle for one step of a loop, over that step's tensors."""
+        """Wraps the tensors of one step of a loop in a `Cache`."""
         step = self._twin()
         step.position, step._entries = position, dict(flat)
         step._row = self._prefix_rows + position * self.beams

@@ -16,7 +16,7 @@ Tensor = Any
 
 @register
 class Convolutions(keras.layers.Layer):
-    """Blocks of rectifier, pooling, dropout and convolution, then one wide layer over what is left of the map.
+    """Blocks of rectifier, pooling, dropout and convolution, then one dense layer over the remaining map.
 
         x ← dropout(maxpool(relu(x))),   x ← dropout(maxpool(relu(W_k * x + b_k))) for each k,
         y = dropout(relu(W · flat(x) + b))

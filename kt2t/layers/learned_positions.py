@@ -1,4 +1,4 @@
-"""Positions told by a learned table."""
+"""Positions as rows of a learned table."""
 
 from __future__ import annotations
 

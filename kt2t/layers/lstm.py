@@ -1,4 +1,4 @@
-"""One recurrent layer that knows where an example begins."""
+"""An LSTM that starts anew at every example of a packed row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tensor = Any
 
 @register
 class LSTM(keras.layers.Layer):
-    """One recurrent layer, whose state begins anew at every example and passes padding unchanged.
+    """An LSTM layer whose state is reset at every example of a row and passes padding unchanged.
 
         i, f, g, o = W x_t + R h_t-1 + b
         c_t = σ(f) c_t-1 + σ(i) tanh(g),   h_t = σ(o) tanh(c_t)
@@ -69,7 +69,7 @@ class LSTM(keras.layers.Layer):
         return ops.swapaxes(states, 0, 1)
 
     def step(self, inner: Tensor, state: Tensor) -> Tensor:
-        """The next state.
+        """Computes the next state.
 
         Shapes:
             inner (…, 4 · units): W x + b, state (…, 2 · units) → (…, 2 · units)

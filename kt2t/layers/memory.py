@@ -1,4 +1,4 @@
-"""What an encoder hands to a decoder."""
+"""The encoder's output as a decoder receives it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Tensor = Any
 
 
 class Memory(NamedTuple):
-    """The output of an encoder, and which of it belongs to which example.
+    """The output of an encoder, with the segments that assign its positions to examples.
 
     Attributes:
         states: (batch, source, any dim).

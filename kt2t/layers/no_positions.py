@@ -1,4 +1,4 @@
-"""No positions told."""
+"""Leaves positions out."""
 
 from __future__ import annotations
 

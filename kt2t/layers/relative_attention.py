@@ -1,4 +1,4 @@
-"""Attention that is told how far apart a query and a key stand."""
+"""Self attention with learned vectors for the distance of query and key."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class RelativeAttention(Attention):
 
         e_ij = q_i · (k_j + a^K_c) / √d_h,   z_i = Σ_j softmax(e_i)_j (v_j + a^V_c),   c = clip(j - i, -D, D)
 
-    What stands how far away can be looked for, and read off: a position that attends to the end knows how far the end is.
-    Of absolute positions it needs none (`NoPositions`), and does with either. All heads share both tables. In a packed row
+    A query can look for a distance, and a value carries its distance. So a stack of these layers needs no absolute
+    positions (`NoPositions`), but works with them too. All heads share both tables. In a packed row
     two positions of one example are as far apart as in a row of its own.
 
     Shapes:

@@ -1,4 +1,4 @@
-"""Positions told by fixed sinusoids."""
+"""Positions as fixed sinusoids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seeing inside a model without its layers knowing who looks."""
+"""Shows intermediate tensors of a model to callbacks, without a change of its layers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _open: ContextVar[_Capture | None] = ContextVar("kt2t_capture", default=None)
 
 @register
 class Tap(keras.layers.Layer):
-    """An identity that shows its input to the code that has opened a `capture`; otherwise it costs nothing.
+    """Returns its input, and stores it while a `capture` is open; otherwise it costs nothing.
 
     Shapes:
         x (…) → (…)
 
     Args:
-        kind: What passes here, such as `attention` for the weights (batch, heads, query, key) of attention; a view looks at
+        kind: Kind of the tensor, such as `attention` for attention weights (batch, heads, query, key). A view captures
             the kinds that it can draw.
 
     Source: the named identity on attention weights in DeepMind's gemma.
@@ -57,7 +57,7 @@ class _Capture(NamedTuple):
 
 @contextlib.contextmanager
 def capture(kind: str | None = None) -> Iterator[dict[str, np.ndarray]]:
-    """Collects what passes the taps inside, by the tap's attribute path; a second pass has `#1` behind the path.
+    """Collects the inputs of all taps that run inside, by the tap's attribute path; a tap's second run is `PATH#1`.
 
     Run the model eagerly, on a few examples, outside any compiled function: a tap that is traced has no numbers.
 

@@ -16,7 +16,7 @@ Pull = Callable[[Sequence[Tensor]], list[Tensor]]
 
 
 def pullback(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]) -> tuple[list[Tensor], Pull]:
-    """Runs a function and gives, with its outputs, the function from gradients by the outputs to those by the inputs.
+    """Runs a function; returns its outputs and a function from the outputs' gradients to the inputs' gradients.
 
     Args:
         function: Takes tensors and returns a sequence of tensors.
@@ -41,7 +41,7 @@ def pullback(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]
 
 
 def read(variables: Sequence[Any]) -> list[Tensor]:
-    """The values of variables as tensors, each in the variable's own dtype and with its gradient."""
+    """Reads variables as tensors, each in the variable's own dtype; gradients flow through."""
     with AutocastScope(None):
         if keras.backend.backend() == "jax":
             return [variable.value for variable in variables]
@@ -51,7 +51,7 @@ def read(variables: Sequence[Any]) -> list[Tensor]:
 
 
 def after(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
-    """The floating tensors, computed no earlier than the others; what uses them is not merged with an earlier computation."""
+    """Returns the floating tensors, but computed after the others, so that the graph optimizer merges nothing across."""
     if keras.backend.backend() == "jax":
         import jax
 

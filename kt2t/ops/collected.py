@@ -1,4 +1,4 @@
-"""Assignments to variables, collected instead of made."""
+"""Collects assignments to variables without making them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Tensor = Any
 
 
 class Collected(keras.StatelessScope):
-    """Collects what is assigned to variables inside the `with` block, and what is given to `add_loss`.
+    """Collects the assignments to variables, and the losses given to `add_loss`, inside the `with` block.
 
     Variables that nobody assigns to, such as frozen weights, are neither copied nor listed.
 
     Args:
-        start: Pairs of variable and value: what these variables hold at the beginning.
+        start: Pairs of a variable and its value at the beginning.
 
     Attributes:
         variables: The variables that were assigned to, in order.
-        losses: What was given to `add_loss`.
+        losses: The losses given to `add_loss`.
     """
 
     def __init__(self, start: Sequence[tuple[Any, Tensor]] = ()) -> None:
@@ -39,7 +39,7 @@ class Collected(keras.StatelessScope):
         return variable._value if found is None and variable.regularizer is not None else found
 
     def values(self, variables: Sequence[Any]) -> list[Tensor]:
-        """What the variables hold at the end of the block; the present value of one that was not assigned to."""
+        """Returns the values of variables at the end of the block; an unassigned one has its present value."""
         found = [self.get_current_value(variable) for variable in variables]
         return [
             ops.convert_to_tensor(variable) if value is None else value

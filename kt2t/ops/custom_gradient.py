@@ -1,4 +1,4 @@
-"""Layers whose gradient is computed in a way of its own: recomputed activations, reversible blocks.
+"""Custom gradients for layers: recomputed activations, reversible blocks.
 
     def forward(f, g, x1, x2):
         y1 = x1 + f(x2)
@@ -64,8 +64,8 @@ class BoundPiece:
     """A piece inside `forward` or `backward`, where its variables have given values. Calling it runs it forwards.
 
     Attributes:
-        losses: What it gave to `add_loss`.
-        updates: Pairs of variable and value, for what it assigned.
+        losses: The losses that it gave to `add_loss`.
+        updates: Pairs of a variable and the value assigned to it.
         gradients: By its explicit variables, the sum of all that was pulled back.
     """
 
@@ -107,7 +107,7 @@ class BoundPiece:
         return output, pulled
 
     def turned(self, of_losses: Sequence[Tensor]) -> BoundPiece:
-        """The piece for `backward`.
+        """Returns the piece as `backward` receives it.
 
         Args:
             of_losses: The gradients by its losses.
@@ -132,7 +132,7 @@ def with_gradient(
             runs every piece with `pullback`, and pulls its gradient back.
         pieces: All weights that `forward` uses belong to one of them.
         inputs: Floating tensors.
-        keeps: What is kept in between, and all that is.
+        keeps: `inputs` or `outputs`: all that is kept for the backward direction.
 
     Returns:
         The outputs, and what the pieces gave to `add_loss`: scalars that have a gradient, for the caller to add.

@@ -1,4 +1,4 @@
-"""Who may attend to whom: boolean masks, True = may attend, one small algebra.
+"""Boolean attention masks (True = may attend), and how they combine.
 
 Every mask is broadcastable to (batch, query, key); attention inserts the axis of heads. A mask is made from segments
 and lengths, never from ids or magnitudes.
@@ -16,18 +16,18 @@ Tensor = Any
 
 @dataclass(frozen=True, eq=False)
 class SegmentMask:
-    """Who may attend to whom within one sequence, as a rule that becomes a tensor only when an attention asks for it.
+    """The mask of one sequence, stored as a rule; it becomes a tensor only when an attention layer asks for one.
 
     An attention that looks at a few neighbours reads `segments` and never needs the (time × time) tensor.
 
     Attributes:
         segments: (batch, time) int32.
         causal: Whether a position sees only itself and what comes before it.
-        front: How many leading rows stand in front of the sequence proper; 0 for none. The first of them begins every
+        front: Number of leading rows in front of the sequence proper; 0 for none. The first of them begins every
             example of the row: it sees nothing but itself, and every later position sees it.
         full_front: Whether the rows in front also see those that come after them in front.
         reads_padding: Whether padding may attend as well, to what is no padding. A row is then one example.
-        shared: Whether the tensor is made once for all who ask. They must all stand in one graph.
+        shared: Whether all layers use one tensor; they must be in the same graph.
     """
 
     segments: Tensor

@@ -1,4 +1,4 @@
-"""The whole batch, as a layer sees it while the trainer computes a part: which rows count, and sums over replicas."""
+"""Facts about the whole batch for layers that see only a part of it: which rows count, and sums over replicas."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _open: ContextVar[_Shown | None] = ContextVar("kt2t_whole_batch", default=None)
 
 @contextlib.contextmanager
 def showing(rows: Tensor | None, total: Callable[[list[Tensor]], list[Tensor]] | None = None) -> Iterator[None]:
-    """Lets layers ask about the batch inside the `with` block.
+    """Makes the facts available to layers inside the `with` block.
 
     Shapes:
         rows (batch,) boolean, False for rows that weigh nothing, such as those that fill up a batch; None where all count

@@ -1,1 +1,1 @@
-"""What TensorBoard shows of a model, one view per file; the public names stand in `kt2t.callbacks`."""
+"""Views that TensorBoard shows of a model, one per file; the public names are in `kt2t.callbacks`."""

@@ -1,4 +1,4 @@
-"""Attention weights of every head, drawn for a fixed example while the model learns."""
+"""Draws the attention weights of every head for fixed examples during training."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class AttentionMaps(View):
         self._sample = sample
 
     def render(self, model: Any) -> dict[str, bytes]:
-        """The pictures as PNG files, by `attention/KIND_example_N`; empty for a model without attention."""
+        """Returns PNG files by `attention/KIND_example_N`; empty for a model without attention."""
         features = self._batch()
         pictures: dict[str, bytes] = {}
         for kind, weights in grouped(capture_weights(model, features)).items():
@@ -122,7 +122,7 @@ def _is_one_sequence(features: Mapping[str, np.ndarray], length: int) -> bool:
 
 
 def capture_weights(model: Any, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights that every attention tap of the model shows on a batch, by the tap's path, in the order they ran."""
+    """Runs a batch and returns the weights of every attention tap by the tap's path, in the order of the calls."""
     from kt2t.layers.tap import capture
 
     with capture(kind="attention") as seen:
@@ -131,9 +131,9 @@ def capture_weights(model: Any, features: Mapping[str, np.ndarray]) -> dict[str,
 
 
 def grouped(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights by kind of attention, layers in order: kind → (layers, batch, heads, query, key).
+    """Groups the weights by kind of attention: kind → (layers, batch, heads, query, key).
 
-    A layer whose shape is unlike the first of its kind is left out.
+    Leaves out layers whose shape differs from the first of their kind.
     """
     kinds: dict[str, list[np.ndarray]] = {}
     for path in sorted(weights, key=_in_order):
@@ -144,7 +144,7 @@ def grouped(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def kind_of(path: str) -> str:
-    """The kind of attention that a tap's path names; encoder where it names none."""
+    """Returns the kind of attention that a tap's path names; `encoder` if it names none."""
     if re.search(r"cross|memory|encoder_decoder", path):
         return "cross"
     return "decoder" if "decoder" in path else "encoder"

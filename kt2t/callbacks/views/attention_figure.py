@@ -22,7 +22,7 @@ def draw(
     title: str = "",
     axes: tuple[str, str] = ("from", "attends to"),
 ) -> bytes:
-    """A grid of attention maps as a PNG file, at most 2400 pixels wide and high.
+    """Draws a grid of attention maps; returns a PNG file of at most 2400 × 2400 pixels.
 
     A row of a map is one query, whose weights sum to 1 over the keys. All maps share one scale from 0 to 1; colours go
     with the square root, so that weights of a few hundredths are seen. Beyond 64 tokens only the first are drawn.
@@ -31,8 +31,8 @@ def draw(
         weights (layers, heads, query, key); the lists of tokens may be shorter than query and key, the rest is padding
 
     Args:
-        title: Stands above the grid.
-        axes: What the vertical and the horizontal axis hold.
+        title: Title above the grid.
+        axes: Labels of the vertical and the horizontal axis.
 
     Raises:
         ValueError: `weights` has not four axes, or there are more tokens than weights.

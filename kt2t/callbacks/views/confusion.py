@@ -1,4 +1,4 @@
-"""Which classes the model takes for which."""
+"""Draws confusion matrices."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LONGEST = 14  # characters of a name
 
 
 class Confusion(View):
-    """A matrix of right classes (down) and predicted ones (across), of a label or of tags, for each target that has them.
+    """Draws a confusion matrix, right classes down and predicted ones across, for each target of labels or tags.
 
     Args:
         problem: Gives the examples, the references and the names of the classes.
         search: How to decode, where the model does; its own default without one.
         split: Which examples.
         limit: How many at most, spread evenly over all lengths.
-        classes: How many classes are drawn; of more, the most frequent ones, and all others together.
+        classes: Maximum number of classes; the rarest are drawn together as one.
 
     Raises:
         ValueError: `limit` is not positive, or `classes` is below 2.
@@ -75,9 +75,9 @@ class Confusion(View):
 
 
 def counted(pairs: Iterable[tuple[Any, Any]]) -> Counter[tuple[str, str]]:
-    """How often a class (first) was predicted as a class (second); of lists of tags place by place.
+    """Counts pairs (right class, predicted class); lists of tags are compared position by position.
 
-    Values that are neither names nor lists of names are left out.
+    Other values are ignored.
     """
     counts: Counter[tuple[str, str]] = Counter()
     for right, predicted in pairs:
@@ -91,7 +91,7 @@ def counted(pairs: Iterable[tuple[Any, Any]]) -> Counter[tuple[str, str]]:
 def table(
     counts: Mapping[tuple[str, str], int], most: int, known: Sequence[str] | None = None
 ) -> tuple[list[str], np.ndarray]:
-    """The names of the classes and the matrix of their counts, right ones down, predicted ones across.
+    """Returns the names of the classes and the matrix of counts, right classes down, predicted ones across.
 
     Names come in the order of `known`, otherwise numbers by size and words by the alphabet. Of more than `most` classes the
     rarest are counted together, as the last one.
@@ -115,7 +115,7 @@ def table(
 
 
 def draw(matrix: np.ndarray, names: Sequence[str], title: str = "") -> bytes:
-    """A matrix of counts as a PNG file; the colour of a field is its share of the row."""
+    """Draws a matrix of counts as a PNG file; the colour of a cell shows its share of the row."""
     size = len(names)
     cell = 44 if size <= 12 else 32
     shown = [shortened(name, LONGEST) for name in names]

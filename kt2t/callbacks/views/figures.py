@@ -1,4 +1,4 @@
-"""What the pictures of all views share: a page of so many pixels, fonts for all scripts, and PNG files."""
+"""Shared parts of all figures: a page, fonts for all scripts, and PNG files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FALLBACK_FONTS = (
 
 
 def page(width: float, height: float) -> Any:
-    """An empty white figure of matplotlib's, in pixels."""
+    """Makes an empty white matplotlib figure of a size in pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -26,7 +26,7 @@ def page(width: float, height: float) -> Any:
 
 
 def png_of(figure: Any) -> bytes:
-    """A figure as a PNG file. A script that no installed font has is drawn as boxes, without a warning at every step."""
+    """Renders a figure as a PNG file. Characters that no installed font has become boxes, without a warning."""
     held = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
@@ -35,12 +35,12 @@ def png_of(figure: Any) -> bytes:
 
 
 def text_options() -> dict[str, Any]:
-    """Options of every text from data: fonts for its script, and no mathematics in it."""
+    """Returns matplotlib options for a text from data: fonts for its script, and no TeX."""
     return {"fontfamily": list(_fonts()), "parse_math": False}
 
 
 def shortened(text: str, length: int) -> str:
-    """A text in one line of at most so many characters."""
+    """Shortens a text to one line of a maximum number of characters."""
     text = text.replace("\n", "⏎").replace("\t", "⇥")
     return text if len(text) <= length else text[: length - 1] + "…"
 

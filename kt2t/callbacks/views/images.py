@@ -23,7 +23,7 @@ class Pictures(View):
     Args:
         problem: Gives the sample, and names of classes.
         search: How to decode, for a model that describes pictures in words; the model's own default without one.
-        pictures: How many.
+        pictures: Number of pictures.
         sample: The features and targets of a batch, in place of the problem's.
 
     Raises:
@@ -49,7 +49,7 @@ class Pictures(View):
 
 
 def grid(pictures: np.ndarray, rows: Sequence[Row]) -> bytes:
-    """Pictures in rows as a PNG file: the target below in green if it was predicted, else the prediction below it in red.
+    """Draws pictures in rows as a PNG file, each with its target: green if it was predicted, else with the prediction in red.
 
     Shapes:
         pictures (count, height, width, channels) from 0 to 255

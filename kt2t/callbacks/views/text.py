@@ -1,4 +1,4 @@
-"""What the model answers by now: input, target and prediction side by side."""
+"""Shows the model's current answers: input, target and prediction side by side."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Row:
     prediction: str
 
     def fields(self) -> dict[str, str]:
-        """The texts by their fields, without those that are None."""
+        """Returns the texts by field, without those that are None."""
         shown = {"inputs": self.inputs, "targets": self.targets, "prediction": self.prediction}
         return {field: text for field, text in shown.items() if text is not None}
 
@@ -87,7 +87,7 @@ class DecodedText(View):
         return {"decoded": markdown(rows)} if rows else {}
 
     def rows(self, model: Any) -> list[Row]:
-        """The sample, answered by the model as it is now; empty for a model without `answer`."""
+        """Lets the model answer the sample; empty for a model without `answer`."""
         if not hasattr(model, "answer"):
             return []
         if self._sample is None:
@@ -124,9 +124,9 @@ def _length(values: Any) -> int:
 
 
 def markdown(rows: Iterable[Row]) -> str:
-    """The rows as a markdown table, which none of their characters break.
+    """Formats the rows as a Markdown table, with special characters escaped.
 
-    Long lines are broken and long texts cut, so that one of them does not leave the others without room.
+    Long lines are broken and long texts cut, so that one text does not squeeze the others.
     """
     rows = list(rows)
     heads = ["input"] * any(row.inputs is not None for row in rows) + ["target", "prediction"]
@@ -135,7 +135,7 @@ def markdown(rows: Iterable[Row]) -> str:
 
 
 def lines(rows: Iterable[Row]) -> list[str]:
-    """The rows as plain lines, an empty one after each example."""
+    """Formats the rows as plain lines, with an empty line after each example."""
     shown: list[str] = []
     for row in rows:
         shown += [] if row.inputs is None else [f"     input: {_one_line(row.inputs)}"]
@@ -144,7 +144,7 @@ def lines(rows: Iterable[Row]) -> list[str]:
 
 
 def table(rows: Iterable[Row], title: str | None = None) -> Table:
-    """The rows as a table for a terminal, with columns of the same width; long texts are cut."""
+    """Formats the rows as a terminal table with columns of equal width; long texts are cut."""
     from rich.table import Table
     from rich.text import Text
 
