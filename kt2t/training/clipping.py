@@ -13,12 +13,12 @@ OPTIONS = ("clipnorm", "global_clipnorm", "clipvalue")
 
 
 class Clipping:
-    """What an optimizer's `clipnorm`, `global_clipnorm` and `clipvalue` ask for, no longer done by the optimizer.
+    """Takes the clipping options off an optimizer, so that gradients are clipped after the sum over replicas.
 
-    The options leave the optimizer and are remembered on it, so that compiling with it once more finds them again.
+    The options are stored on the optimizer under another name, so that a second `compile` finds them.
 
     Args:
-        optimizer: A Keras optimizer; `LossScaleOptimizer` is looked through.
+        optimizer: A Keras optimizer; of a `LossScaleOptimizer` the inner one is used.
     """
 
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
@@ -31,12 +31,12 @@ class Clipping:
         self._write(dict.fromkeys(OPTIONS))
 
     def clip(self, gradients: Sequence[Any], norm: Any, scale: Any = 1.0) -> list[Any]:
-        """The gradients within the bounds.
+        """Clips gradients.
 
         Args:
             gradients: Dense tensors or None.
             norm: Global norm of the gradients without `scale`.
-            scale: What the gradients are multiplied by (loss scaling).
+            scale: Factor on the gradients (loss scaling).
         """
         if self._given["global_clipnorm"]:
             factor = _factor(self._given["global_clipnorm"], norm)
@@ -51,7 +51,7 @@ class Clipping:
 
     @contextmanager
     def given_back(self) -> Iterator[None]:
-        """The options on the optimizer again for a moment, as when its configuration is written."""
+        """Puts the options back on the optimizer inside the `with` block, for example to write its configuration."""
         self._write(self._given)
         try:
             yield

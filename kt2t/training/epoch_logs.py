@@ -1,4 +1,4 @@
-"""The logs of a step: the losses and metrics of the epoch so far. The trainers of all backends compose them here."""
+"""Composes the logs of a step, the losses and metrics of the epoch so far, for the trainers of all backends."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class EpochLogs:
 
     Args:
         objective: The losses.
-        bad_steps: Counts the steps that were left out.
-        metrics: Returns the metrics of the model, those of its layers included; without the two that count here.
+        bad_steps: Counts the skipped steps.
+        metrics: Returns the metrics of the model and its layers, without the loss tracker and the count of bad steps.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class EpochLogs:
 
     @property
     def width(self) -> int:
-        """The length of the vector of sums."""
+        """Returns the length of the vector of sums."""
         return 2 * len(self._names) + 2
 
     def sums(self, part: Part, loss: Any, data: Data) -> Any:
-        """The sums over a part of a batch whose loss was computed, as one float32 vector that adds up over parts."""
+        """Returns the sums over a part of a batch as one float32 vector; vectors of parts may be added."""
         vector = part.vector(self._names, loss, data)
         self._extra = part.extra
         return vector
@@ -55,8 +55,8 @@ class EpochLogs:
         """Records a step, and returns the logs and the tokens of its batch.
 
         Args:
-            sums: Of the whole batch.
-            finite: Whether the gradients were, so that the step was made.
+            sums: The sums over the whole batch.
+            finite: Whether the gradients were finite, so that the update was applied.
             norm: Global norm of the gradients before clipping.
         """
         tokens = self._record(sums, only_finite=True)

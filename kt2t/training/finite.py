@@ -1,4 +1,4 @@
-"""Whether the numbers of an array are finite; NumPy."""
+"""Checks NumPy arrays for values that are not finite."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 def is_float(dtype: np.dtype) -> bool:
-    """Whether numbers of a dtype may be other than finite; the small ones of ml_dtypes count."""
+    """Whether a dtype has infinities or NaN, including the small floats of ml_dtypes."""
     return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float8"))
 
 
 def is_finite(value: np.ndarray) -> bool:
-    """Whether an array has finite numbers only, or none that may be other."""
+    """Whether all numbers of an array are finite; True for dtypes without infinities."""
     if not is_float(value.dtype):
         return True
     if value.dtype != np.float32:

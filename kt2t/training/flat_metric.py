@@ -1,4 +1,4 @@
-"""Keras's metrics over positions, so that a position counts the same in a long batch and in a short one."""
+"""Wraps Keras's metrics so that every position counts the same, in long and in short batches."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from keras import ops
 
 
 class FlatMetric(keras.metrics.Metric):
-    """A Keras metric that sees (batch · time) positions instead of (batch, time).
+    """Gives a Keras metric its arguments flattened to (batch · time).
 
     Keras averages weighted values over all axes but the first before it sums over batches, so that with weights of
-    (batch, time) a position of a long batch counts less. Metrics of other authors get their arguments as they are.
+    (batch, time) a position of a long batch counts less. Other authors' metrics get their arguments unchanged.
 
     Shapes:
         y_true (batch, time, …), y_pred (batch, time, …, classes), sample_weight (batch, time, …)
@@ -45,7 +45,7 @@ class FlatMetric(keras.metrics.Metric):
 
 
 def flat(metric: Any) -> Any:
-    """The metric as a `FlatMetric`, where it is Keras's own or a function; else as it is."""
+    """Wraps a metric as a `FlatMetric` if it is Keras's own or a function; returns others unchanged."""
     own = isinstance(metric, keras.metrics.Metric) and not type(metric).__module__.startswith("keras.")
     return metric if own or metric is None else FlatMetric(metric)
 

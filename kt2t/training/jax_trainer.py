@@ -28,7 +28,7 @@ class Trainer(SharedTrainer):
 
     Attributes:
         input_seconds: Time that training waited for batches since it was last set to 0.
-        step_seconds: Time spent in giving the steps to the device.
+        step_seconds: Time spent on sending steps to the device.
         tokens_seen: Summed sample weights of all training steps.
     """
 
@@ -37,7 +37,7 @@ class Trainer(SharedTrainer):
     train_function: Any
 
     def train_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
-        """One update from a whole batch."""
+        """Computes one update from a whole batch."""
         trainable, non_trainable, slots, metrics = state
         inner = innermost(self.optimizer)
         iterations = _index(self.optimizer.variables, inner._iterations)
@@ -62,7 +62,7 @@ class Trainer(SharedTrainer):
         return logs, (_chosen(finite, new_trainable, trainable), new_non_trainable, new_slots, self._measured(scope))
 
     def test_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
-        """What one whole batch adds to the losses and metrics."""
+        """Adds one whole batch to the losses and metrics."""
         trainable, non_trainable, metrics = state
         data = self._unpacked(data)
         part = Part()
@@ -98,7 +98,7 @@ class Trainer(SharedTrainer):
     def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
 
-        Endless `Batches` go on at the optimizer's step, so `fit` in rounds trains on all of them.
+        Endless `Batches` continue at the optimizer's step, so repeated calls of `fit` train on all of them.
         """
         x, options = self._for_fit(x, options)
         options["validation_data"] = _readable(options["validation_data"], one_pass=True)

@@ -13,14 +13,14 @@ from kt2t.training.rows import Data
 
 
 def weighted(data: Data, targets: Any = None, tell: Callable[[], None] = lambda: None) -> Data:
-    """The batch with the weights that are missing, of each target that has padding: 0 for padding, else 1.
+    """Adds missing sample weights to a batch, for each target that has padding: 0 for padding, else 1.
 
     Padding is where the target's segments are 0; without them, where its ids are 0, if no real id of the feature is.
 
     Args:
         data: (x, y, sample_weight).
         targets: The problem's `targets`, a `Feature` or a dict of them; None where the model knows none.
-        tell: Called if weights were made.
+        tell: Called if weights were added.
     """
     x, y, given = data
     if y is None or (given is not None and not isinstance(given, Mapping)):

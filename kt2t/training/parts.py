@@ -1,4 +1,4 @@
-"""A part of a batch that is computed at once: a replica's share, or one of its micro-batches. For all backends."""
+"""One part of a batch: a replica's share, or one of its micro-batches. For all backends."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Part:
 
     Args:
         whole: The `total_weights` of the whole batch; None where the part is the whole.
-        count: How many parts there are.
+        count: Number of parts.
         total: Sums a weight over all parts, where all of them are computed at the same time.
 
     Attributes:
-        extra: What a loss without a weight is: "auxiliary" beside a loss of the targets, "own" where it is the model's
-            only loss; None where there is none.
+        extra: Kind of the loss without a weight: "auxiliary" beside a loss of the targets, "own" if it is the model's
+            only loss, None if there is none.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Part:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Within this context `compute_loss` is of this part."""
+        """Makes `compute_loss` compute this part's loss inside the `with` block."""
         token = _open.set(self)
         try:
             yield
@@ -49,11 +49,11 @@ class Part:
     def loss(
         self, objective: Objective, y: Any, y_pred: Any, sample_weight: Any, extra: Any, training: bool = True
     ) -> Any:
-        """The part's share of the loss of the whole batch.
+        """Returns the part's share of the loss of the whole batch.
 
         Args:
-            extra: The sum of what layers gave to `add_loss`, or None; the whole batch has its mean over the parts. Beside a
-                loss of the targets it counts in training only.
+            extra: The sum of the losses given to `add_loss`, or None. The batch's loss contains its mean over the parts.
+                Beside a loss of the targets it counts in training only.
 
         Raises:
             ValueError: There is no loss.
@@ -70,14 +70,14 @@ class Part:
         return sum(found[1:], found[0])
 
     def share_of(self, loss: Any) -> Any:
-        """The part's share of a loss. An overridden `compute_loss` gives no sums: its mean over the parts counts."""
+        """Returns the part's share of a loss. For an overridden `compute_loss`, which has no sums, the mean over parts."""
         return loss if self._sums is not None else loss / self._count
 
     def vector(self, names: Sequence[str], loss: Any, data: rows.Data) -> Any:
-        """The sums over the part, float32: Σ(w·l) and Σw of each output, the loss without a weight, tokens.
+        """Returns the part's sums, float32: Σ(w·l) and Σw of each output, the loss without a weight, tokens.
 
         Args:
-            names: Of the outputs.
+            names: Names of the outputs.
             loss: The result of `compute_loss`.
         """
         if self._sums is None:
@@ -92,7 +92,7 @@ _open: ContextVar[Part | None] = ContextVar("kt2t_part", default=None)
 
 
 def open_part() -> Part:
-    """The part that is being computed; a whole batch where other code calls `compute_loss`."""
+    """Returns the part that is being computed; a whole batch if other code calls `compute_loss`."""
     return _open.get() or Part()
 
 

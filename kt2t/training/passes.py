@@ -1,4 +1,4 @@
-"""How `fit`, `evaluate` and `predict` go through kt2t's `Batches`. Data of any other kind is left to Keras."""
+"""Iterates over kt2t's `Batches` in `fit`, `evaluate` and `predict`. Keras handles all other data."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ _logger = logging.getLogger("kt2t")
 
 
 def is_batches(x: Any) -> bool:
-    """Whether these are kt2t's `Batches`."""
+    """Whether the data are kt2t's `Batches`."""
     return callable(getattr(x, "dataset", None))
 
 
 def is_endless(x: Any) -> bool:
-    """Whether these are `Batches` that begin again after each pass, as those for training do."""
+    """Whether the data are `Batches` that repeat without end, as those for training do."""
     return is_batches(x) and getattr(x, "repeat", False) is True
 
 
 def epochs_of(x: Any) -> dict[str, Any]:
-    """Options of `fit` for `Batches`: if they are endless, an epoch is one pass over the examples unless told otherwise."""
+    """Returns the options of `fit` for `Batches`. An epoch of endless ones is one pass, unless the caller sets it."""
     if not is_batches(x):
         return {}
     return {"shuffle": False, **({"steps_per_epoch": len(x)} if is_endless(x) else {})}
 
 
 def continued(x: Any, step: int) -> Any:
-    """Endless `Batches` from the optimizer's step on, so that `fit` in rounds trains on all of them.
+    """Moves endless `Batches` to the optimizer's step, so that repeated calls of `fit` train on all of them.
 
-    Batches that were already told where to begin (`Batches.at`) begin there.
+    Batches with a start of their own (`Batches.at`) keep it.
     """
     begins_elsewhere = bool(getattr(x, "start", 0))
     if not step or not is_endless(x) or not hasattr(x, "at") or begins_elsewhere:
@@ -38,7 +38,7 @@ def continued(x: Any, step: int) -> Any:
 
 
 def one_pass(x: Any) -> tuple[Any, int | None]:
-    """Data that ends, and after how many batches to stop if it does not end by itself."""
+    """Returns the data for one pass, and the number of batches to stop after if it does not end by itself."""
     if not is_endless(x):
         return x, None
     return (x.once(), None) if callable(getattr(x, "once", None)) else (x, len(x))

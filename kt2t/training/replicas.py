@@ -1,4 +1,4 @@
-"""The replicas of a TensorFlow strategy as a step sees them: who they are, what each gets, how they add up."""
+"""The replicas of a TensorFlow strategy: runs functions on them, shares batches, and sums their results."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import tensorflow as tf
 class Replicas:
     """The replicas that share each batch; without a strategy there is one.
 
-    Every worker reads the same batches and takes its own rows of them; its replicas take theirs of these.
+    Every worker reads the same batches and takes its share of the rows; its replicas share these.
 
     Args:
-        strategy: Where the model was made.
+        strategy: The strategy in whose scope the model was made; None for one device.
 
     Attributes:
-        count: Replicas of all workers together.
-        local: Those of this process.
-        workers: Processes.
-        worker: This one's number, from 0; worker 0 writes.
-        on_tpu: Whether they are the cores of a TPU, whose programs have fixed shapes.
+        count: Number of replicas of all workers together.
+        local: Number of replicas in this process.
+        workers: Number of processes.
+        worker: Index of this process; worker 0 writes.
+        on_tpu: Whether the replicas are cores of a TPU, whose programs have fixed shapes.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy) -> None:
@@ -42,11 +42,11 @@ class Replicas:
 
     @property
     def divided(self) -> bool:
-        """Whether there is more than one replica, or one that is not where the program runs."""
+        """Whether there are several replicas, or one on another device than the program."""
         return self.count > 1 or self.on_tpu
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
-        """Where variables are made."""
+        """Returns the scope in which to make variables."""
         scope: contextlib.AbstractContextManager[Any] = (
             self.strategy.scope() if self.divided else contextlib.nullcontext()
         )
@@ -56,8 +56,8 @@ class Replicas:
         """Runs `function(share, *same)` on every replica of this process.
 
         Args:
-            each: A nest for each local replica.
-            same: What all of them get.
+            each: One nest for each local replica.
+            same: Arguments that all replicas get.
         """
         if not self.divided:
             return function(each[0], *same)
@@ -72,34 +72,34 @@ class Replicas:
         return self.strategy.run(function, args=(tf.nest.pack_sequence_as(each[0], places), *same))
 
     def again(self, function: Callable[..., Any], *given: Any) -> Any:
-        """Runs `function(*given)` on every replica; values of an earlier `run` reach the replica that they came from."""
+        """Runs `function(*given)` on every replica; results of an earlier `run` go to the replica that returned them."""
         return self.strategy.run(function, args=given) if self.divided else function(*given)
 
     def first(self, values: Any) -> Any:
-        """Of a nest of values of a `run`, those of the first local replica."""
+        """Returns the first local replica's values from a nest that `run` returned."""
         if not self.divided:
             return values
         return tf.nest.map_structure(lambda one: self.strategy.experimental_local_results(one)[0], values)
 
     def together(self, values: Any) -> Any:
-        """Of a nest of values of a `run`, those of all local replicas, one after the other along axis 0."""
+        """Concatenates the local replicas' values along axis 0, in a nest that `run` returned."""
         if not self.divided:
             return values
         return tf.nest.map_structure(lambda one: tf.concat(self.strategy.experimental_local_results(one), 0), values)
 
     def summed(self, values: Sequence[Any]) -> list[Any]:
-        """The sums over all replicas; called on a replica."""
+        """Sums over all replicas; to be called on a replica."""
         if not self.divided or not values:
             return list(values)
         context = tf.distribute.get_replica_context()
         return list(context.all_reduce(tf.distribute.ReduceOp.SUM, list(values)))
 
     def everywhere(self, value: tf.Tensor) -> tf.Tensor:
-        """The sum over all replicas of what each process gives; called outside of a step."""
+        """Sums a value of each process over all replicas; to be called outside of a step."""
         return self._everywhere(value)
 
     def index(self) -> Any:
-        """The number of the replica that asks."""
+        """Returns the index of the calling replica."""
         return tf.distribute.get_replica_context().replica_id_in_sync_group if self.divided else 0
 
     def _summed_everywhere(self, value: tf.Tensor) -> tf.Tensor:
@@ -109,7 +109,7 @@ class Replicas:
 
 @contextlib.contextmanager
 def left_to_us(optimizer: Any) -> Iterator[None]:
-    """While a Keras optimizer is traced, what it must not do on a replica: sum gradients that are sums already, and choose.
+    """Stops a Keras optimizer, while it is traced on a replica, from summing gradients and from overwriting weights.
 
     Keras clips before it sums (tensorflow#33929); here the sum comes first, and a second one would multiply it by the replicas.
     Nor can a replica decide by itself to put the moving average in place of the weights (keras#20582).

@@ -12,12 +12,12 @@ Data = tuple[Any, Any, Any]
 
 
 def count(data: Any) -> Any:
-    """The rows of a batch: a number where it is known, else an int32 scalar."""
+    """Counts the rows of a batch: a number if it is known, else an int32 scalar."""
     return ops.shape(next(one for one in keras.tree.flatten(data) if one is not None))[0]
 
 
 def that_count(sample_weight: Any) -> Any:
-    """Which rows of a batch count: those with a weight above 0 for any output, (batch,) boolean; None where all rows do.
+    """Finds the rows with a weight above 0 for any output, (batch,) boolean; None if all rows count.
 
     Args:
         sample_weight: A tensor, a nest of these by output, or None; each has the rows as its first axis.
@@ -30,17 +30,17 @@ def that_count(sample_weight: Any) -> Any:
 
 
 def number_that_count(data: Data) -> Any:
-    """How many rows of a batch count, a float32 scalar."""
+    """Counts the rows with a weight above 0, a float32 scalar."""
     x, y, sample_weight = data
     found = that_count(sample_weight)
     return ops.cast(count((y, x)), "float32") if found is None else ops.sum(ops.cast(found, "float32"))
 
 
 def filled(data: Data, multiple: int) -> Data:
-    """The batch with rows added until they are a multiple; the added ones repeat the last and weigh nothing.
+    """Pads a batch to a multiple of rows; the added rows repeat the last one with weight zero.
 
     Args:
-        data: (x, y, sample_weight); where there are no weights, of all outputs or of one, each row weighs one.
+        data: (x, y, sample_weight). Where weights are missing, for all outputs or for one, each row weighs one.
         multiple: At least 1.
     """
     if multiple == 1:
@@ -63,7 +63,7 @@ def filled(data: Data, multiple: int) -> Data:
 
 
 def share(data: Any, index: Any, count_of_shares: int) -> Any:
-    """The rows of one of several equal shares.
+    """Takes the rows of one of several equal shares.
 
     Args:
         index: From 0; a number or a scalar tensor.

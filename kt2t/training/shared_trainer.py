@@ -1,4 +1,4 @@
-"""The part of the trainers that all backends share: what `compile` takes, the loss, the reports, requests to stop."""
+"""The part of the trainers that all backends share: `compile`, the loss, the logs, requests to stop."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class SharedTrainer(keras.Model):
     """The base class of the trainers, without code of a backend.
 
     Attributes:
-        on_not_finite: Called with the steps that were left out since its last call, and whether training ends because of
-            them or of weights that are not finite. Its result is added to the error message.
+        on_not_finite: Called with the steps skipped since its last call, and whether training ends because of them or of
+            weights that are not finite. Its result is added to the error message.
     """
 
     on_not_finite: Callable[[list[int], bool], str] | None = None
@@ -71,16 +71,15 @@ class SharedTrainer(keras.Model):
         """Configures training as `keras.Model.compile` does, with these differences.
 
         Each loss gives a value per element; the loss of a batch, and of an epoch, is Σ(w·l)/Σw for each output.
-        `metrics` are weighted like `weighted_metrics`. The optimizer's clipping is done here, after the gradients of
-        the whole batch are known, and no longer by the optimizer.
+        `metrics` are weighted like `weighted_metrics`. The optimizer's clipping options are applied here, to the
+        gradients of the whole batch.
 
         Args:
             metrics_in_training: Whether training computes the metrics as well, and not only evaluation.
-            max_bad_steps: After so many steps in a row whose gradients are not finite, training stops.
-            micro_batches: Parts that each replica's share of a batch is computed in, one after the other, for one update:
-                the same numbers as from the whole in the memory of a part. Rows that are missing are filled up with rows
-                of weight zero.
-            seed: Of everything random in training.
+            max_bad_steps: Training stops after this many steps in a row whose gradients are not finite.
+            micro_batches: Number of parts in which each replica computes its share of a batch, one after the other, for
+                one update. The numbers are the same with less memory. Missing rows are filled with rows of weight zero.
+            seed: Seed of all randomness in training.
 
         Raises:
             ValueError: `metrics` and `weighted_metrics` do not fit together, the loss is not one Keras knows, or the
@@ -141,7 +140,7 @@ class SharedTrainer(keras.Model):
             )
 
     def get_compile_config(self) -> dict[str, Any]:
-        """The arguments of `compile`, serialised; the optimizer's with its clipping."""
+        """Returns the arguments of `compile`, serialised; the optimizer's include its clipping."""
         if not self.compiled:
             return {}
         if self._clipping is None:
@@ -158,7 +157,7 @@ class SharedTrainer(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Keras's metrics of the model, and the count of bad steps."""
+        """The model's metrics and the count of bad steps."""
         found = super().metrics
         return [*found, self._bad_steps] if self.compiled else found
 
@@ -183,7 +182,7 @@ class SharedTrainer(keras.Model):
         object.__setattr__(self, "_tokens_read", self._tokens_read + read)
 
     def ask_to_stop(self, number: int) -> None:
-        """Asks for an end of training because of a signal; safe to call from its handler.
+        """Requests the end of training because of a signal; safe to call from a signal handler.
 
         With several workers all of them stop after the same step.
         """
@@ -198,11 +197,11 @@ class SharedTrainer(keras.Model):
 
     @property
     def workers(self) -> int:
-        """Processes that train this model."""
+        """Number of processes that train this model."""
         return 1
 
     def agree_on_stop(self) -> None:
-        """Waits until every worker knows what each was asked."""
+        """Exchanges stop requests; returns when every worker knows those of the others."""
 
     def _for_fit(self, x: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The data and options of `fit`: kt2t's `Batches` go on at the optimizer's step, and are validated by one pass.
@@ -281,10 +280,10 @@ class SharedTrainer(keras.Model):
         return sum(parts[1:], parts[0]) if parts else None
 
     def check_numbers(self) -> None:
-        """Looks for steps that were left out and weights that are not finite; `fit` does so every 16 steps and at its end.
+        """Checks for skipped steps and for weights that are not finite. `fit` calls it every 16 steps and at its end.
 
         Raises:
-            NumericsError: Too many steps in a row were left out, or a weight is not finite.
+            NumericsError: Too many steps in a row were skipped, or a weight is not finite.
         """
         raise NotImplementedError
 

@@ -1,5 +1,5 @@
-"""State that a forward pass changes, such as the moving averages of batch normalization, kept out of the variables until
-the step is known to be finite. Shared by the trainers of all backends.
+"""Holds back the state that a forward pass changes, such as the moving averages of batch normalization, until the step is
+known to be finite. Shared by the trainers of all backends.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from keras import ops
 
 
 class Carry:
-    """State through the parts of a step, its replicas and micro-batches, so that it changes once a step.
+    """Carries state through the parts of a step (replicas and micro-batches), so that it changes once per step.
 
-    Statistics (float weights that are not trained) begin each part with their value before the step. After it they have
-    moved by the mean of what the parts moved them, weighted by the rows that count. Anything else, such as the state of
-    Keras's random generators, goes from one part to the next.
+    Statistics (float weights that are not trained) start each part with their value before the step, and change by the
+    mean of the parts' changes, weighted by the rows that count. Other state, such as that of Keras's random generators,
+    goes from one part to the next.
 
     Args:
         before: The values before the step.
-        is_statistic: Of each, whether it is a statistic.
+        is_statistic: For each value, whether it is a statistic.
     """
 
     def __init__(self, before: Sequence[Any], is_statistic: Sequence[bool]) -> None:
@@ -28,24 +28,24 @@ class Carry:
         self._is_statistic = list(is_statistic)
 
     def start(self) -> list[Any]:
-        """What the parts carry on, before the first one."""
+        """Returns the carried state before the first part."""
         return [
             ops.zeros_like(value) if is_statistic else value
             for value, is_statistic in zip(self._before, self._is_statistic, strict=True)
         ]
 
     def begin(self, carried: Sequence[Any]) -> list[Any]:
-        """The values that a part begins with."""
+        """Returns the values with which a part starts."""
         return [
             value if is_statistic else one
             for value, one, is_statistic in zip(self._before, carried, self._is_statistic, strict=True)
         ]
 
     def end(self, carried: Sequence[Any], values: Sequence[Any], fraction: Any) -> list[Any]:
-        """What a part carries on.
+        """Returns the carried state after a part.
 
         Args:
-            values: Those at the end of the part.
+            values: The values at the end of the part.
             fraction: The part's share of the rows of the whole batch that count.
         """
         return [
@@ -54,7 +54,7 @@ class Carry:
         ]
 
     def after(self, carried: Sequence[Any], summed: Callable[[list[Any]], list[Any]] = list) -> list[Any]:
-        """The values after the step.
+        """Returns the values after the step.
 
         Args:
             summed: Sums tensors over replicas.
@@ -67,6 +67,6 @@ class Carry:
 
 
 def are_statistics(variables: Sequence[Any], model: keras.Model) -> list[bool]:
-    """Of each variable, whether it is a statistic of the model: a float weight that is not trained."""
+    """Returns, for each variable, whether it is a statistic of the model: a float weight that is not trained."""
     weights = {id(weight) for weight in model.non_trainable_weights}
     return [id(one) in weights and keras.backend.is_float_dtype(str(one.dtype)) for one in variables]

@@ -1,4 +1,4 @@
-"""A step as a graph, several steps as one call, and kt2t's `Batches` as what Keras reads; TensorFlow."""
+"""Compiles steps, runs several in one call, and turns kt2t's `Batches` into datasets. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def compiled_step(
     prepare: Callable[[Any], None],
     fixed_shapes: bool = False,
 ) -> Step:
-    """`step` on the next batch of an iterator: one graph for each structure of batches, whatever their lengths.
+    """Compiles `step` on the next batch of an iterator: one graph per structure of batches, for all lengths.
 
     Args:
-        prepare: Told of each batch before the graph of its structure is made.
-        fixed_shapes: One graph for each shape of batches instead, with every size known, as XLA and TPUs need it.
+        prepare: Called with a batch before the graph of its structure is made.
+        fixed_shapes: Makes one graph per shape instead, with every size known, as XLA and TPUs need it.
     """
     graphs: dict[Any, Callable[[Any], Any]] = {}
 
@@ -50,7 +50,7 @@ def compiled_step(
 
 
 def several(step: Step, count: int) -> Step:
-    """`count` steps in one call, fewer where the data ends; the first one lets `StopIteration` through."""
+    """Runs `count` steps in one call, or fewer if the data ends. If the first one has no data, raises `StopIteration`."""
 
     def run(iterator: Iterator[Any]) -> tuple[Any, float]:
         logs, waited = step(iterator)
@@ -66,7 +66,7 @@ def several(step: Step, count: int) -> Step:
 
 
 def readable(data: Any, workers: int = 1, worker: int = 0) -> Any:
-    """The `tf.data.Dataset` of a worker's share of kt2t's `Batches`; anything else as it is."""
+    """Makes a `tf.data.Dataset` of a worker's share of kt2t's `Batches`; returns other data unchanged."""
     if not callable(getattr(data, "dataset", None)):
         return data
     return (data.shared(workers, worker) if workers > 1 else data).dataset()
@@ -74,7 +74,7 @@ def readable(data: Any, workers: int = 1, worker: int = 0) -> Any:
 
 @contextlib.contextmanager
 def raising_data_errors(*given: Any) -> Iterator[None]:
-    """Raises the exception that stopped kt2t's `Batches`; TensorFlow would raise an error that hides it."""
+    """Raises the exception that stopped kt2t's `Batches` instead of TensorFlow's error, which hides it."""
     try:
         yield
     except tf.errors.OpError:
@@ -85,5 +85,5 @@ def raising_data_errors(*given: Any) -> Iterator[None]:
 
 
 def without_optionals(data: Any) -> Any:
-    """Keras's generator adapter passes a missing sample weight as an empty Optional."""
+    """Replaces the empty Optional, which Keras's generator adapter passes for a missing sample weight, by None."""
     return tf.nest.map_structure(lambda one: None if isinstance(one, tf.experimental.Optional) else one, data)

@@ -15,9 +15,9 @@ from kt2t.training.state import Carry, are_statistics
 
 
 class Gradients:
-    """The part of the trainer that a replica runs: gradients, sums, and the state that the forward pass changes.
+    """The part of the trainer that runs on a replica: gradients, sums, and the state that the forward pass changes.
 
-    A mix-in of `Trainer`. Nothing is written to a variable here but to those of the metrics.
+    A mix-in of `Trainer`. It writes to no variables except those of the metrics.
     """
 
     replicas: Any

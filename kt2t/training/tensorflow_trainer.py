@@ -24,13 +24,13 @@ _TOKENS = "_tokens"
 class Trainer(Gradients, SharedTrainer):
     """A `keras.Model` whose `compile`, `fit` and `evaluate` weight, normalise and clip as the design says.
 
-    Made within the scope of a `tf.distribute` strategy it trains on all of its replicas: each batch is that of the whole,
-    every replica takes its rows of it, and what comes out is that of one device, to float32 rounding. Keras's own
-    distribution is not used (keras#20582, keras#20585, keras#19246).
+    A model made within the scope of a `tf.distribute` strategy trains on all replicas. A batch is the batch of the whole
+    step; every replica takes its share of the rows, and the results equal those of one device, to float32 rounding.
+    Keras's own distribution is not used (keras#20582, keras#20585, keras#19246).
 
     Attributes:
         input_seconds: Time that training waited for batches since it was last set to 0.
-        step_seconds: Time spent in the steps themselves.
+        step_seconds: Time spent in the steps.
         tokens_seen: Summed sample weights of all training steps.
     """
 
@@ -48,7 +48,7 @@ class Trainer(Gradients, SharedTrainer):
 
     @property
     def replicas(self) -> Replicas:
-        """Who trains this model."""
+        """The replicas that train this model."""
         return self._replicas
 
     @property
@@ -57,12 +57,12 @@ class Trainer(Gradients, SharedTrainer):
 
     @property
     def distribute_strategy(self) -> Any:
-        """What Keras takes for the strategy: one that gives a worker its rows; the steps share these among its replicas."""
+        """The strategy that Keras sees: it leaves every dataset whole, and the step shares the rows among replicas."""
         workers = (self.replicas.workers, self.replicas.worker) if self._shares_data else (1, 0)
         return _Workers(*workers, self._unpacked)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """One update from a whole batch."""
+        """Computes one update from a whole batch."""
         step = tf.identity(innermost(self.optimizer)._iterations)
         found = self.replicas.run(self._gradients, self._shares(data, self._micro_batches), step)
         gradients, sums, state, measured, norm = found
@@ -80,7 +80,7 @@ class Trainer(Gradients, SharedTrainer):
         return {**logs, _TOKENS: tokens}
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """What one whole batch adds to the losses and metrics."""
+        """Adds one whole batch to the losses and metrics."""
         sums = self.replicas.run(self._measured, self._shares(data, 1))
         return self._epoch_logs.of_evaluation(self.replicas.first(sums))
 
@@ -119,7 +119,7 @@ class Trainer(Gradients, SharedTrainer):
     def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
 
-        Endless `Batches` go on at the optimizer's step, so `fit` in rounds trains on all of them.
+        Endless `Batches` continue at the optimizer's step, so repeated calls of `fit` train on all of them.
         """
         x, options = self._for_fit(x, options)
         data = self._readable(x)
@@ -142,7 +142,7 @@ class Trainer(Gradients, SharedTrainer):
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
         """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, of which it makes one pass.
 
-        Every worker predicts all of it.
+        Every worker predicts all rows.
         """
         x, options = self._for_one_pass(x, options)
         object.__setattr__(self, "_shares_data", False)
@@ -298,7 +298,7 @@ class Trainer(Gradients, SharedTrainer):
             self._agreed[:] = [one or other for one, other in zip(self._agreed, heard.numpy().tolist(), strict=True)]
 
     def agree_on_stop(self) -> None:
-        """Waits until every worker knows what each was asked."""
+        """Exchanges stop requests; returns when every worker knows those of the others."""
         self._hear()
         self._take_in(self._heard)
         object.__setattr__(self, "_heard", None)

@@ -1,4 +1,4 @@
-"""The one door to the trainers: `Trainer` is the one of the Keras backend in use."""
+"""Selects the trainer: `Trainer` is the one for the Keras backend in use."""
 
 from __future__ import annotations
 

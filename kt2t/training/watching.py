@@ -1,4 +1,4 @@
-"""Whether the numbers of a training are finite: noted on the device at every step, looked at by the host now and then."""
+"""Watches for numbers that are not finite: the device notes them at every step, the host reads the notes now and then."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ _SHOWN = 8
 
 
 class BadSteps(keras.metrics.Metric):
-    """How many updates of the epoch were left out because their gradients were not finite, and which were the latest.
+    """Counts the updates of an epoch that were skipped because of gradients that are not finite, and lists the latest.
 
     Args:
-        remembered: How many steps back `latest` reaches.
+        remembered: Number of steps that `latest` reaches back.
 
     Attributes:
-        latest: (remembered,) int32, one more than the number of each bad step, at the step's remainder; 0 where there was
-            none.
+        latest: (remembered,) int32. Entry `step % remembered` holds step + 1 for a bad step, else 0.
     """
 
     def __init__(self, remembered: int = 2 * EVERY, name: str = "bad_steps") -> None:
@@ -47,14 +46,14 @@ class BadSteps(keras.metrics.Metric):
 
 
 class Watch:
-    """What the host knows of the bad steps. To look after each step would be to wait for the device at each.
+    """The host's record of bad steps. It is not read at every step, since each reading waits for the device.
 
     Args:
-        max_bad_steps: So many in a row are too many.
+        max_bad_steps: Number of bad steps in a row that ends training.
 
     Attributes:
-        bad_steps: Those noticed so far.
-        in_a_row: The most in a row among those noticed last.
+        bad_steps: Bad steps noticed so far.
+        in_a_row: Most bad steps in a row in the last reading.
     """
 
     def __init__(self, max_bad_steps: int) -> None:
@@ -66,11 +65,11 @@ class Watch:
 
     @property
     def is_over(self) -> bool:
-        """Whether there were too many in a row."""
+        """Whether there were too many bad steps in a row."""
         return self.in_a_row >= self._most
 
     def is_due(self, steps: int) -> bool:
-        """Whether to look again, after so many more steps."""
+        """Whether another reading is due after this many more steps."""
         self._until_look -= steps
         if self._until_look > 0:
             return False
@@ -78,7 +77,7 @@ class Watch:
         return True
 
     def note(self, latest: Iterable[Any]) -> list[int]:
-        """Takes `BadSteps.latest` over; gives the steps in it that are new, in their order."""
+        """Reads `BadSteps.latest` and returns its new steps in order."""
         marks = [int(mark) for mark in latest]
         known = set(self.bad_steps[-len(marks) :])
         new = sorted(mark - 1 for mark in marks if mark and mark - 1 not in known)
@@ -92,10 +91,9 @@ class Watch:
 
 
 def condition(weights: Sequence[Any], latest: Any) -> Any:
-    """`latest` and one number more: 1 if the weights seem finite, else 0. One int32 vector, so one wait for the device.
+    """Returns `latest` with one more entry, 1 if the weights seem finite, else 0: one vector, so one wait for the device.
 
-    A sum is finite only if every term is, and it is many times faster than looking at each. It may overflow: `not_finite`
-    tells.
+    A sum is finite only if every term is, and is much faster than a check of each. If it overflows, `not_finite` decides.
     """
     sums = [ops.sum(ops.cast(one, "float32")) for one in weights if keras.backend.is_float_dtype(str(one.dtype))]
     finite = ops.isfinite(ops.sum(ops.stack(sums))) if sums else ops.convert_to_tensor(True)
@@ -103,7 +101,7 @@ def condition(weights: Sequence[Any], latest: Any) -> Any:
 
 
 def not_finite(model: keras.Model) -> list[str]:
-    """The attribute paths of the weights that hold a value that is not finite, and of the rest how many there are."""
+    """Lists the attribute paths of weights that hold a value that is not finite, and counts those beyond the first few."""
     from kt2t.ops.paths import attribute_paths
 
     found = [path for path, weight in attribute_paths(model).items() if not is_finite(ops.convert_to_numpy(weight))]

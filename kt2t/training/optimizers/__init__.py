@@ -1,1 +1,1 @@
-"""Optimizers that Keras has not, or has slower; `kt2t.training` gives their names."""
+"""Optimizers that Keras lacks, or has in a slower form; their public names are in `kt2t.training`."""

@@ -1,4 +1,4 @@
-"""What tells a process of the other workers: `TF_CONFIG`, SLURM or Kubernetes; TensorFlow."""
+"""Finds the other workers through `TF_CONFIG`, SLURM or Kubernetes. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from kt2t.errors import RecipeError
 
 
 def resolver(patience: float) -> Any:
-    """TensorFlow's resolver of a cluster whose workers know of each other.
+    """Returns TensorFlow's cluster resolver for this process.
 
     Args:
-        patience: Seconds to wait until Kubernetes runs the others.
+        patience: Maximum number of seconds to wait until Kubernetes runs all pods.
 
     Raises:
-        ValueError: `TF_CONFIG` or what SLURM or Kubernetes tells cannot be meant, or nothing tells of others.
+        ValueError: `TF_CONFIG`, SLURM or Kubernetes describe no valid cluster, or none of them is present.
         OSError: Kubernetes does not answer.
         ConnectionError: Not all pods run in time.
     """
