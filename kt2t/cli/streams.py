@@ -1,4 +1,4 @@
-"""The standard streams of the process, where somebody has closed one of them."""
+"""Handles standard streams that are closed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
 def open_closed() -> None:
-    """Opens the null device in the place of each standard stream that the process was started without (`>&-`).
+    """Opens the null device for each standard stream that was closed before the process started (`>&-`).
 
-    Else the next file that is opened would take its number, and every word meant for a person would go into that file.
+    Otherwise the next opened file would get the stream's number, and messages would be written into that file.
     """
     for number, (name, mode) in enumerate(_MODES.items()):
         if getattr(sys, name) is None:
@@ -23,7 +23,7 @@ def open_closed() -> None:
 
 
 def finish() -> str | None:
-    """Writes out what stdout still holds; what is wrong where that fails, unless its reader has merely gone."""
+    """Flushes stdout. Returns the error if that fails, unless only the reader is gone."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -35,13 +35,13 @@ def finish() -> str | None:
 
 
 def give_up_output() -> None:
-    """Sends what is still to come on stdout into nothing, so that Python does not fail on it as it ends."""
+    """Redirects stdout to the null device, so that Python does not fail when it flushes stdout at exit."""
     with contextlib.suppress(OSError, ValueError):
         _into_nothing(sys.stdout.fileno())
 
 
 class Forgiving:
-    """A stream whose reader may go: what cannot be written any more is dropped, and the work goes on.
+    """A stream that drops its output once its reader is gone, so that the work continues.
 
     Args:
         stream: A text stream, such as stderr.
@@ -57,7 +57,7 @@ class Forgiving:
         return len(text)
 
     def flush(self) -> None:
-        """Writes out what is held back, or drops it."""
+        """Flushes the stream, or drops what is buffered."""
         try:
             self._stream.flush()
         except BrokenPipeError:

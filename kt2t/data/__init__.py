@@ -1,4 +1,4 @@
-"""Problems: what is learnt, from raw examples to batches."""
+"""Problems: from raw examples to batches."""
 
 from kt2t.registry import exports
 

@@ -1,4 +1,4 @@
-"""What of a batch a model may see when it answers: not the answers, and no rows that are no example."""
+"""Prepares a batch for answering: removes the answers and replaces rows that are not examples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def has_source(fields: Iterable[str]) -> bool:
-    """Whether a model has anything to answer to; with targets alone it continues a text, and nothing is right or wrong.
+    """Whether a batch has inputs to answer. With targets alone a model continues a text, and there is no reference.
 
     Args:
         fields: The names of features, of a problem or of a batch.
@@ -18,7 +18,7 @@ def has_source(fields: Iterable[str]) -> bool:
 
 
 def without_answers(features: Mapping[str, Any]) -> dict[str, Any]:
-    """The features of a batch or sample without its targets; if there is nothing else, the first half of each target.
+    """Removes the targets from a batch's features; if there is nothing else, keeps the first half of each target.
 
     `generate` takes the targets of a model without a source as the beginning of its answer. Given whole targets, it would
     have nothing left to write.
@@ -32,7 +32,7 @@ def without_answers(features: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def without_fillers(features: Mapping[str, Any], indices: np.ndarray) -> dict[str, np.ndarray]:
-    """The same shapes, with the first real row in place of each row that is no example.
+    """Replaces each row that is not an example by the first real row.
 
     An empty row seldom ends, and a batch is decoded until all its rows have ended.
 

@@ -1,4 +1,4 @@
-"""The mix-in of models that decode: from a batch of features to sequences."""
+"""The mix-in of models that decode."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LENGTH_MULTIPLE = 16
 class Decodes:
     """`generate` for a model that has
 
-    * `encode(features, training=False)` → the memory, whatever the model makes of its source;
+    * `encode(features, training=False)` → the memory, a structure that only the model reads;
     * `start(memory, features, length, beams)` → a `Cache` with every entry in its final shape;
     * `step(ids (batch, beams), position, cache)` → logits (batch, beams, vocabulary_size), cache.
     """
@@ -86,16 +86,16 @@ class Decodes:
         return {"ids": ids[:, :, : int(ops.convert_to_numpy(steps))], "scores": scores}
 
     def answer(self, features: Mapping[str, Any], search: Search | None = None, draw: int = 0) -> dict[str, np.ndarray]:
-        """What `generate` writes: `values` are the ids (batch, n_best, time), `scores` (batch, n_best)."""
+        """Calls `generate`; returns `values`, the ids (batch, n_best, time), and `scores` (batch, n_best)."""
         found = self.generate(features, search=search, draw=draw)
         return {"values": found["ids"], "scores": found["scores"]}
 
     def prompt(self, features: Mapping[str, np.ndarray]) -> np.ndarray | None:
-        """The ids (batch, time) that the output must begin with, 0 where free; None for none."""
+        """Returns the ids (batch, time) that the output must begin with, 0 where it is free; None if it is free everywhere."""
         return None
 
     def sources(self, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What `encode` reads: every field but `targets`, and segments for each that has a length."""
+        """Returns the features that `encode` reads: all fields but `targets`, with segments for fields of variable length."""
         read = {}
         for name, feature in self.features.items():
             if name == "targets" or name not in features:

@@ -1,4 +1,4 @@
-"""One kind of field per file: what a field of an example is, in plain values."""
+"""Descriptions of fields in plain values, one kind of field per file."""
 
 from kt2t.registry import exports
 

@@ -1,4 +1,4 @@
-"""The share of classes that are predicted right."""
+"""Accuracy of predicted classes."""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ from kt2t.scores.score import Score
 
 
 class CorpusScore(Score):
-    """One of sacrebleu's metrics; a subclass has `metric`."""
+    """Base class of scores that one of sacrebleu's metrics computes; a subclass defines `metric`."""
 
     _signature: str | None = None
 
     def metric(self) -> Any:
-        """A new metric of sacrebleu with this score's options."""
+        """Makes sacrebleu's metric with this score's options."""
         raise NotImplementedError
 
     def compute(self, predictions: list[str], references: list[list[str]]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The share of predictions that are right as a whole."""
+"""The share of predictions that are entirely right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kt2t.scores.score import Score, are_equal
 class ExactMatch(Score):
     """The share of predictions equal to their reference, or to one of their references, from 0 to 1.
 
-    A text is right to the last character, a list of tags in every tag, an array in every number.
+    Every character of a text, tag of a list or number of an array must be equal.
 
     Shapes:
         n predictions, n references (or lists of references) → {"exact_match": share}

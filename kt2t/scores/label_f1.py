@@ -14,8 +14,8 @@ class LabelF1(Score):
 
         F1 = 2 Σ |predicted ∩ right| / (Σ |predicted| + Σ |right|)
 
-    Every label of every example counts alike (micro average), whatever its place in the list. Where no example has and is
-    given any label, F1 is 0. With several references the first counts.
+    Every label of every example counts the same (micro average); the order of labels does not matter. Without any label,
+    in predictions and references, F1 is 0. Of several references only the first is used.
 
     Shapes:
         n lists of labels, n references (or lists of references) → {"f1": value}

@@ -1,4 +1,4 @@
-"""What a score is: predictions and references in, named values out."""
+"""The base class of scores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Score:
     name: ClassVar[str]
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
-        """The scores by name.
+        """Returns the scores by name.
 
         Raises:
             ValueError: There are no predictions, or not as many as references, or a prediction has no reference.
@@ -37,12 +37,12 @@ class Score:
     __call__ = score
 
     def compute(self, predictions: list[Any], references: list[list[Any]]) -> dict[str, float]:
-        """The scores by name, for at least one prediction, each with a list of references."""
+        """Computes the scores by name for at least one prediction, each with a list of references."""
         raise NotImplementedError
 
     @property
     def signature(self) -> str:
-        """What another must know to get the same value."""
+        """Describes the settings that others need to reproduce the value."""
         raise NotImplementedError
 
 
@@ -58,7 +58,7 @@ def _depth(value: Any) -> int:
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether two values are the same: texts, numbers, and lists or arrays of them, element by element."""
+    """Whether two values are equal: texts, numbers, and lists or arrays of them, element by element."""
     if isinstance(one, str) or isinstance(other, str):
         return bool(isinstance(one, str) and isinstance(other, str) and one == other)
     if any(isinstance(value, list | tuple | np.ndarray) for value in (one, other)):

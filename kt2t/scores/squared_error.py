@@ -1,4 +1,4 @@
-"""How far numbers are from the right ones."""
+"""Mean squared error of predicted numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kt2t.scores.score import Score
 
 @register
 class SquaredError(Score):
-    """The mean over examples of the mean squared difference from the reference; of several references the nearest counts.
+    """The mean over examples of the mean squared difference from the reference, or from the nearest of several.
 
     Shapes:
         n arrays of numbers, n references of the same shapes (or lists of references) → {"squared_error": value}

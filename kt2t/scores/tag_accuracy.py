@@ -1,4 +1,4 @@
-"""The share of tags that are predicted right."""
+"""Accuracy of predicted tags."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kt2t.scores.score import Score
 class TagAccuracy(Score):
     """The share of tags of all examples that are right, from 0 to 1.
 
-    Tags are compared place by place. A place that only one of prediction and reference has is wrong. With several
-    references the first counts.
+    Tags are compared position by position. A position that only the prediction or only the reference has counts as
+    wrong. Of several references only the first is used.
 
     Shapes:
         n lists of tags, n references (or lists of references) → {"tag_accuracy": share}

@@ -18,9 +18,9 @@ class TokenBleu(Score):
 
         BLEU = BP · exp(Σ log p_n / N),  p_n = 1 / (2^k · possible) for the k-th order without a match
 
-    An order of which no prediction is long enough leaves its place in the mean as if its precision were 1. Texts are cut
-    by sacrebleu's international tokeniser, that of mteval-v14. With several references the first counts. For a score to
-    publish use `Bleu`.
+    An n-gram order longer than every prediction counts with precision 1. Texts are cut
+    by sacrebleu's international tokeniser, that of mteval-v14. Of several references only the first is used. To publish
+    a score, use `Bleu`.
 
     Shapes:
         n predictions, n references (or lists of references) → {"token_bleu": score}
@@ -50,14 +50,14 @@ class TokenBleu(Score):
         return {self.name: self.of_tokens(cut, self.tokens([several[0] for several in references]))}
 
     def tokens(self, texts: Sequence[str]) -> list[list[str]]:
-        """The texts as lists of tokens."""
+        """Cuts texts into lists of tokens."""
         from sacrebleu.tokenizers.tokenizer_intl import TokenizerV14International
 
         tokenizer = TokenizerV14International()
         return [str(tokenizer(text.lower() if self.lowercase else text)).split() for text in texts]
 
     def of_tokens(self, predictions: Sequence[Tokens], references: Sequence[Tokens]) -> float:
-        """The score of predictions that are cut into tokens already, or of ids."""
+        """Scores predictions that are already lists of tokens or ids."""
         matches, possible = [0] * self.orders, [0] * self.orders
         for prediction, reference in zip(predictions, references, strict=True):
             for order in range(self.orders):
@@ -83,5 +83,5 @@ class TokenBleu(Score):
 
 
 def ngrams(tokens: Tokens, order: int) -> list[tuple[Hashable, ...]]:
-    """Every run of `order` tokens, in order."""
+    """Lists all runs of `order` tokens."""
     return [tuple(tokens[start : start + order]) for start in range(len(tokens) - order + 1)]

@@ -16,8 +16,8 @@ class TokenRouge(Score):
         ROUGE-n: F1 of the sets of n-grams
         ROUGE-L: (1 + β²) R P / (R + β² P),  R = lcs / |reference|,  P = lcs / |prediction|,  β = P / R
 
-    An n-gram counts once however often it stands, and β is the ratio of each pair, both as in Tensor2Tensor, so that
-    other programs give other values. Texts are cut at white space. With several references the first counts.
+    Repeated n-grams count once, and β is computed for each pair, both as in Tensor2Tensor. Other programs therefore give
+    other values. Texts are cut at white space. With several references the first counts.
 
     Shapes:
         n predictions, n references (or lists of references) → {"token_rouge": ROUGE-L, "token_rouge_1": …, "token_rouge_2": …}
@@ -31,7 +31,7 @@ class TokenRouge(Score):
         return self.of_tokens([text.split() for text in predictions], [several[0].split() for several in references])
 
     def of_tokens(self, predictions: Sequence[Tokens], references: Sequence[Tokens]) -> dict[str, float]:
-        """The scores of predictions that are cut into tokens already, or of ids."""
+        """Scores predictions that are already lists of tokens or ids."""
         pairs = list(zip(predictions, references, strict=True))
         return {
             self.name: sum(longest_common(*pair) for pair in pairs) / len(pairs),
@@ -45,14 +45,14 @@ class TokenRouge(Score):
 
 
 def shared_ngrams(prediction: Tokens, reference: Tokens, order: int) -> float:
-    """F1 of the sets of n-grams; 0 where either is empty."""
+    """Computes F1 of the sets of n-grams; 0 if either is empty."""
     found, right = set(ngrams(prediction, order)), set(ngrams(reference, order))
     shared = len(found & right)
     return 2 * shared / (len(found) + len(right)) if shared else 0.0
 
 
 def longest_common(prediction: Tokens, reference: Tokens) -> float:
-    """The F-score of the longest common subsequence; 0 where there is none."""
+    """Computes the F-score of the longest common subsequence; 0 if there is none."""
     common = _common_length(prediction, reference)
     if not common:
         return 0.0
