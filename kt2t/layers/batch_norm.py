@@ -22,8 +22,8 @@ class BatchNorm(keras.layers.Layer):
         y = γ · (x - μ) / √(σ² + ε) + β
 
     In training μ and σ² are those of the batch, over all axes but the last one. Positions whose segment is 0 (or, without
-    segments, whose mask is False) and rows that weigh nothing, such as those that fill up a batch, do not count. The sums run over all replicas, so several
-    replicas give the numbers of one device. Otherwise μ and σ² are moving averages:
+    segments, whose mask is False) and rows that weigh nothing, such as those that fill up a batch, do not count. The sums
+    run over all replicas, so several replicas give the numbers of one device. Otherwise μ and σ² are moving averages:
 
         μ̄ ← m · μ̄ + (1 - m) · μ,  σ̄² ← m · σ̄² + (1 - m) · σ²
 

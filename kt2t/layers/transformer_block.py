@@ -20,8 +20,8 @@ class TransformerBlock(keras.layers.Layer):
 
     Shapes:
         x (batch, time, hidden_dim), memory (batch, source, any dim), mask (batch or 1, time or 1, time) or (batch, time),
-        memory_mask (batch or 1, time or 1, source) or (batch, source), real (batch, time) boolean: where the feed-forward network adds
-        anything, everywhere unless given → (batch, time, hidden_dim)
+        memory_mask (batch or 1, time or 1, source) or (batch, source), real (batch, time) boolean: where the feed-forward
+        network adds anything, everywhere unless given → (batch, time, hidden_dim)
 
     Args:
         attention: Prototype of the self attention.

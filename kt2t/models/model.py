@@ -13,6 +13,7 @@ from keras import ops
 from kt2t.features import Feature, flat
 from kt2t.layers.feature_layers import embed, head
 from kt2t.layers.memory import Memory
+from kt2t.ops.missing_segments import ids_show_padding, segments_from_ids, with_segments
 from kt2t.ops.randomness import name_layers
 from kt2t.registry import build
 from kt2t.training.trainer import Trainer
@@ -55,6 +56,9 @@ class Model(Trainer):
             )
         self.features: Mapping[str, Any] = known
 
+    def __call__(self, features: Mapping[str, Tensor], *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(with_segments(features, self.features), *args, **kwargs)
+
     def build(self, input_shape: Any = None) -> None:
         """Makes every weight, from the features alone; `input_shape` is ignored."""
         if self.built:
@@ -67,7 +71,8 @@ class Model(Trainer):
         """What the model answers to a batch: here what its heads make of the logits.
 
         Args:
-            features: As in training, without packed rows; `targets` are not looked at.
+            features: As in training, without packed rows; `targets` are not looked at. Where segments are missing, id 0 is
+                padding.
             search: For models that decode step by step; of no effect here.
             draw: Likewise.
 
@@ -77,7 +82,8 @@ class Model(Trainer):
         """
         if not self.built:
             self.build()
-        given = {name: ops.convert_to_tensor(np.asarray(value)) for name, value in features.items()}
+        arrays = {name: np.asarray(value) for name, value in features.items()}
+        given = {name: ops.convert_to_tensor(value) for name, value in with_segments(arrays, self.features).items()}
         found = self._answers_of_heads()(given)
         return {"values": keras.tree.map_structure(lambda one: np.asarray(ops.convert_to_numpy(one))[:, None], found)}
 
@@ -109,7 +115,8 @@ class Model(Trainer):
 
     def embedded_inputs(self, features: Mapping[str, Tensor]) -> Memory:
         """The inputs as vectors, with the vector of every label that conditions them added at each position."""
-        own = segments_of(features, "inputs") if self.features["inputs"].has_segments else None
+        feature = self.features["inputs"]
+        own = segments_of(features, "inputs", feature) if feature.has_segments else None
         x = self.inputs_embedding(features["inputs"], own)
         for name in self._conditions():
             label = getattr(self, f"{name}_embedding")(features[name])
@@ -143,10 +150,15 @@ def _plain_errors() -> Iterator[None]:
             keras.config.enable_traceback_filtering()
 
 
-def segments_of(features: Mapping[str, Tensor], name: str) -> Tensor:
-    """The segments (batch, time) of a field; one segment without padding where a batch has none."""
+def segments_of(features: Mapping[str, Tensor], name: str, feature: Any = None) -> Tensor:
+    """The segments (batch, time) of a field.
+
+    Where a batch has none: one segment a row, without its padding if the ids of the `feature` show it.
+    """
     if f"{name}_segments" in features:
         return features[f"{name}_segments"]
+    if ids_show_padding(feature):
+        return segments_from_ids(features[name])
     return ops.ones(ops.shape(features[name])[:2], dtype="int32")
 
 
