@@ -12,6 +12,7 @@ from keras import ops
 from kt2t.decoding.greedy import Greedy
 from kt2t.decoding.loop import decode
 from kt2t.decoding.search import Search
+from kt2t.ops.missing_segments import with_segments
 from kt2t.registry import build, describe
 
 Tensor = Any
@@ -46,7 +47,7 @@ class Decodes:
 
         Args:
             features: As in training; `targets` are not looked at by a model that reads a source, and are the prompt of
-                one that does not.
+                one that does not. Where segments are missing, id 0 is padding.
             search: Such as `Greedy()`, the default, or `Beam(beams=4)`.
             length: Positions at most; for each row the length of its own source plus the search's `extra_length` unless
                 given.
@@ -60,7 +61,8 @@ class Decodes:
             ValueError: Packed rows, or a length that is not positive.
         """
         search = Greedy() if search is None else build(search, "search")
-        arrays = {name: np.asarray(value) for name, value in features.items()}
+        arrays = with_segments({name: np.asarray(value) for name, value in features.items()}, self.features)
+        arrays = {name: ops.convert_to_numpy(value) for name, value in arrays.items()}
         _check_unpacked(arrays)
         if not self.built:
             self.build()

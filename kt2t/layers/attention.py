@@ -11,6 +11,7 @@ from kt2t.layers.cache import Cache
 from kt2t.layers.dropout import Dropout
 from kt2t.layers.tap import Tap
 from kt2t.ops.heads import merge_heads, split_heads
+from kt2t.ops.keras_masks import attention_mask, implicit_mask
 from kt2t.ops.masks import SegmentMask
 from kt2t.registry import register
 
@@ -30,9 +31,11 @@ class Attention(keras.layers.Layer):
     One path serves self attention (no memory), attention to a memory, and a step of cached decoding, in which the beams
     of one source stand on the query axis. Queries, keys and values have no bias.
 
+    Keras's implicit mask of what is attended to hides its padding, unless a mask is given; the output has that of x.
+
     Shapes:
         x (batch, query, dim), memory (batch, key, any dim), mask (batch or 1, query or 1, key), as a tensor or as a
-        `SegmentMask` → (batch, query, output_dim)
+        `SegmentMask`, or (batch, key), which hides padding → (batch, query, output_dim)
 
     Args:
         num_heads: How many weighted means are taken.
@@ -89,12 +92,14 @@ class Attention(keras.layers.Layer):
         training: bool | None = None,
     ) -> Tensor:
         query = split_heads(self.query(x), self.num_heads) * (self._key_dim // self.num_heads) ** -0.5
-        key, value = self._keys_and_values(x if memory is None else memory, cache)
+        source = x if memory is None else memory
+        key, value = self._keys_and_values(source, cache)
+        mask = attention_mask(mask, source if cache is None else None)
         return self.output_projection(merge_heads(self._means(query, key, value, mask, cache, training)))
 
-    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
-        """None: masks are arguments here, and nothing is attached to tensors."""
-        return None
+    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
+        """The implicit mask of the queries; the argument `mask` is about the keys."""
+        return implicit_mask(x)
 
     def remember(self, memory: Tensor, cache: Cache) -> None:
         """Puts the memory's keys and values into the cache, where `call` finds them instead of a memory."""

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kt2t.ops.keras_masks import segments_or_mask
 from kt2t.ops.whole_batch import rows_that_count, summed_over_replicas
 from kt2t.options import below_one
 from kt2t.registry import register
@@ -20,9 +21,9 @@ class BatchNorm(keras.layers.Layer):
 
         y = γ · (x - μ) / √(σ² + ε) + β
 
-    In training μ and σ² are those of the batch, over all axes but the last one. Positions whose segment is 0 and rows
-    that weigh nothing, such as those that fill up a batch, do not count. The sums run over all replicas, so several
-    replicas give the numbers of one device. Otherwise μ and σ² are moving averages:
+    In training μ and σ² are those of the batch, over all axes but the last one. Positions whose segment is 0 (or, without
+    segments, whose mask is False) and rows that weigh nothing, such as those that fill up a batch, do not count. The sums
+    run over all replicas, so several replicas give the numbers of one device. Otherwise μ and σ² are moving averages:
 
         μ̄ ← m · μ̄ + (1 - m) · μ,  σ̄² ← m · σ̄² + (1 - m) · σ²
 
@@ -35,7 +36,8 @@ class BatchNorm(keras.layers.Layer):
     by their rows. Everything is computed in float32.
 
     Shapes:
-        x (batch, …, channels), segments (batch, time) for x (batch, time, …, channels) or None → as x
+        x (batch, …, channels), segments (batch, time) for x (batch, time, …, channels) or None, mask (batch, time) boolean
+        or None → as x
 
     Args:
         momentum: m, the share of the moving averages that a step keeps.
@@ -78,8 +80,15 @@ class BatchNorm(keras.layers.Layer):
         self.moving_mean = self.add_weight(initializer="zeros", name="moving_mean", **kept)
         self.moving_variance = self.add_weight(initializer="ones", name="moving_variance", **kept)
 
-    def call(self, x: Tensor, segments: Tensor | None = None, training: bool | None = None) -> Tensor:
+    def call(
+        self,
+        x: Tensor,
+        segments: Tensor | None = None,
+        training: bool | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
         wide = ops.cast(x, "float32")
+        segments = segments_or_mask(x, segments, mask)
         if training and self.trainable:
             mean, variance = self._statistics(wide, segments)
         else:

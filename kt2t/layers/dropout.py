@@ -41,6 +41,7 @@ class Dropout(keras.layers.Layer):
         self, rate: float, broadcast_axes: list[int] | None = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.rate = below_one("rate", rate)
         self.broadcast_axes = broadcast_axes or []
         self.seed_generator = keras.random.SeedGenerator(seed) if rate else None

@@ -36,6 +36,7 @@ class FeedForward(keras.layers.Layer):
 
     def __init__(self, intermediate_dim: int, activation: str = "relu", dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         try:
             keras.activations.get(activation)
         except ValueError:

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kt2t.layers.pooling import pooled
+from kt2t.ops.keras_masks import segments_or_mask
 from kt2t.options import positive
 from kt2t.registry import register
 
@@ -21,7 +22,7 @@ class LabelHead(keras.layers.Layer):
         logits = W · mean(h_t) + b
 
     Shapes:
-        hidden (batch, …, hidden_dim), segments (batch, …) int32 or None → (batch, num_classes);
+        hidden (batch, …, hidden_dim), segments (batch, …) int32 or None, or a mask (batch, …) → (batch, num_classes);
         `answer`: these logits → classes (batch,)
 
     Args:
@@ -43,8 +44,13 @@ class LabelHead(keras.layers.Layer):
     def build(self, hidden_shape: Any, segments_shape: Any = None) -> None:
         self.dense.build((hidden_shape[0], hidden_shape[-1]))
 
-    def call(self, hidden: Tensor, segments: Tensor | None = None) -> Tensor:
+    def call(self, hidden: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        segments = segments_or_mask(hidden, segments, mask)
         return self.dense(ops.cast(pooled(hidden, None if self.include_padding else segments), self.compute_dtype))
+
+    def compute_mask(self, hidden: Tensor, previous_mask: Any = None) -> None:
+        """None: the output has no positions."""
+        return None
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
         """The likeliest class of each example."""

@@ -34,6 +34,7 @@ class LayerNorm(keras.layers.Layer):
 
     def __init__(self, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         if epsilon <= 0:
             raise ValueError(f"epsilon: {epsilon} is not positive.")
         self.epsilon = epsilon

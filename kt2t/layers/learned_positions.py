@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kt2t.ops.positions import positions_or_places
 from kt2t.options import positive
 from kt2t.registry import register
 
@@ -35,6 +36,7 @@ class LearnedPositions(keras.layers.Layer):
 
     def __init__(self, max_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.max_length = positive("max_length", max_length)
 
     def build(self, input_shape: Any) -> None:
@@ -45,8 +47,7 @@ class LearnedPositions(keras.layers.Layer):
         )
 
     def call(self, x: Tensor, positions: Tensor | None = None) -> Tensor:
-        if positions is None:
-            positions = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
+        positions = positions_or_places(x, positions)
         rows = ops.take(self.table, ops.minimum(positions, self.max_length - 1), axis=0)
         return x + ops.cast(rows, x.dtype)
 

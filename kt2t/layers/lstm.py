@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from kt2t.ops.keras_masks import segments_or_mask
 from kt2t.options import positive
 from kt2t.registry import register
 
@@ -23,9 +24,11 @@ class LSTM(keras.layers.Layer):
     W x is one product for all positions; only R h is computed step by step. The bias of the forget gate starts at 1.
     The state is kept in float32 whatever the dtype policy: rounding to bfloat16 at every step would add up.
 
+    Without segments a padding mask makes one example of each row's real positions.
+
     Shapes:
-        x (batch, time, dim), segments (batch, time) int32, initial (batch, time, 2 · units) or None → states
-        (batch, time, 2 · units) float32: c, then h
+        x (batch, time, dim), segments (batch, time) int32 or None, initial (batch, time, 2 · units) or None,
+        mask (batch, time) boolean or None → states (batch, time, 2 · units) float32: c, then h
 
     Args:
         units: Width of the state.
@@ -39,6 +42,7 @@ class LSTM(keras.layers.Layer):
 
     def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.units = positive("units", units)
 
     def build(self, x_shape: Any, segments_shape: Any = None, initial_shape: Any = None) -> None:
@@ -49,7 +53,12 @@ class LSTM(keras.layers.Layer):
         )
         self.bias = self.add_weight(shape=(4 * self.units,), initializer=self._first_bias, name="bias")
 
-    def call(self, x: Tensor, segments: Tensor, initial: Tensor | None = None) -> Tensor:
+    def call(
+        self, x: Tensor, segments: Tensor | None = None, initial: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        segments = segments_or_mask(x, segments, mask)
+        if segments is None:
+            segments = ops.ones(ops.shape(x)[:2], dtype="int32")
         parts = [self._inner(x), ops.expand_dims(ops.cast(segments, "float32"), 2)]
         if initial is not None:
             parts.append(ops.cast(initial, "float32"))

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kt2t.layers.pooling import pooled
+from kt2t.ops.keras_masks import segments_or_mask
 from kt2t.options import positive
 from kt2t.registry import register
 
@@ -21,7 +22,7 @@ class MultiLabelHead(keras.layers.Layer):
         logits = W · mean(h_t) + b,  p(class k) = 1 / (1 + exp(-logit_k))
 
     Shapes:
-        hidden (batch, …, hidden_dim), segments (batch, …) int32 or None → (batch, num_classes);
+        hidden (batch, …, hidden_dim), segments (batch, …) int32 or None, or a mask (batch, …) → (batch, num_classes);
         `answer`: these logits → (batch, num_classes) float32 of zeros and ones
 
     Args:
@@ -41,8 +42,13 @@ class MultiLabelHead(keras.layers.Layer):
     def build(self, hidden_shape: Any, segments_shape: Any = None) -> None:
         self.dense.build((hidden_shape[0], hidden_shape[-1]))
 
-    def call(self, hidden: Tensor, segments: Tensor | None = None) -> Tensor:
+    def call(self, hidden: Tensor, segments: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+        segments = segments_or_mask(hidden, segments, mask)
         return self.dense(ops.cast(pooled(hidden, segments), self.compute_dtype))
+
+    def compute_mask(self, hidden: Tensor, previous_mask: Any = None) -> None:
+        """None: the output has no positions."""
+        return None
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
         """1 for each class whose probability is above one half, else 0."""

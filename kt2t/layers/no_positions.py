@@ -25,6 +25,7 @@ class NoPositions(keras.layers.Layer):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.built = True
 
     def call(self, x: Tensor, positions: Tensor | None = None) -> Tensor:

@@ -50,6 +50,7 @@ class Residual(keras.layers.Layer):
         super().__init__(**kwargs)
         if norm not in ("pre", "post"):
             raise ValueError(f"norm: {norm!r} is neither pre nor post.")
+        self.supports_masking = True
         self.is_pre = norm == "pre"
         self.norm = norm_like(normalization, self.dtype_policy.name)
         self.sublayer = sublayer

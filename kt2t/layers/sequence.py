@@ -8,6 +8,7 @@ import keras
 
 from kt2t.layers.cache import Cache
 from kt2t.layers.memory import Memory
+from kt2t.ops.keras_masks import implicit_mask, segments_or_mask
 
 Tensor = Any
 
@@ -22,6 +23,9 @@ class Sequence(keras.layers.Layer):
     then `cache` holds what earlier positions left, the beams of a source stand on the time axis of `x`, `segments` is
     None, and what comes from the memory was put into the cache by `start`. Both give the same numbers.
 
+    Where `segments` are missing, a padding mask (batch, time) takes their place: the argument `mask`, or the implicit mask
+    that Keras attached to `x`.
+
     Shapes:
         call: x (batch, time, dim), segments (batch, time) int32 or None for rows without padding, memory or None
         → (batch, time, dim)
@@ -34,6 +38,15 @@ class Sequence(keras.layers.Layer):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+
+    def __call__(
+        self, x: Tensor, segments: Tensor | None = None, *args: Any, mask: Tensor | None = None, **kwargs: Any
+    ) -> Tensor:
+        # While Keras traces a functional model a mask has no numbers; the same call comes again when the model runs.
+        is_symbol = isinstance(x, keras.KerasTensor) and mask is None
+        if not is_symbol and kwargs.get("cache") is None:
+            segments = segments_or_mask(x, segments, mask)
+        return super().__call__(x, segments, *args, **kwargs)
 
     def call(
         self,
@@ -49,6 +62,6 @@ class Sequence(keras.layers.Layer):
         """Makes room in the cache for decoding step by step, and puts into it what every step needs of the memory."""
         raise NotImplementedError(f"{type(self).__name__} must define start(memory, cache) to decode step by step.")
 
-    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
-        """None: segments are arguments, so no mask is attached to the output."""
-        return None
+    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
+        """The implicit mask of x, if it has one."""
+        return implicit_mask(x)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from kt2t.ops.positions import sinusoids
+from kt2t.ops.positions import positions_or_places, sinusoids
 from kt2t.registry import register
 
 Tensor = Any
@@ -43,6 +43,7 @@ class SinusoidalPositions(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         if layout not in ("concatenated", "interleaved"):
             raise ValueError(f"layout: {layout!r} is neither concatenated nor interleaved.")
         if not 0 < min_timescale < max_timescale:
@@ -53,8 +54,7 @@ class SinusoidalPositions(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Tensor, positions: Tensor | None = None) -> Tensor:
-        if positions is None:
-            positions = ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
+        positions = positions_or_places(x, positions)
         signal = sinusoids(positions, x.shape[-1], self.layout, self.min_timescale, self.max_timescale)
         return ops.cast(ops.cast(x, "float32") + signal, self.compute_dtype)
 

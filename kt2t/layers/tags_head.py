@@ -38,6 +38,7 @@ class TagsHead(keras.layers.Layer):
 
     def __init__(self, num_classes: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.num_classes = positive("num_classes", num_classes)
         self.dense = keras.layers.Dense(num_classes, dtype=self.dtype_policy)
 

@@ -33,6 +33,7 @@ class Tap(keras.layers.Layer):
 
     def __init__(self, kind: str = "states", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.kind = kind
         self.built = True
 

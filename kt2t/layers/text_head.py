@@ -34,6 +34,7 @@ class TextHead(keras.layers.Layer):
 
     def __init__(self, vocabulary_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.supports_masking = True
         self.vocabulary_size = positive("vocabulary_size", vocabulary_size)
 
     def build(self, hidden_shape: Any, segments_shape: Any = None) -> None:

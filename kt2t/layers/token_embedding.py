@@ -26,6 +26,8 @@ class TokenEmbedding(keras.layers.Layer):
     Args:
         vocabulary_size: Number of ids, padding and end included.
         hidden_dim: Width of a vector.
+        mask_zero: Whether the output has Keras's implicit mask (batch, time), False where the id is 0. Layers that follow
+            then leave padding out without being told.
 
     Raises:
         ValueError: A size is not positive.
@@ -33,8 +35,10 @@ class TokenEmbedding(keras.layers.Layer):
     Source: Vaswani et al. 2017, section 3.4; N(0, hidden_dim^-0.5) initialisation and the zero row as in Tensor2Tensor.
     """
 
-    def __init__(self, vocabulary_size: int, hidden_dim: int, **kwargs: Any) -> None:
+    def __init__(self, vocabulary_size: int, hidden_dim: int, mask_zero: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.mask_zero = mask_zero
+        self.supports_masking = mask_zero
         self.vocabulary_size = positive("vocabulary_size", vocabulary_size)
         self.hidden_dim = positive("hidden_dim", hidden_dim)
 
@@ -55,6 +59,10 @@ class TokenEmbedding(keras.layers.Layer):
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
         """Segments of the output: those of the ids; one segment without padding if none are given."""
         return ops.ones_like(value, dtype="int32") if segments is None else segments
+
+    def compute_mask(self, ids: Tensor, previous_mask: Any = None) -> Tensor | None:
+        """Where the ids are no padding, with `mask_zero`; else None."""
+        return ops.not_equal(ids, PADDING) if self.mask_zero else None
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits over the ids, in the compute dtype and without the scale of the look-up."""

@@ -8,6 +8,7 @@ import keras
 
 from kt2t.layers.cache import Cache
 from kt2t.layers.residual import Residual
+from kt2t.ops.keras_masks import implicit_mask
 from kt2t.registry import build, describe, register
 
 Tensor = Any
@@ -18,9 +19,9 @@ class TransformerBlock(keras.layers.Layer):
     """Self attention, attention to a memory if there is one, and a feed-forward network, each with its residual sum.
 
     Shapes:
-        x (batch, time, hidden_dim), memory (batch, source, any dim), mask (batch or 1, time or 1, time),
-        memory_mask (batch or 1, time or 1, source), real (batch, time) boolean: where the feed-forward network adds
-        anything, everywhere unless given → (batch, time, hidden_dim)
+        x (batch, time, hidden_dim), memory (batch, source, any dim), mask (batch or 1, time or 1, time) or (batch, time),
+        memory_mask (batch or 1, time or 1, source) or (batch, source), real (batch, time) boolean: where the feed-forward
+        network adds anything, everywhere unless given → (batch, time, hidden_dim)
 
     Args:
         attention: Prototype of the self attention.
@@ -72,9 +73,9 @@ class TransformerBlock(keras.layers.Layer):
         where = {} if real is None else {"real": real}
         return self.feed_forward(x, training=training, **where)
 
-    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> None:
-        """None: masks are arguments here, and nothing is attached to tensors."""
-        return None
+    def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
+        """The implicit mask of x; the argument `mask` may be of any kind."""
+        return implicit_mask(x)
 
     def start(self, memory: Tensor | None, cache: Cache) -> None:
         """Prepares the cache: room for this block's keys and values, and the memory's own."""

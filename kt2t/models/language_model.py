@@ -75,7 +75,7 @@ class LanguageModel(Writer):
         """
         if "inputs" not in self.features:
             return None
-        own = segments_of(features, "inputs")
+        own = segments_of(features, "inputs", self.features["inputs"])
         states = ops.pad(self.inputs_embedding(features["inputs"], own), [[0, 0], [1, 0], [0, 0]])
         segments = self.inputs_embedding.segments(features["inputs"], own)
         return Memory(states, ops.pad(segments, [[0, 0], [1, 0]], constant_values=1))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from kt2t.features import Feature, flat
+from kt2t.features import Feature
 from kt2t.layers.feature_layers import embed, head
 from kt2t.layers.memory import Memory
+from kt2t.models.signature import one_row, signature
+from kt2t.ops.missing_segments import ids_show_padding, segments_from_ids, with_segments
 from kt2t.ops.randomness import name_layers
 from kt2t.registry import build
 from kt2t.training.trainer import Trainer
@@ -20,8 +23,22 @@ from kt2t.training.trainer import Trainer
 Tensor = Any
 
 
+def _built_first(method: Callable[..., Any]) -> Any:
+    """The method of a model, which makes the weights before it runs."""
+
+    @functools.wraps(method)
+    def run(self: Any, *arguments: Any, **options: Any) -> Any:
+        self.build()
+        return method(self, *arguments, **options)
+
+    return run
+
+
 class Model(Trainer):
     """A model of kt2t: built from features, trained by `compile` and `fit`.
+
+    The weights follow from the features, so nobody has to call `build`: whatever needs the weights makes them first. The
+    constructor does not, because it ends before a subclass has made its layers.
 
     A subclass makes its layers in the constructor and has `call(features, training=None)`, which returns logits, as a dict with
     the keys of the targets if these are a dict.
@@ -55,19 +72,64 @@ class Model(Trainer):
             )
         self.features: Mapping[str, Any] = known
 
+    def __call__(self, features: Mapping[str, Tensor], *args: Any, **kwargs: Any) -> Any:
+        return super().__call__(with_segments(features, self.features), *args, **kwargs)
+
     def build(self, input_shape: Any = None) -> None:
         """Makes every weight, from the features alone; `input_shape` is ignored."""
         if self.built:
             return
         with self._scope(), _plain_errors():
-            self.call(self._one_row(), training=False)
+            self.call(one_row(self.features), training=False)
         name_layers(self)
+
+    fit = _built_first(Trainer.fit)
+    summary = _built_first(Trainer.summary)
+    count_params = _built_first(Trainer.count_params)
+    get_weights = _built_first(Trainer.get_weights)
+    set_weights = _built_first(Trainer.set_weights)
+    load_weights = _built_first(Trainer.load_weights)
+    save_weights = _built_first(Trainer.save_weights)
+    save = _built_first(Trainer.save)
+
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Exports the logits as `keras.Model.export` does; the signature follows from the features.
+
+        A SavedModel has two endpoints, for fields of any width: `serve` takes the fields, in which id 0 is padding, and
+        `serve_segments` takes the segments as well. Recordings come with their segments in both.
+
+        Args:
+            filepath: Where to.
+            format: As Keras has them; `tf_saved_model` unless given.
+            verbose: Whether Keras prints the endpoints.
+            input_signature: As Keras takes it, in place of ours; a SavedModel then has the endpoint `serve` alone.
+            kwargs: Further options of Keras for this format.
+        """
+        self.build()
+        shown = [[signature(self.features, segments)] for segments in (False, True)]
+        if format != "tf_saved_model" or input_signature is not None or shown[0][0].keys() == shown[1][0].keys():
+            chosen = shown[0] if input_signature is None else input_signature
+            super().export(filepath, format, verbose=verbose, input_signature=chosen, **kwargs)
+            return
+        archive = keras.export.ExportArchive()
+        archive.track(self)
+        for name, one in zip(("serve", "serve_segments"), shown, strict=True):
+            archive.add_endpoint(name, self.__call__, one, **kwargs)
+        archive.write_out(filepath, verbose=verbose is not False)
 
     def answer(self, features: Mapping[str, Any], search: Any = None, draw: int = 0) -> dict[str, Any]:
         """What the model answers to a batch: here what its heads make of the logits.
 
         Args:
-            features: As in training, without packed rows; `targets` are not looked at.
+            features: As in training, without packed rows; `targets` are not looked at. Where segments are missing, id 0 is
+                padding.
             search: For models that decode step by step; of no effect here.
             draw: Likewise.
 
@@ -77,7 +139,8 @@ class Model(Trainer):
         """
         if not self.built:
             self.build()
-        given = {name: ops.convert_to_tensor(np.asarray(value)) for name, value in features.items()}
+        arrays = {name: np.asarray(value) for name, value in features.items()}
+        given = {name: ops.convert_to_tensor(value) for name, value in with_segments(arrays, self.features).items()}
         found = self._answers_of_heads()(given)
         return {"values": keras.tree.map_structure(lambda one: np.asarray(ops.convert_to_numpy(one))[:, None], found)}
 
@@ -109,7 +172,8 @@ class Model(Trainer):
 
     def embedded_inputs(self, features: Mapping[str, Tensor]) -> Memory:
         """The inputs as vectors, with the vector of every label that conditions them added at each position."""
-        own = segments_of(features, "inputs") if self.features["inputs"].has_segments else None
+        feature = self.features["inputs"]
+        own = segments_of(features, "inputs", feature) if feature.has_segments else None
         x = self.inputs_embedding(features["inputs"], own)
         for name in self._conditions():
             label = getattr(self, f"{name}_embedding")(features[name])
@@ -118,17 +182,6 @@ class Model(Trainer):
 
     def _conditions(self) -> list[str]:
         return sorted(self.reads & self.features.keys())
-
-    def _one_row(self) -> dict[str, Tensor]:
-        row = {}
-        for name, feature in flat(self.features).items():
-            if "." in name:
-                continue  # a dict of targets is predicted, not read
-            shape = (1, *[2 * feature.values_per_position if size is None else size for size in feature.shape])
-            row[name] = ops.convert_to_tensor(np.zeros(shape, feature.dtype))
-            if feature.has_segments:
-                row[f"{name}_segments"] = ops.ones(shape[:2], dtype="int32")
-        return row
 
 
 @contextlib.contextmanager
@@ -143,10 +196,15 @@ def _plain_errors() -> Iterator[None]:
             keras.config.enable_traceback_filtering()
 
 
-def segments_of(features: Mapping[str, Tensor], name: str) -> Tensor:
-    """The segments (batch, time) of a field; one segment without padding where a batch has none."""
+def segments_of(features: Mapping[str, Tensor], name: str, feature: Any = None) -> Tensor:
+    """The segments (batch, time) of a field.
+
+    Where a batch has none: one segment a row, without its padding if the ids of the `feature` show it.
+    """
     if f"{name}_segments" in features:
         return features[f"{name}_segments"]
+    if ids_show_padding(feature):
+        return segments_from_ids(features[name])
     return ops.ones(ops.shape(features[name])[:2], dtype="int32")
 
 

@@ -57,7 +57,7 @@ class Writer(Decodes, Model):
 
     def decode(self, features: Mapping[str, Tensor], memory: Memory | None, training: bool | None = False) -> Tensor:
         """Logits (batch, time, vocabulary_size) for every position of the targets, each from those before it."""
-        segments = segments_of(features, "targets")
+        segments = segments_of(features, "targets", self.features["targets"])
         x = shift_right(self.targets_embedding(features["targets"]), segments)
         return self.logits(self.decoder(x, segments, memory=memory, training=training))
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from keras import ops
 
+from kt2t.ops.keras_masks import segments_or_mask
 from kt2t.ops.segments import starts
 
 Tensor = Any
@@ -26,6 +27,20 @@ def positions(segments: Tensor) -> Tensor:
     run_starts = ops.sort(ops.where(started, index, ops.full_like(index, length)), axis=1)
     run = ops.cumsum(ops.cast(started, "int32"), axis=1) - 1
     return index - ops.take_along_axis(run_starts, run, axis=1)
+
+
+def positions_or_places(x: Tensor, given: Tensor | None) -> Tensor:
+    """The positions that were given; else those of the row's real positions if x has an implicit mask; else 0, 1, …
+
+    Shapes:
+        x (batch, time, …), given (batch or 1, time) → (batch or 1, time) int32
+    """
+    if given is not None:
+        return given
+    segments = segments_or_mask(x, None)
+    if segments is not None:
+        return positions(segments)
+    return ops.expand_dims(ops.arange(ops.shape(x)[1], dtype="int32"), 0)
 
 
 def positions_from_end(segments: Tensor) -> Tensor:

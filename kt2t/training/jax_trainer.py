@@ -74,6 +74,10 @@ class Trainer(SharedTrainer):
             logs = self._epoch_logs.of_evaluation(self._epoch_logs.sums(part, loss, data))
         return logs, (trainable, non_trainable, self._measured(scope))
 
+    def predict_step(self, state: State, data: Any) -> tuple[Any, Any]:
+        """What the model predicts for one whole batch."""
+        return super().predict_step(state, (self._unpacked(data)[0],))
+
     def make_train_function(self, force: bool = False) -> None:
         if self.train_function is None or force:
             super().make_train_function(force)

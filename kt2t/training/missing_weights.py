@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from kt2t.ops import segments
+from kt2t.ops.missing_segments import ids_show_padding
 from kt2t.training.rows import Data
 
 
@@ -53,7 +54,6 @@ def _weights(y: Any, feature: Any, shown: Any) -> Any:
         return None
     if shown is not None:
         return ops.cast(ops.greater(shown, 0), "float32")
-    is_padded = feature is not None and feature.has_segments and len(feature.shape) == 1
-    if is_padded and feature.limits is not None and feature.limits[0] > 0:
+    if ids_show_padding(feature):
         return ops.cast(ops.not_equal(y, 0), "float32")
     return None

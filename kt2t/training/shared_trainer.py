@@ -13,6 +13,7 @@ from keras import ops
 
 from kt2t.errors import NumericsError, RecipeError
 from kt2t.ops import segments
+from kt2t.ops.missing_segments import with_segments
 from kt2t.options import positive
 from kt2t.training import rows
 from kt2t.training.clipping import Clipping, innermost
@@ -233,8 +234,10 @@ class SharedTrainer(keras.Model):
             )
 
     def _unpacked(self, data: Any) -> rows.Data:
-        """(x, y, sample_weight) of a batch. Where weights are missing, padding weighs nothing."""
-        return weighted(keras.utils.unpack_x_y_sample_weight(data), self._targets(), self._tell_of_weights)
+        """(x, y, sample_weight) of a batch. Where segments are missing, id 0 is padding; padding without weights weighs 0."""
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x = with_segments(x, getattr(self, "features", None) or {}, y)
+        return weighted((x, y, sample_weight), self._targets(), self._tell_of_weights)
 
     def _tell_of_weights(self) -> None:
         if not getattr(self, "_told_of_weights", False):
