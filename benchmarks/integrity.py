@@ -7,34 +7,31 @@ verifies the newest checkpoint as a run that goes on does. Counted are opening t
 every shard), the crc32 of each record read, sha256 of files, verifying checkpoints, and looking for numbers that are not
 finite, on the host, in weights and before a checkpoint is written. Looking at the gradients is part of each step, one norm,
 and not counted; nor are the hashes inside ArrayRecord, which nobody can turn off, but what reading takes with them is told.
-Each call counts once, where it is outermost in its thread: in the main one, which waits for it, as the clock says; in the
-reading one, which works beside the training and waits for a processor as often as that takes both, in seconds of a processor.
+The reading thread works beside the training and waits for a processor as often as that takes both, so its seconds are those
+of a processor (`measure.counted`).
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import os
 import tempfile
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
-from measure import record
+from measure import counted, record, seconds
 
 from kt2t.cli.main import run
 from kt2t.data import records
 from kt2t.data.prepared import Prepared
 from kt2t.data.records import Records
-from kt2t.recipe_file import load
 
 READING = "reading"
+
+
+def done(words: list[str]) -> None:
+    if status := run(words):
+        raise SystemExit(status)
 
 
 def main() -> None:
@@ -44,50 +41,9 @@ def main() -> None:
     asked = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     words = [asked.recipe, *asked.overrides]
-    recipe = load(asked.recipe, asked.overrides)
-    recipe.check()
-    _done(["prepare", *words])
-    with tempfile.TemporaryDirectory() as place, _counted() as seconds:
-        begin = time.perf_counter()
-        for _ in range(2):
-            _done(["train", *words, "--run-dir", str(Path(place) / "run")])
-        whole = time.perf_counter() - begin
-    reading = seconds.pop(READING)
-    total = sum(seconds.values())
-    parts = {what: round(spent, 2) for what, spent in sorted(seconds.items(), key=lambda item: -item[1])}
-    cells = {"result": f"{total / whole:.2%} of {whole:.0f} s"} if words == ["quickstart"] else {}
-    record("integrity", cells, **{asked.recipe: {**parts, "reading": round(reading, 2), "whole": round(whole, 1)}})
-
-
-def _done(words: list[str]) -> None:
-    if status := run(words):
-        raise SystemExit(status)
-
-
-@contextlib.contextmanager
-def _counted() -> Iterator[dict[str, float]]:
-    """Seconds of each kind of check while this is open."""
+    done(["prepare", *words])
     from kt2t.training import checkpoints
     from kt2t.training.trainer import Trainer
-
-    seconds: dict[str, float] = defaultdict(float)
-    inside = threading.local()
-
-    def timed(what: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def within(*given: Any, **more: Any) -> Any:
-            if getattr(inside, "now", False):
-                return call(*given, **more)
-            inside.now = what != READING  # in which a check stands
-            waited_for = threading.current_thread() is threading.main_thread()
-            clock = time.perf_counter if waited_for else time.thread_time
-            begin = clock()
-            try:
-                return call(*given, **more)
-            finally:
-                inside.now = False
-                seconds[what] += clock() - begin
-
-        return within
 
     watched = (
         ("opening data", Prepared, "__init__"),
@@ -98,10 +54,13 @@ def _counted() -> Iterator[dict[str, float]]:
         ("finite when saved", checkpoints, "_refuse_non_finite"),
         ("finite in training", Trainer, "check_numbers"),
     )
-    with contextlib.ExitStack() as stack:
-        for what, owner, name in watched:
-            stack.enter_context(mock.patch.object(owner, name, timed(what, getattr(owner, name))))
-        yield seconds
+    with tempfile.TemporaryDirectory() as place, counted(*watched, around=READING) as found:
+        train = ["train", *words, "--run-dir", str(Path(place) / "run")]
+        whole = sum(seconds(lambda: done(train)) for _ in range(2))
+    reading = found.pop(READING)
+    parts = {what: round(spent, 2) for what, spent in sorted(found.items(), key=lambda item: -item[1])}
+    cells = {"result": f"{sum(found.values()) / whole:.2%} of {whole:.0f} s"} if words == ["quickstart"] else {}
+    record("integrity", cells, **{asked.recipe: {**parts, "reading": round(reading, 2), "whole": round(whole, 1)}})
 
 
 if __name__ == "__main__":

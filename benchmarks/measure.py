@@ -6,6 +6,7 @@ the machine and the command, and `tables.py` writes the tables of docs/ from tho
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -13,19 +14,24 @@ import platform
 import resource
 import statistics
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 RESULTS = Path(__file__).resolve().parent / "results"
+clock = time.perf_counter
+STARTED = clock()
 
 
 def seconds(work: Callable[[], Any]) -> float:
     """Seconds that a call takes by the clock."""
-    begun = time.perf_counter()
+    begun = clock()
     work()
-    return time.perf_counter() - begun
+    return clock() - begun
 
 
 def least(work: Callable[[], Any], times: int) -> float:
@@ -54,42 +60,106 @@ def spread(ratios: list[float]) -> str:
     return f"{statistics.median(ratios):.3f} (half of {len(ratios)} pairs from {low:.3f} to {high:.3f})"
 
 
+@contextlib.contextmanager
+def counted(*calls: tuple[str, Any, str], around: str = "") -> Iterator[dict[str, float]]:
+    """Adds up the seconds of some calls while this is open; a call within another counted one is not counted again.
+
+    Args:
+        calls: What the seconds are counted as, the module or class, and the name of its function. In the main thread they are
+            those of the clock, in another one those that a processor worked.
+        around: The calls that are counted as this may hold others, which are then counted too.
+    """
+    found: dict[str, float] = defaultdict(float)
+    inside = threading.local()
+
+    def timed(what: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def within(*args: Any, **options: Any) -> Any:
+            if getattr(inside, "now", False):
+                return call(*args, **options)
+            now = clock if threading.current_thread() is threading.main_thread() else time.thread_time
+            inside.now, begun = what != around, now()
+            try:
+                return call(*args, **options)
+            finally:
+                inside.now = False
+                found[what] += now() - begun
+
+        return within
+
+    with contextlib.ExitStack() as stack:
+        for what, owner, name in calls:
+            stack.enter_context(mock.patch.object(owner, name, timed(what, getattr(owner, name))))
+        yield found
+
+
+def prepared(name: str, *overrides: str) -> tuple[Any, Any]:
+    """A recipe and its problem, whose data are prepared."""
+    from kt2t.recipe_file import load
+    from kt2t.run.assemble import problem_of
+
+    recipe = load(name, overrides)
+    recipe.check()
+    problem = problem_of(recipe)
+    problem.prepare()
+    return recipe, problem
+
+
+def waiting(recipe: Any, problem: Any, steps: int) -> tuple[float, float]:
+    """Trains some steps: the share of their time spent waiting for batches, and the real targets (such as tokens) a second."""
+    from kt2t.run.assemble import assemble
+
+    model = assemble(recipe, problem).model
+    data = problem.batches("train", **recipe.train.batch)
+    model.fit(data, steps_per_epoch=3, epochs=1, verbose=0)
+    model.input_seconds = model.step_seconds = 0.0
+    before = model.tokens_seen
+    model.fit(data.at(3), steps_per_epoch=steps, epochs=1, verbose=0)
+    whole = model.input_seconds + model.step_seconds
+    return model.input_seconds / whole, (model.tokens_seen - before) / whole
+
+
 def peak_mb() -> float:
     """The most memory that this process has held so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def machine() -> str:
-    """The processor, the number of its cores, and how busy it is."""
-    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    return f"{os.cpu_count()} cores of {names[0] if names else platform.processor()}, load {os.getloadavg()[0]:.1f}"
+def busy_seconds() -> float:
+    """Seconds that the cores of this machine have worked; Linux tells."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
 
 
-def record(name: str, cells: dict[str, str] | None = None, **measured: Any) -> None:
+def record(name: str, cells: dict[str, str] | None = None, row: str = "", **measured: Any) -> None:
     """Prints what was measured, and keeps it in `results/NAME.json`.
 
     Args:
         name: Of the file, which is there: a new figure begins with a file that names its table and its place there.
-        cells: The text of cells of the figure's row, by column. A figure of several rows, such as a race, is written by hand.
+        cells: The text of cells of a row of the figure, by column.
+        row: How the row's first cell begins, bold or not. A row that is not there yet is added.
         measured: The numbers themselves.
     """
     file = RESULTS / f"{name}.json"
     kept = json.loads(file.read_text(encoding="utf-8"))
-    for column, text in (cells or {}).items():
-        (row,) = kept["rows"]
-        row[kept["table"].index(column)] = text
+    if cells:
+        rows = [one for one in kept["rows"] if one[0].replace("*", "").startswith(row)]
+        if not rows:
+            rows = [[row, *[""] * (len(kept["table"]) - 1)]]
+            kept["rows"] += rows
+        for column, text in cells.items():
+            rows[0][kept["table"].index(column)] = text
     kept |= {
         "command": " ".join(["python", os.path.relpath(sys.argv[0], RESULTS.parent.parent), *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
-        "machine": machine(),
+        "machine": f"{os.cpu_count()} cores of {_processor()}, load {os.getloadavg()[0]:.1f}",
         "measured": {**kept.get("measured", {}), **measured},
     }
     file.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({"figure": name, **measured}), flush=True)
 
 
-def _lines(file: str) -> list[str]:
+def _processor() -> str:
     try:
-        return Path(file).read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return []
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())

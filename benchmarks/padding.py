@@ -17,20 +17,18 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from measure import in_turns, record, seconds, spread
+from measure import in_turns, prepared, record, seconds, spread
 
 from kt2t.data.padding import collate
-from kt2t.recipe_file import load
-from kt2t.run.assemble import assemble, problem_of
+from kt2t.run.assemble import assemble
 
 TOKENS = 20_000  # real target tokens of a turn, about
 
 
 def random_pairs(problem: Any, rows: int) -> tf.data.Dataset:
     """Endless batches of random pairs, each padded to its longest."""
-    records = problem.prepared.records("train")
+    records, chance = problem.prepared.records("train"), np.random.default_rng(1)
     features, targets, weight = problem.batches("train").signature()
-    chance = np.random.default_rng(1)
 
     def batches() -> Iterator[Any]:
         while True:
@@ -41,7 +39,7 @@ def random_pairs(problem: Any, rows: int) -> tf.data.Dataset:
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(8)
 
 
-def rate(model: Any, data: tf.data.Dataset, tokens_a_step: float) -> Callable[[], float]:
+def rate(model: Any, data: Any, tokens_a_step: float) -> Callable[[], float]:
     """A function that trains a turn on some batches, and gives its real target tokens a second."""
     steps = max(1, round(TOKENS / tokens_a_step))
 
@@ -54,25 +52,16 @@ def rate(model: Any, data: tf.data.Dataset, tokens_a_step: float) -> Callable[[]
     return measure
 
 
-def main(path: str, pairs: int) -> None:
-    recipe = load("translation/multi30k_small", (f"problem.path={Path(path).resolve()}",))
-    recipe.check()
-    problem = problem_of(recipe)
-    problem.prepare()
+def main(path: str, pairs: int = 9) -> None:
+    recipe, problem = prepared("translation/multi30k_small", f"problem.path={Path(path).resolve()}")
     padded, packed = (problem.batches("train", tokens=4096, **given).plan.fill for given in ({}, {"pack": 256}))
-    record(
-        "fill",
-        {"reaches": f"**{packed:.1%}** packed in rows of 256; {padded:.1%} padded"},
-        padded=padded,
-        packed=packed,
-    )
+    text = f"**{packed:.1%}** packed in rows of 256; {padded:.1%} padded"
+    record("fill", {"reaches": text}, padded=padded, packed=packed)
     if not pairs:
         return
-    model = assemble(recipe, problem).model
-    batches = problem.batches("train", tokens=4096)
-    examples = len(problem.prepared.records("train"))
-    rows = round(examples / len(batches))
-    tokens = float(problem.prepared.records("train").lengths["targets"].mean())
+    model, batches = assemble(recipe, problem).model, problem.batches("train", tokens=4096)
+    records = problem.prepared.records("train")
+    rows, tokens = round(len(records) / len(batches)), float(records.lengths["targets"].mean())
     ours = rate(model, batches, rows * tokens)
     for many in (32, rows):
         first, second, ratios = in_turns(ours, rate(model, random_pairs(problem, many), many * tokens), pairs)
@@ -82,6 +71,4 @@ def main(path: str, pairs: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        raise SystemExit(__doc__)
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 9)
+    main(sys.argv[1], *map(int, sys.argv[2:]))

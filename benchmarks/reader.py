@@ -19,11 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from measure import record
+import sentencepiece
+from measure import prepared, record, seconds, waiting
 
 from kt2t.data.vocabularies.subword_text_encoder import SubwordTextEncoder
-from kt2t.recipe_file import load
-from kt2t.run.assemble import assemble, problem_of
+from kt2t.run.assemble import problem_of
 
 TURNS = 3
 
@@ -33,21 +33,9 @@ def reading(problem: Any, steps: int) -> float:
     batches = iter(problem.batches("train", tokens=4096))
     for _ in range(10):
         next(batches)
-    begun = time.perf_counter()
-    tokens = sum(float(weights.sum()) for _, _, weights in itertools.islice(batches, steps))
-    return tokens / (time.perf_counter() - begun)
-
-
-def waiting(recipe: Any, problem: Any, steps: int) -> tuple[float, float]:
-    """The share of training that is spent waiting for batches, and the real target tokens a second of training."""
-    model = assemble(recipe, problem).model
-    data = problem.batches("train", tokens=4096)
-    model.fit(data, steps_per_epoch=3, epochs=1, verbose=0)
-    model.input_seconds = model.step_seconds = 0.0
-    before = model.tokens_seen
-    model.fit(data.at(3), steps_per_epoch=steps, epochs=1, verbose=0)
-    whole = model.input_seconds + model.step_seconds
-    return model.input_seconds / whole, (model.tokens_seen - before) / whole
+    tokens: list[float] = []
+    spent = seconds(lambda: tokens.extend(float(weights.sum()) for *_, weights in itertools.islice(batches, steps)))
+    return sum(tokens) / spent
 
 
 def preparing(recipe: Any, contents: dict[str, bytes]) -> tuple[float, float]:
@@ -56,52 +44,39 @@ def preparing(recipe: Any, contents: dict[str, bytes]) -> tuple[float, float]:
     for vocabulary in problem.vocabularies().values():
         vocabulary.restore(contents)
     with tempfile.TemporaryDirectory() as folder:
-        return timed(lambda: problem.prepare(folder))
+        return both(lambda: problem.prepare(folder))
 
 
-def encoding(vocabulary: Any, texts: list[str]) -> tuple[float, float]:
-    """The same two of sentencepiece for the same text on all cores."""
-    import sentencepiece
-
-    processor = sentencepiece.SentencePieceProcessor(model_proto=next(iter(vocabulary.contents().values())))
-    return timed(lambda: processor.encode(texts, num_threads=os.cpu_count() or 1))
-
-
-def subword_text_encoder(texts: list[str]) -> float:
+def subwords(texts: list[str]) -> float:
     """Seconds that one core works to encode texts with Tensor2Tensor's subwords, none of them met before."""
-    trained = SubwordTextEncoder(size=8192)
+    trained, fresh = (SubwordTextEncoder(size=8192) for _ in range(2))
     trained.train(texts)
-    fresh = SubwordTextEncoder(size=8192)
     fresh.restore(trained.contents())
-    return timed(lambda: fresh.encode_all(texts))[1]
+    return both(lambda: fresh.encode_all(texts))[1]
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, float]:
-    begun, worked = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - begun, time.process_time() - worked
+def both(work: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds by the clock, and seconds that cores worked."""
+    worked = time.process_time()
+    return seconds(work), time.process_time() - worked
 
 
-def main(path: str, steps: int) -> None:
-    recipe = load("translation/multi30k_small", (f"problem.path={Path(path).resolve()}",))
-    recipe.check()
-    problem = problem_of(recipe)
-    problem.prepare()
+def main(path: str, steps: int = 50) -> None:
+    recipe, problem = prepared("translation/multi30k_small", f"problem.path={Path(path).resolve()}")
     alone = max(reading(problem, steps) for _ in range(TURNS))
-
-    vocabulary = problem.vocabularies()["inputs"]
+    contents = problem.vocabularies()["inputs"].contents()
     texts = [text for split in problem.splits() for example in problem.examples(split) for text in example.values()]
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    processor = sentencepiece.SentencePieceProcessor(model_proto=next(iter(contents.values())))
     found: dict[str, Any] = {"megabytes": round(megabytes, 1)}
     for name, measure in {
-        "prepare": lambda: preparing(recipe, vocabulary.contents()),
-        "sentencepiece alone": lambda: encoding(vocabulary, texts),
+        "prepare": lambda: preparing(recipe, contents),
+        "sentencepiece alone": lambda: both(lambda: processor.encode(texts, num_threads=os.cpu_count() or 1)),
     }.items():
-        wall, cores = (min(seconds) for seconds in zip(*(measure() for _ in range(TURNS)), strict=True))
+        wall, cores = (min(one) for one in zip(*(measure() for _ in range(TURNS)), strict=True))
         found[name] = {"MB a second": round(megabytes / wall, 1), "seconds of cores": round(cores, 2)}
-    fewest = min(subword_text_encoder(texts) for _ in range(TURNS))
+    fewest = min(subwords(texts) for _ in range(TURNS))
     record("prepare", **found, **{"Tensor2Tensor's subwords, MB a second": round(megabytes / fewest, 1)})
-
     share, rate = waiting(recipe, problem, steps)
     text = f"{alone:,.0f} target tokens/s, {alone / rate:.0f} times what that model takes; "
     text += f"the model waits for the reader {share:.2%} of its time"
@@ -109,6 +84,4 @@ def main(path: str, steps: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        raise SystemExit(__doc__)
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 50)
+    main(sys.argv[1], *map(int, sys.argv[2:]))

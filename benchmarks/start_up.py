@@ -12,56 +12,41 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 
-from measure import record
+from measure import least, record
 
 KT2T = [sys.executable, "-m", "kt2t"]
 
 
-def until_end(*arguments: str, status: int) -> float:
-    """Seconds until a command ends; SystemExit where it does not end as expected."""
-    begun = time.perf_counter()
+def until_end(*arguments: str, status: int) -> None:
+    """Runs a command; SystemExit where it does not end as expected."""
     done = subprocess.run([*KT2T, *arguments], capture_output=True, text=True)
-    seconds = time.perf_counter() - begun
     if done.returncode != status:
         raise SystemExit(f"kt2t {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
-    return seconds
 
 
-def until_first_step() -> float:
-    """Seconds until `quickstart` tells of its first step."""
+def until_first_step() -> None:
+    """Runs `quickstart` until it tells of its first step."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
-        process = subprocess.Popen(
-            [*KT2T, "train", "quickstart", "--run-dir", os.path.join(folder, "run")],
-            env={**os.environ, "KT2T_DATA": os.path.join(folder, "data")},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            said = []
-            for line in process.stderr or ():
-                if line.startswith("first step"):
-                    return time.perf_counter() - begun
-                said.append(line)
-        finally:
+        words, environment = ["train", "quickstart", "--run-dir", f"{folder}/run"], {"KT2T_DATA": f"{folder}/data"}
+        pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen([*KT2T, *words], env={**os.environ, **environment}, **pipes) as process:
+            told = next((line for line in process.stderr if line.startswith("first step")), "")
             process.kill()
-            process.wait()
-    raise SystemExit(f"quickstart ended before its first step: {''.join(said)}")
+    if not told:
+        raise SystemExit("quickstart ended before its first step")
 
 
-def main(times: int) -> None:
-    waits = {
-        "kt2t --help": lambda: until_end("--help", status=0),
-        "kt2t explain": lambda: until_end("explain", "quickstart", "model.num_head=4", status=2),
-        "first step": until_first_step,
+def main(times: int = 5) -> None:
+    found = {
+        "kt2t --help": least(lambda: until_end("--help", status=0), times),
+        "kt2t explain": least(lambda: until_end("explain", "quickstart", "model.num_head=4", status=2), times),
+        "first step": least(until_first_step, times),
     }
-    least = {what: round(min(measure() for _ in range(times)), 2) for what, measure in waits.items()}
-    one, other, first = least.values()
-    record("start_up", {"result": f"{one} s; {other} s; {first:.1f} s after the command"}, **least)
+    one, other, first = found.values()
+    text = f"{one:.2f} s; {other:.2f} s; {first:.1f} s after the command"
+    record("start_up", {"result": text}, **{what: round(wait, 2) for what, wait in found.items()})
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(*map(int, sys.argv[1:]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kt2t.data import raw_check
+from kt2t.data.language.text_files import TextFiles
 from kt2t.data.problem import Problem
 from kt2t.data.raw_check import check_raw
 from kt2t.data.translation.parallel_text import ParallelText
@@ -64,6 +66,52 @@ def test_texts_are_shown_as_texts(tmp_path):
     path.write_text("".join(f"Zeile {n}\tline {n}\n" for n in range(300)))
     with pytest.raises(DataError, match=r"inputs of example 0 is 'Zeile \d+', in the record 'line \d+'"):
         check_raw(problem)
+
+
+def test_a_text_that_is_cut_into_windows_is_checked_too(tmp_path):
+    path = tmp_path / "train.txt"
+    path.write_text("".join(f"line {n}\n" for n in range(300)))
+    problem = TextFiles(train_files=str(path), validation_files=str(path), length=20)
+    problem.prepare(tmp_path / "data")
+    check_raw(problem)
+    path.write_text("".join(f"Zeile {n}\n" for n in range(300)))
+    with pytest.raises(DataError, match=r"targets of example 0 is 'Zeile 0.*', in the record 'line 0"):
+        check_raw(problem)
+
+
+@register
+class Sorted(Grown):
+    """Joins all examples, so its first record needs them all."""
+
+    def cut(self, split, examples):
+        yield from sorted(examples, key=lambda example: -int(example["inputs"][0]))
+
+
+def test_a_cut_that_needs_very_many_examples_is_not_checked(tmp_path, monkeypatch):
+    problem = Sorted()
+    problem.prepare(tmp_path)
+    monkeypatch.setattr(Grown, "width", 2)
+    with pytest.raises(DataError, match="was prepared from other data"):
+        check_raw(problem)
+    monkeypatch.setattr(raw_check, "MOST", 20)
+    check_raw(problem)
+
+
+@register
+class Damaged(Grown):
+    """Its first example is damaged."""
+
+    skip = 1
+
+    def encode(self, example):
+        if example["targets"] == 0 and example["inputs"][0] == 2:
+            raise DataError("it is damaged.")
+        return super().encode(example)
+
+
+def test_examples_that_were_left_out_are_left_out_of_the_check(tmp_path, monkeypatch):
+    monkeypatch.setattr(Grown, "count", 15)  # number 0 alone is damaged
+    assert Damaged().prepare(tmp_path).is_dir()
 
 
 NOTEBOOK = """
