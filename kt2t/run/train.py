@@ -20,6 +20,7 @@ from kt2t.run.fit import fit
 from kt2t.run.folder import RunFolder, following, is_location
 from kt2t.run.launch import end_with_launcher
 from kt2t.run.log import LogFormatter
+from kt2t.run.newest import newest_checkpoint
 from kt2t.run.patience import early_stopping, note_end, why
 from kt2t.run.starting import start, start_checkpoint
 from kt2t.versions import versions
@@ -148,7 +149,7 @@ def _put(nodes: Any, place: Place, value: Any) -> None:
 def _restored(folder: RunFolder, assembly: assembling.Assembly) -> int:
     from kt2t.training import checkpoints
 
-    newest = checkpoints.newest(folder.checkpoints)
+    newest = newest_checkpoint(folder)
     if newest is None:
         if checkpoints.saved(folder.checkpoints):
             raise RunError(f"no checkpoint in {str(folder.checkpoints)!r} can be read. Train anew with --run-dir.")
