@@ -24,7 +24,7 @@ COMMANDS = {
     "average": "Average a run's last checkpoints.",
     "import-t2t": "Turn a checkpoint of Tensor2Tensor into a run.",
     "explain": "Show a recipe resolved, without training.",
-    "list": "List problems, models, recipes or layers.",
+    "list": "List problems, models, recipes and all other parts.",
 }
 OUR_BUG, INTERRUPTED = 70, 130
 _COMPLETION = "_KT2T_COMPLETE"  # set by a shell that asks how a word goes on
