@@ -19,6 +19,7 @@ from kt2t import registry
 from kt2t.errors import Kt2tError, RecipeError, UnknownNameError
 from kt2t.options import check, nearest, positive
 from kt2t.registry import register
+from kt2t.report_metrics import metric_nodes
 from kt2t.signatures import static_options
 
 SECTIONS = ("problem", "model", "optimizer", "train", "report")
@@ -141,6 +142,8 @@ class Report:
         samples: Number of decoded examples shown at each evaluation.
         keep: Number of checkpoints kept besides the best.
         patience: Training ends after this many evaluations without an improvement of `best`. None trains all steps.
+        metrics: Further metrics of each evaluation, ours or Keras's: a list such as `[EditDistance, {type: TokenAccuracy, top: 5,
+            name: top5}]`; where the targets are several, a mapping of such lists by target.
 
     Raises:
         ValueError: A count is not positive, or `patience` is given without `best`.
@@ -157,6 +160,7 @@ class Report:
         samples: int = 5,
         keep: int = 3,
         patience: int | None = None,
+        metrics: Any = None,
     ) -> None:
         self.every = positive("every", every)
         self.best = best
@@ -169,6 +173,7 @@ class Report:
         if patience is not None and positive("patience", patience) and best is None:
             raise ValueError(f"patience: {patience} needs a score or metric to watch. Name one in report.best.")
         self.patience = patience
+        self.metrics = metrics
 
 
 @register
@@ -244,6 +249,8 @@ class Recipe:
                 )
             if self.nodes["report"].get("decode") is not None:
                 check_node(self.nodes["report"]["decode"], "decode", "report.decode")
+            for _, path, node in metric_nodes(self.nodes["report"].get("metrics")):
+                check_node(node, "metric", path)
             _check_files(self.nodes["problem"], "problem")
         except RecipeError as error:
             raise self.located(error) from None

@@ -39,7 +39,7 @@ SLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "optimizer": (("kt2t.training",), ("keras.optimizers",)),
     "learning_rate": (("kt2t.training",), ("keras.optimizers.schedules",)),
     "loss": (("kt2t.losses",), ("keras.losses",)),
-    "metrics": (("kt2t.metrics",), ("keras.metrics",)),
+    "metric": (("kt2t.metrics",), ("keras.metrics",)),
     "decode": (("kt2t.decoding",), ()),
     "search": (("kt2t.decoding",), ()),
     "train": (("kt2t.recipe",), ()),

@@ -16,6 +16,7 @@ from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import RecipeError, RunError
 from kt2t.options import nearest
 from kt2t.recipe import SECTIONS, Recipe
+from kt2t.report_metrics import with_metrics
 
 SEARCH = {"type": "Greedy"}  # where a recipe names none
 logger = logging.getLogger("kt2t")
@@ -82,7 +83,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
             )
         optimizer = _built(recipe, "optimizer", keras.optimizers.Optimizer, "an optimizer")
         described = registry.describe(optimizer, full=True)  # before `compile`, which takes its clipping over
-        metrics = problem.metrics()
+        metrics = with_metrics(problem.metrics(), recipe.report.metrics)
         with _refused_as("optimizer"):
             model.compile(
                 optimizer=optimizer,

@@ -14,6 +14,7 @@ from kt2t.disk import whole_file, writing
 from kt2t.errors import RunError
 from kt2t.recipe import CHANGEABLE, Place, Recipe
 from kt2t.recipe_file import run_name
+from kt2t.report_metrics import try_metrics
 from kt2t.run import assemble as assembling
 from kt2t.run.evaluate import Evaluation, evaluate_model
 from kt2t.run.fit import fit
@@ -72,6 +73,9 @@ def train(
         team.in_turn(lambda: problem.prepare(data_dir, progress))
         team.agree(_facts(recipe, problem))
         assembly = assembling.assemble(recipe, problem)
+        if recipe.report.metrics:
+            with assembling.located(recipe):
+                try_metrics(assembly.model, problem.sample(1), recipe.report.metrics)
         if source is not None:
             start(assembly, source)  # before there is a run: what cannot be taken leaves none behind
         if begun:

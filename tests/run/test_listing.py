@@ -8,7 +8,7 @@ import pytest
 from kt2t.registry import lookup
 from kt2t.run.listing import KINDS, WHAT, first_line, listed
 
-SLOTS = {"optimizers": "optimizer", "schedules": "learning_rate", "losses": "loss", "metrics": "metrics"}
+SLOTS = {"optimizers": "optimizer", "schedules": "learning_rate", "losses": "loss", "metrics": "metric"}
 OF_KERAS = {"optimizers": "Lion", "schedules": "CosineDecay", "losses": "CategoricalHinge", "metrics": "AUC"}
 
 
