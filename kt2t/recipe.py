@@ -142,7 +142,7 @@ class Report:
         samples: Number of decoded examples shown at each evaluation.
         keep: Number of checkpoints kept besides the best.
         patience: Training ends after this many evaluations without an improvement of `best`. None trains all steps.
-        metrics: Further metrics of each evaluation, ours or Keras's: a list such as `[EditDistance, {type: TokenAccuracy, top: 5,
+        metrics: Further metrics of each evaluation, ours or Keras's: a list such as `[F1, {type: TokenAccuracy, top: 5,
             name: top5}]`; where the targets are several, a mapping of such lists by target.
 
     Raises:
