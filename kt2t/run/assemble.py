@@ -151,6 +151,7 @@ def _full(recipe: Recipe, problem: Problem, model: Any, optimizer: dict[str, Any
     described = {section: registry.describe(getattr(recipe, section), full=True) for section in ("train", "report")}
     for node in described.values():
         del node["type"]
+    described["train"].update(steps=recipe.train.steps, epochs=None)  # counted by now
     described["train"]["dtype"] = precision(recipe.train.dtype)
     described["problem"] = registry.describe(problem, full=True)
     described["model"] = registry.describe(model, full=True)
