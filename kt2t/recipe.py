@@ -19,15 +19,17 @@ from kt2t import registry
 from kt2t.errors import Kt2tError, RecipeError, UnknownNameError
 from kt2t.options import check, nearest, positive
 from kt2t.registry import register
+from kt2t.report_metrics import metric_nodes
 from kt2t.signatures import static_options
 
 SECTIONS = ("problem", "model", "optimizer", "train", "report")
 MUST_BE_GIVEN = "???"
 SUPPLIED = {"model": ("features",)}
 FORMAT = 1
+STEPS = "=train.steps"  # stays in a recipe with `train.epochs` until the steps are counted
 MEASURES = ("tokens", "rows", "pack", "shapes")  # keys of `train.batch`
 # Options of `train` that may change when a run is continued: the training stays the same, or only gets longer.
-CHANGEABLE = ("steps", "strategy", "micro_batches", "steps_per_call", "jit_compile", "max_bad_steps", "on_explosion")
+CHANGEABLE = ("steps", "epochs", "strategy", "micro_batches", "steps_per_call", "jit_compile", "max_bad_steps", "on_explosion")
 
 Place = tuple[str | int, ...]
 Error = TypeVar("Error", bound=Kt2tError)
@@ -49,7 +51,7 @@ class Train:
     """Options for training a run.
 
     Args:
-        steps: Total number of optimizer updates.
+        steps: Total number of optimizer updates (1000), if `epochs` is not given.
         batch: `{tokens: N}`, a budget per update with padding counted, or `{rows: N}` examples. `{tokens: N, pack: L}` lets
             examples share rows of L positions in training. `shapes: K` allows at most K shapes of batches (24). Each shape
             is traced, and on JAX compiled, at its first use: fewer shapes start sooner and have more padding.
@@ -70,14 +72,15 @@ class Train:
             weights of the last checkpoint and continue with the data that follow.
         start_from: A run folder (its best checkpoint, else its last) or a checkpoint's folder. A new run starts with its
             weights, where name and shape agree.
+        epochs: Number of passes through the training data, in place of `steps`.
 
     Raises:
-        ValueError: `steps` or `batch` is not positive, or `seed` is negative.
+        ValueError: `steps`, `epochs` or `batch` is not positive, or `seed` is negative.
     """
 
     def __init__(
         self,
-        steps: int = 1000,
+        steps: int | None = None,
         batch: dict[str, int] | None = None,
         strategy: Literal["auto", "none", "mirrored", "multi_worker", "tpu"] = "auto",
         micro_batches: int = 1,
@@ -90,8 +93,10 @@ class Train:
         max_bad_steps: int = 20,
         on_explosion: Literal["warn", "stop", "rollback"] = "warn",
         start_from: str | None = None,
+        epochs: int | None = None,
     ) -> None:
-        self.steps = positive("steps", steps)
+        self.epochs = epochs if epochs is None else positive("epochs", epochs)
+        self.steps = 1000 if steps is None else positive("steps", steps)  # of `epochs`: not yet known, if None
         self.batch = {"tokens": 4096} if batch is None else batch
         for name, size in self.batch.items():
             if name not in MEASURES:
@@ -103,7 +108,7 @@ class Train:
         self.strategy = strategy
         self.micro_batches = positive("micro_batches", micro_batches)
         self.steps_per_call = positive("steps_per_call", steps_per_call)
-        if self.steps % steps_per_call:
+        if self.steps % steps_per_call and (steps is not None or epochs is None):
             raise ValueError(f"steps_per_call: {steps_per_call} does not divide train.steps {steps}.")
         self.jit_compile = jit_compile
         self.dtype = dtype
@@ -141,6 +146,8 @@ class Report:
         samples: Number of decoded examples shown at each evaluation.
         keep: Number of checkpoints kept besides the best.
         patience: Training ends after this many evaluations without an improvement of `best`. None trains all steps.
+        metrics: Further metrics of each evaluation, ours or Keras's: a list such as `[F1, {type: TokenAccuracy, top: 5,
+            name: top5}]`; where the targets are several, a mapping of such lists by target.
 
     Raises:
         ValueError: A count is not positive, or `patience` is given without `best`.
@@ -157,6 +164,7 @@ class Report:
         samples: int = 5,
         keep: int = 3,
         patience: int | None = None,
+        metrics: Any = None,
     ) -> None:
         self.every = positive("every", every)
         self.best = best
@@ -169,6 +177,7 @@ class Report:
         if patience is not None and positive("patience", patience) and best is None:
             raise ValueError(f"patience: {patience} needs a score or metric to watch. Name one in report.best.")
         self.patience = patience
+        self.metrics = metrics
 
 
 @register
@@ -237,6 +246,7 @@ class Recipe:
                 check_node(self.nodes[section], section, section)
             for error in self.unresolved:  # after the names: a reference also fails if the key it refers to is misspelt
                 raise error
+            self._check_length()
             if self.report.every % self.train.steps_per_call:
                 raise RecipeError(
                     f"{self.train.steps_per_call} does not divide report.every {self.report.every}.",
@@ -244,9 +254,16 @@ class Recipe:
                 )
             if self.nodes["report"].get("decode") is not None:
                 check_node(self.nodes["report"]["decode"], "decode", "report.decode")
+            for _, path, node in metric_nodes(self.nodes["report"].get("metrics")):
+                check_node(node, "metric", path)
             _check_files(self.nodes["problem"], "problem")
         except RecipeError as error:
             raise self.located(error) from None
+
+    def _check_length(self) -> None:
+        steps, epochs = (self.nodes["train"].get(name) for name in ("steps", "epochs"))
+        if steps is not None and epochs is not None:
+            raise RecipeError(f"{epochs} together with train.steps {steps}. Give one of the two.", path="train.epochs")
 
     def to_yaml(self) -> str:
         """Writes the recipe as YAML that loads to the same recipe."""

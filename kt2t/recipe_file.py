@@ -13,7 +13,7 @@ from typing import Any
 from kt2t import marked_yaml, plugins
 from kt2t.errors import RecipeError
 from kt2t.options import nearest
-from kt2t.recipe import CHANGEABLE, SECTIONS, Origin, Place, Recipe
+from kt2t.recipe import CHANGEABLE, SECTIONS, STEPS, Origin, Place, Recipe
 
 COMMAND = "command line"
 PACKAGE = Path(__file__).resolve().parent
@@ -99,6 +99,8 @@ def run_name(recipe: Recipe) -> str:
 def _overridden(value: dict[str, Any], origins: dict[Place, Origin], overrides: tuple[str, ...]) -> Recipe:
     for override in overrides:
         _override(value, origins, override)
+    given = {override.partition("=")[0].removeprefix("train.") for override in overrides if override.startswith("train.")}
+    _keep_one_length(value, origins, given)
     _check_sections(value, origins)
     unresolved: list[RecipeError] = []
     nodes = _with_references(value, value, (), unresolved)
@@ -131,6 +133,8 @@ def _extended(file: Path) -> tuple[dict[str, Any], dict[Place, Origin]]:
             line=origins[("extends",)].line,
         )
     _merge(parent, child, (), parent_origins, origins)
+    own = child.get("train")
+    _keep_one_length(parent, parent_origins, set(own) if isinstance(own, dict) else set())
     return parent, parent_origins
 
 
@@ -201,6 +205,15 @@ def _override(value: dict[str, Any], origins: dict[Place, Origin], override: str
     origins[place] = Origin(COMMAND)
 
 
+def _keep_one_length(value: dict[str, Any], origins: dict[Place, Origin], given: set[str]) -> None:
+    """Removes the `steps` that a recipe had if `epochs` are given in their place, and the other way round."""
+    train = value.get("train")
+    for one, other in (("epochs", "steps"), ("steps", "epochs")):
+        if one in given and other not in given and isinstance(train, dict) and train.get(one) is not None:
+            train.pop(other, None)
+            origins.pop(("train", other), None)
+
+
 def _remove(holder: Any, part: str | int, key: str) -> None:
     if isinstance(holder, dict) and part in holder:
         del holder[part]
@@ -243,6 +256,8 @@ def _with_references(value: Any, whole: Any, place: Place, unresolved: list[Reci
 
 
 def _referred(reference: str, whole: Any) -> Any:
+    if reference == STEPS and _counts_epochs(whole):
+        return STEPS
     found = whole
     for part in reference[1:].split("."):
         if not isinstance(found, dict) or part not in found:
@@ -252,3 +267,8 @@ def _referred(reference: str, whole: Any) -> Any:
     if isinstance(found, str) and found.startswith("="):
         raise RecipeError(f"{reference!r} refers to another reference.")
     return found
+
+
+def _counts_epochs(whole: Any) -> bool:
+    train = whole.get("train")
+    return isinstance(train, dict) and train.get("epochs") is not None and train.get("steps") is None

@@ -11,7 +11,7 @@ import importlib
 import inspect
 import sys
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from kt2t.errors import RecipeError, UnknownNameError
@@ -39,6 +39,7 @@ SLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "optimizer": (("kt2t.training",), ("keras.optimizers",)),
     "learning_rate": (("kt2t.training",), ("keras.optimizers.schedules",)),
     "loss": (("kt2t.losses",), ("keras.losses",)),
+    "metric": (("kt2t.metrics",), ("keras.metrics",)),
     "decode": (("kt2t.decoding",), ()),
     "search": (("kt2t.decoding",), ()),
     "train": (("kt2t.recipe",), ()),
@@ -51,7 +52,7 @@ ANYWHERE = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.l
 # Their classes describe themselves.
 LIBRARIES = ("keras", "keras_hub", "keras_nlp")
 
-_ABSTRACT = {"Optimizer", "Loss", "LearningRateSchedule", "Layer", "Initializer", "Regularizer"}
+_ABSTRACT = {"Optimizer", "Loss", "LearningRateSchedule", "Layer", "Initializer", "Regularizer", "Metric"}
 _claimed: dict[str, type] = {}
 Class = TypeVar("Class", bound=type)
 
@@ -112,7 +113,7 @@ def names(slot: str | None = None) -> list[str]:
     """Lists the valid bare `type` names for a slot, ours first. Without a slot: the names of all packages."""
     rooms, keras_modules = SLOTS.get(slot or "", (ROOMS, ()))
     ours = [name for room in rooms for name in table(room) if name[:1].isupper()]
-    return ours + [name for module in keras_modules for name in _keras_names(module)]
+    return ours + [name for module in keras_modules for name in keras_names(module)]
 
 
 def lookup(name: str, slot: str | None = None) -> type:
@@ -126,17 +127,32 @@ def lookup(name: str, slot: str | None = None) -> type:
     if "." in name:
         return _imported(name)
     rooms, keras_modules = SLOTS.get(slot or "", (ROOMS, ANYWHERE))
-    for room in (*rooms, *ROOMS):
-        if name in table(room):
-            found = getattr(importlib.import_module(room), name)
-            if inspect.isclass(found):
-                return found
-    if name in _claimed:
-        return _claimed[name]
-    for module in keras_modules:
-        if name in _keras_names(module):
-            return typing.cast(type, getattr(importlib.import_module(module), name))
+    found = _in_rooms(name, rooms) or _users_own(name)
+    if found is None and slot in SLOTS:  # before our other packages: `Accuracy` is a metric of keras and a score of ours
+        found = _of_keras(name, keras_modules)
+    found = found or _in_rooms(name, ROOMS) or _claimed.get(name) or _of_keras(name, keras_modules)
+    if found is not None:
+        return found
     raise UnknownNameError(f"no {slot or 'class'} is registered as {name!r}. {nearest(name, names(slot))}".rstrip())
+
+
+def _in_rooms(name: str, rooms: Sequence[str]) -> type | None:
+    for room in rooms:
+        if name in table(room) and inspect.isclass(found := getattr(importlib.import_module(room), name)):
+            return typing.cast(type, found)
+    return None
+
+
+def _users_own(name: str) -> type | None:
+    found = _claimed.get(name)
+    return None if found is None or found.__module__.partition(".")[0] == "kt2t" else found
+
+
+def _of_keras(name: str, modules: Sequence[str]) -> type | None:
+    for module in modules:
+        if name in keras_names(module):
+            return typing.cast(type, getattr(importlib.import_module(module), name))
+    return None
 
 
 def build(node: Any, slot: str | None = None, path: str | None = None, **supplied: Any) -> Any:
@@ -326,7 +342,7 @@ def _lacks_arguments(cls: type) -> bool:
 
 
 @functools.cache
-def _keras_names(module: str) -> tuple[str, ...]:
+def keras_names(module: str) -> tuple[str, ...]:
     """Lists the classes of a public keras module from its source, so that a misspelt name is found without keras."""
     import ast
     from importlib.util import find_spec

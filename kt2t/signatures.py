@@ -18,15 +18,22 @@ def static_options(name: str, slot: str | None = None) -> dict[str, bool] | None
         slot: The option that holds the node, as in `registry.lookup`.
     """
     rooms, keras_modules = registry.SLOTS.get(slot or "", (registry.ROOMS, ()))
-    for room in (*rooms, *registry.ROOMS):
-        module = registry.table(room).get(name)
-        if module is not None:
-            return _options_in(source_of(room if room.endswith(f".{module}") else f"{room}.{module}"), name)
+    for room in rooms:
+        if name in registry.table(room):
+            return _options_in(_source_in(room, name), name)
     for keras_module in keras_modules:
         source = source_of(keras_module)
-        if source is not None and name in registry.names(slot):
+        if source is not None and name in registry.keras_names(keras_module):
             return _options_in(source, name)
+    for room in registry.ROOMS:
+        if name in registry.table(room):
+            return _options_in(_source_in(room, name), name)
     return None
+
+
+def _source_in(room: str, name: str) -> Path | None:
+    module = registry.table(room)[name]
+    return source_of(room if room.endswith(f".{module}") else f"{room}.{module}")
 
 
 def _options_in(source: Path | None, name: str) -> dict[str, bool] | None:

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _REDRAW_SECONDS = 0.5
-_LINE_SECONDS = 60.0
+_LINE_SECONDS = (15.0, 60.0)  # between two lines: at first, and at most
 
 
 class Progress(keras.callbacks.Callback):
     """Prints the step, the loss, tokens per second, the time left and the values of each evaluation, to stderr.
 
     On a terminal there is a bar, and a line stays above it for each evaluation; elsewhere and in notebooks there are
-    only the lines, and one a minute between evaluations. The first line comes as soon as the first step is done. The line
-    of an evaluation says over how many examples its values were computed.
+    only the lines, and further ones between evaluations: after 15 seconds, then after 30, then one a
+    minute. The first line comes as soon as the first step is done. The line of an evaluation says over how many examples
+    its values were computed.
 
     Args:
         total_steps: The run's last step; by default the last step of this `fit`.
@@ -63,6 +64,7 @@ class Progress(keras.callbacks.Callback):
         self._bar: Any = None
         self._began = math.nan
         self._drawn = 0.0
+        self._line_seconds = _LINE_SECONDS[0]
         self._first: tuple[int, float] | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -88,10 +90,11 @@ class Progress(keras.callbacks.Callback):
             self._first = (step, now)
             self._drawn = now
             self._say(f"first step after {now - self._began:.0f} s")
-        if now - self._drawn >= (_LINE_SECONDS if self._bar is None else _REDRAW_SECONDS):
+        if now - self._drawn >= (self._line_seconds if self._bar is None else _REDRAW_SECONDS):
             self._drawn = now
             summary = self._summary(step, logs or {}, self._bar_pace.read())
             if self._bar is None:
+                self._line_seconds = min(2 * self._line_seconds, _LINE_SECONDS[1])
                 self._say(" · ".join([self._where(step), *summary]))
             else:
                 self._bar.update(self._task, completed=step, summary=" · ".join(summary))

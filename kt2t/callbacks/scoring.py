@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from kt2t.callbacks.few_examples import warn_of_few
 from kt2t.callbacks.logs import validation, without_validation
 from kt2t.callbacks.stopping import is_stopping
 from kt2t.data.answers import row_of
@@ -61,6 +62,7 @@ class Scoring(keras.callbacks.Callback):
         self.shapes = shapes
         self.examples: dict[str, int] = {}
         self._references: list[Any] | None = None
+        self._warned = False
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is None:
@@ -91,6 +93,7 @@ class Scoring(keras.callbacks.Callback):
         scores = self.problem.score([decoded[i] for i in chosen], [self._references[i] for i in chosen])
         logs.update({f"{self.split}_{name}": float(value) for name, value in scores.items()})
         self.examples.update(dict.fromkeys(scores, len(chosen)))
+        self._warned = self._warned or warn_of_few(scores, len(chosen), self.split)
 
 
 def can_be_scored(model: Any, problem: Any) -> bool:

@@ -43,6 +43,10 @@ def _show(values: list[dict[str, Any]], cost: Any) -> None:
     click.echo()
     click.echo(f"memory of a step: about {cost.memory_bytes / 2**30:.1f} GiB")
     click.echo(f"work of a step:   about {cost.step_flop / 1e9:,.0f} GFLOP, {cost.step_seconds:.2g} s on this machine")
+    if cost.steps is None:
+        click.echo("steps:            train.epochs are counted in batches once the data is prepared (kt2t prepare)")
+    else:
+        click.echo(f"steps:            {cost.steps:,}, about {cost.steps * cost.step_seconds / 60:,.0f} min")
     if cost.assumed_vocabulary:
         click.echo("The vocabulary is not trained yet: its size is the requested one.")
 

@@ -24,7 +24,7 @@ COMMANDS = {
     "average": "Average a run's last checkpoints.",
     "import-t2t": "Turn a checkpoint of Tensor2Tensor into a run.",
     "explain": "Show a recipe resolved, without training.",
-    "list": "List problems, models, recipes or layers.",
+    "list": "List problems, models, recipes and all other parts.",
 }
 OUR_BUG, INTERRUPTED = 70, 130
 _COMPLETION = "_KT2T_COMPLETE"  # set by a shell that asks how a word goes on
@@ -49,7 +49,10 @@ class Commands(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, Any]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from kt2t.options import nearest
+            from kt2t.run.wrong_words import of_tensor2tensor
 
+            if told := of_tensor2tensor(args):
+                raise click.UsageError(told)
             raise click.UsageError(f"there is no command {args[0]!r}. {nearest(args[0], COMMANDS)}".rstrip())
         return super().resolve_command(ctx, args)
 
@@ -116,7 +119,10 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.NoSuchOption as error:
-        return say(error, f"{error.format_message()} {_as_override(error.option_name)}".rstrip(), 2)
+        from kt2t.run.wrong_words import as_override, of_tensor2tensor
+
+        told = of_tensor2tensor(arguments) or as_override(error.option_name, arguments)
+        return say(error, f"{error.format_message()} {told}".rstrip(), 2)
     except click.ClickException as error:
         return say(error, error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
@@ -141,23 +147,12 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
 def _called(arguments: list[str]) -> Any:
     """What a command returns. Click's own `main` would end the process with 1 where a reader of stdout has gone."""
     if _COMPLETION in os.environ:
+        from kt2t.cli import complete
+
+        complete.install()
         return cli.main(args=arguments, prog_name="kt2t", standalone_mode=False)
     with cli.make_context("kt2t", list(arguments)) as context:
         return cli.invoke(context)
-
-
-def _as_override(option: str) -> str:
-    """How an option of a recipe is written, where somebody wrote it as an option of the command."""
-    from kt2t.options import options
-    from kt2t.recipe import Report, Train
-
-    name = option.lstrip("-").replace("-", "_")
-    if name == "hparams_set":
-        return "Options stand in a recipe: see `kt2t list recipes`, and `kt2t train RECIPE KEY=VALUE`."
-    for section, cls in {"train": Train, "report": Report}.items():
-        if name in options(cls):
-            return f"Options of a recipe are words of their own: {section}.{name}=VALUE."
-    return ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:

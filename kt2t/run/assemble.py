@@ -16,6 +16,7 @@ from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import RecipeError, RunError
 from kt2t.options import nearest
 from kt2t.recipe import SECTIONS, Recipe
+from kt2t.report_metrics import with_metrics
 
 SEARCH = {"type": "Greedy"}  # where a recipe names none
 logger = logging.getLogger("kt2t")
@@ -82,7 +83,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
             )
         optimizer = _built(recipe, "optimizer", keras.optimizers.Optimizer, "an optimizer")
         described = registry.describe(optimizer, full=True)  # before `compile`, which takes its clipping over
-        metrics = problem.metrics()
+        metrics = with_metrics(problem.metrics(), recipe.report.metrics)
         with _refused_as("optimizer"):
             model.compile(
                 optimizer=optimizer,
@@ -150,6 +151,7 @@ def _full(recipe: Recipe, problem: Problem, model: Any, optimizer: dict[str, Any
     described = {section: registry.describe(getattr(recipe, section), full=True) for section in ("train", "report")}
     for node in described.values():
         del node["type"]
+    described["train"].update(steps=recipe.train.steps, epochs=None)  # counted by now
     described["train"]["dtype"] = precision(recipe.train.dtype)
     described["problem"] = registry.describe(problem, full=True)
     described["model"] = registry.describe(model, full=True)

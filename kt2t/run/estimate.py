@@ -13,6 +13,7 @@ import numpy as np
 
 from kt2t.recipe import Recipe
 from kt2t.run.assemble import build_model, problem_of
+from kt2t.run.epochs import with_steps
 
 # Share of the rate of large matrix products that a whole training step reaches (of several toolkits on 2 cores: 0.5 to 0.6).
 EFFICIENCY = 0.55
@@ -21,7 +22,10 @@ POSITIONS = 64  # of a sequence, where nothing tells its length
 
 @dataclass
 class Estimate:
-    """Costs of a recipe. With `assumed_vocabulary` the vocabularies have the requested sizes: nothing is prepared yet."""
+    """Costs of a recipe. With `assumed_vocabulary` the vocabularies have the requested sizes: nothing is prepared yet.
+
+    `steps` is None where the recipe has `train.epochs`, whose batches cannot be counted before the data is prepared.
+    """
 
     parameters: dict[str, int]
     total: int
@@ -29,6 +33,7 @@ class Estimate:
     step_flop: float
     step_seconds: float
     assumed_vocabulary: bool
+    steps: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -49,7 +54,8 @@ def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
     from kt2t.training.precision import precision
 
     problem = problem_of(recipe)
-    assumed = not problem.find_prepared(data_dir) and not all(v.trained for v in problem.vocabularies().values())
+    prepared = problem.find_prepared(data_dir)
+    assumed = not prepared and not all(v.trained for v in problem.vocabularies().values())
     policy = precision(recipe.train.dtype)
     features = problem.expected_features() if assumed else problem.features()
     model = build_model(recipe, features)
@@ -66,6 +72,7 @@ def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
         step_flop=flop * parts,
         step_seconds=flop * parts / (EFFICIENCY * product_rate(policy)),
         assumed_vocabulary=assumed,
+        steps=with_steps(recipe, problem).train.steps if prepared or recipe.train.epochs is None else None,
     )
 
 

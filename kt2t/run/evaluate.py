@@ -114,6 +114,7 @@ def evaluate_model(
 def _answer(evaluation: Evaluation, assembly: assembling.Assembly, samples: int, tell: Any) -> None:
     """Adds the scores of the model's answers, unless the metrics give them already, and a few answers."""
     from kt2t.callbacks import DecodedText
+    from kt2t.callbacks.few_examples import warn_of_few
     from kt2t.callbacks.scoring import can_be_scored, decode_split
     from kt2t.data.judging import by_name
 
@@ -133,6 +134,7 @@ def _answer(evaluation: Evaluation, assembly: assembling.Assembly, samples: int,
     found = problem.score([decoded[i] for i in chosen], [references[i] for i in chosen])
     evaluation.scores.update(found)
     evaluation.examples.update(dict.fromkeys(found, len(chosen)))
+    warn_of_few(found, len(chosen), split)
     evaluation.signatures.update({name: score.signature for name, score in scores.items()})
     for i in chosen[:samples]:
         fields = {field: problem.written(field, value) for field, value in references[i].items()}

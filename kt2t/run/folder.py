@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from kt2t import plugins
 from kt2t.disk import exclusive, name_aside, whole_file, writing
 from kt2t.errors import RunError
-from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, Origin, Place, Recipe
+from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, STEPS, Origin, Place, Recipe
 from kt2t.recipe_file import load, recipe_of
 from kt2t.versions import versions
 
@@ -181,7 +181,8 @@ class RunFolder:
         except (KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{str(self.manifest_file)!r} does not tell the recipe: {error!r}.") from None
         before = _steps(manifest["given"])
-        if _steps(recipe.nodes) != before and (same := sorted(_with_value(_lasting(manifest["given"]), before))):
+        changed = type(before) is int and _steps(recipe.nodes) != before
+        if changed and (same := sorted(_with_value(_lasting(manifest["given"]), before))):
             names = ", ".join(".".join(map(str, place)) for place in same)
             logger.warning("%s: stays %s. Give it as well if it is to follow train.steps.", names, f"{before:,}")
         origin = Origin(str(self.manifest_file))
@@ -334,11 +335,13 @@ def _with_value(value: Any, wanted: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def _steps(nodes: Mapping[str, Any]) -> Any:
-    return (nodes.get("train") or {}).get("steps")
+    """`train.steps`; of a recipe with `train.epochs`, whose steps are not counted yet, the reference to them."""
+    train = nodes.get("train") or {}
+    return STEPS if train.get("steps") is None and train.get("epochs") is not None else train.get("steps")
 
 
 def _is_followed(values: Sequence[Any], steps: Sequence[Any]) -> bool:
-    whole = all(isinstance(one, int) and not isinstance(one, bool) for one in values)
+    whole = all(type(one) is int or one == STEPS for one in values)
     return whole and list(values) == list(steps)
 
 

@@ -17,6 +17,7 @@ from kt2t.recipe_file import COMMAND
 from kt2t.run import assemble as assembling
 from kt2t.run.average import average_checkpoints, steps_in_words
 from kt2t.run.folder import RunFolder, is_location
+from kt2t.run.newest import newest_checkpoint
 from kt2t.signatures import static_options
 
 logger = logging.getLogger("kt2t")
@@ -97,7 +98,7 @@ def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None
         logger.info("%s: the mean of %s", average.checkpoint, steps_in_words(average.steps))
         return average.checkpoint
     if name == "last":
-        path = checkpoints.newest(folder.checkpoints)
+        path = newest_checkpoint(folder)
     else:
         step = best_step(folder) if name == "best" else int(name) if name.isdigit() else None
         path = None if step is None else folder.checkpoints / f"step-{step}"

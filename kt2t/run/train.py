@@ -14,12 +14,15 @@ from kt2t.disk import whole_file, writing
 from kt2t.errors import RunError
 from kt2t.recipe import CHANGEABLE, Place, Recipe
 from kt2t.recipe_file import run_name
+from kt2t.report_metrics import try_metrics
 from kt2t.run import assemble as assembling
+from kt2t.run.epochs import with_steps
 from kt2t.run.evaluate import Evaluation, evaluate_model
 from kt2t.run.fit import fit
 from kt2t.run.folder import RunFolder, following, is_location
 from kt2t.run.launch import end_with_launcher
 from kt2t.run.log import LogFormatter
+from kt2t.run.newest import newest_checkpoint
 from kt2t.run.patience import early_stopping, note_end, why
 from kt2t.run.starting import start, start_checkpoint
 from kt2t.versions import versions
@@ -64,13 +67,18 @@ def train(
         begun, given = folder.exists, recipe
         if begun:
             folder.begin(given, given, moved)  # the same recipe, or an error before any work
-            recipe = _continued(folder, given)
+            recipe = _same_problem(folder, given)
         if recipe.train.deterministic:
             _make_deterministic()
         problem = assembling.problem_of(recipe)
         team.in_turn(lambda: problem.prepare(data_dir, progress))
+        counted = with_steps(given, problem)
+        recipe = _continued(recipe, counted) if begun else counted
         team.agree(_facts(recipe, problem))
         assembly = assembling.assemble(recipe, problem)
+        if recipe.report.metrics:
+            with assembling.located(recipe):
+                try_metrics(assembly.model, problem.sample(1), recipe.report.metrics)
         if source is not None:
             start(assembly, source)  # before there is a run: what cannot be taken leaves none behind
         if begun:
@@ -103,7 +111,8 @@ def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: 
     early = early_stopping(folder, assembly.recipe) if team.first else None
     over = why(folder, assembly.recipe, early)
     if team.broadcast((step >= steps or over is not None) and folder.manifest().get("evaluated") == step):
-        because, larger = (f", because {over}", "report.patience or train.steps") if over else ("", "train.steps")
+        length = "train.steps" if assembly.recipe.train.epochs is None else "train.epochs"
+        because, larger = (f", because {over}", f"report.patience or {length}") if over else ("", length)
         logger.info("this run is finished: %d of %d steps%s. Give a larger %s to go on.", step, steps, because, larger)
         return Outcome(folder.path, step)
     stopped = fit(folder, assembly, step, early, team)
@@ -121,9 +130,18 @@ def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: 
     return Outcome(folder.path, step, evaluation=evaluation)
 
 
-def _continued(folder: RunFolder, given: Recipe) -> Recipe:
-    """The run's own full recipe, with what may change, and what follows train.steps, as it is given now."""
+def _same_problem(folder: RunFolder, given: Recipe) -> Recipe:
+    """The run's own full recipe, with its data where they are now."""
     recipe = folder.recipe()
+    for option, value in given.nodes["problem"].items():
+        if is_location(("problem", option)):
+            recipe.nodes["problem"][option] = value
+    recipe.overrides = given.overrides
+    return recipe
+
+
+def _continued(recipe: Recipe, given: Recipe) -> Recipe:
+    """The run's own full recipe, with what may change, and what follows train.steps, as it is given now."""
     if places := following(recipe.nodes, given.nodes):
         for place in places:
             _put(recipe.nodes, place, given.train.steps)
@@ -132,10 +150,6 @@ def _continued(folder: RunFolder, given: Recipe) -> Recipe:
         logger.warning("%s %s train.steps: %s from here on", names, verb, f"{given.train.steps:,}")
     recipe.nodes["train"] = {**recipe.nodes["train"], **{name: getattr(given.train, name) for name in CHANGEABLE}}
     recipe.nodes["report"] = given.nodes["report"]
-    for option, value in given.nodes["problem"].items():
-        if is_location(("problem", option)):
-            recipe.nodes["problem"][option] = value
-    recipe.overrides = given.overrides
     return recipe
 
 
@@ -148,7 +162,7 @@ def _put(nodes: Any, place: Place, value: Any) -> None:
 def _restored(folder: RunFolder, assembly: assembling.Assembly) -> int:
     from kt2t.training import checkpoints
 
-    newest = checkpoints.newest(folder.checkpoints)
+    newest = newest_checkpoint(folder)
     if newest is None:
         if checkpoints.saved(folder.checkpoints):
             raise RunError(f"no checkpoint in {str(folder.checkpoints)!r} can be read. Train anew with --run-dir.")

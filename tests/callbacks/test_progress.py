@@ -62,12 +62,13 @@ def test_evaluations_are_kept_elsewhere_too(clock):
     assert kept == held.getvalue().splitlines()[1:] and kept[1].startswith("step 20/1000 · loss 3.21 · ")
 
 
-def test_a_line_a_minute_between_evaluations(clock):
+def test_lines_between_evaluations_soon_and_then_one_a_minute(clock):
     callback, held = plain(total_steps=1000)
-    train(callback, clock, epochs=1, steps=150)
+    train(callback, clock, epochs=1, steps=200)
     lines = held.getvalue().splitlines()
-    assert [line.split(" · ")[0] for line in lines[1:]] == ["step 61/1000", "step 121/1000", "step 150/1000"]
-    assert lines[1] == "step 61/1000 · loss 3.21 · 4,120 tokens/s · 15:39 left"
+    # 15 seconds, of one step each, after the first step; then 30, and then 60 each time
+    assert [line.split(" · ")[0] for line in lines[1:]] == [f"step {n}/1000" for n in (16, 46, 106, 166, 200)]
+    assert lines[2] == "step 46/1000 · loss 3.21 · 4,120 tokens/s · 15:54 left"
 
 
 def test_hours_are_told_and_long_lines_not_broken(clock):

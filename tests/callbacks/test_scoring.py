@@ -194,3 +194,11 @@ def test_several_targets_are_decoded_and_scored_by_key():
             return {"values": {"a": values, "b": values}}
 
     assert scored(Several(), Answers(), rows=2)[0]["validation_exact"] == 100.0
+
+
+def test_a_score_over_few_examples_is_warned_of_once(caplog):
+    scoring = Scoring(FakeProblem())
+    scoring.set_model(FakeModel())
+    for epoch in range(2):
+        scoring.on_epoch_end(epoch, {"val_loss": 1.0})
+    assert caplog.text.count("exact, count on validation: computed over only 7 examples") == 1

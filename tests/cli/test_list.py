@@ -5,7 +5,20 @@ import pytest
 from kt2t.cli.main import run
 from kt2t.recipe_file import short_names
 
-KINDS = {"problems": "Multi30k", "models": "Transformer", "layers": "Attention", "recipes": "quickstart"}
+KINDS = {
+    "problems": "Multi30k",
+    "models": "Transformer",
+    "layers": "Attention",
+    "recipes": "quickstart",
+    "vocabularies": "Subwords",
+    "optimizers": "Adam",
+    "schedules": "Noam",
+    "losses": "CrossEntropy",
+    "metrics": "Perplexity",
+    "scores": "Bleu",
+    "searches": "Beam",
+    "callbacks": "TensorBoard",
+}
 
 
 @pytest.mark.parametrize(("what", "name"), KINDS.items())

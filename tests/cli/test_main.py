@@ -30,8 +30,8 @@ def test_each_command_explains_itself(name, capsys):
         (["train"], "Missing argument 'RECIPE'"),
         (["train", "quickstart", "--run-dirr", "x"], "--run-dirr"),
         (["train", "quikstart"], "Did you mean"),
-        (["train", "quickstart", "--steps", "5"], "train.steps=VALUE"),
-        (["train", "quickstart", "--samples=5"], "report.samples=VALUE"),
+        (["train", "quickstart", "--steps", "5"], "train.steps=5."),
+        (["train", "quickstart", "--samples=5"], "report.samples=5."),
         (["train", "--hparams_set=transformer_base"], "kt2t list recipes"),
         (["list", "things"], "things"),
     ],
@@ -48,7 +48,7 @@ def test_an_error_carries_its_own_status_and_debug_shows_the_traceback(monkeypat
     def broken(*_):
         raise DataError("train.en is empty.", file="train.en")
 
-    monkeypatch.setattr(command_list, "_recipes", broken)
+    monkeypatch.setattr(command_list, "listed", broken)
     monkeypatch.delenv("KT2T_DEBUG", raising=False)
     assert run(["list", "recipes"]) == 3
     assert capsys.readouterr().err == "kt2t: train.en: train.en is empty.\n"
@@ -67,7 +67,7 @@ def test_what_is_no_error_of_ours_has_a_status_too(monkeypatch, capsys, error, s
     def broken(*_):
         raise error
 
-    monkeypatch.setattr(command_list, "_recipes", broken)
+    monkeypatch.setattr(command_list, "listed", broken)
     assert run(["list", "recipes"]) == status
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 

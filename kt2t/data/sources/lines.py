@@ -47,6 +47,25 @@ def lines(path: str | Path) -> Iterator[str]:
         raise DataError(f"'{path}' is empty.")
 
 
+def whole_bytes(path: str | Path, block: int = _BLOCK) -> Iterator[bytes]:
+    """The bytes of a file, plain or gzip, in blocks.
+
+    Raises:
+        DataError: The file is missing, none, or a damaged gzip.
+    """
+    path = Path(path)
+    try:
+        with _opened(path) as file:
+            while more := file.read(block):
+                yield more
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"'{path}' is a damaged gzip file: {error}") from error
+    except FileNotFoundError:
+        raise DataError(f"'{path}' does not exist.") from None
+    except OSError as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror or error}.") from error
+
+
 def _opened(path: Path) -> IO[bytes]:
     require_regular(path)
     file = open(path, "rb")

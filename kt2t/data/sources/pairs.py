@@ -1,28 +1,29 @@
-"""Reads pairs of texts: two parallel files, a TSV, or JSON lines."""
+"""Reads pairs of texts: two parallel files, a TSV, or JSON."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
+from kt2t.data.sources.columns import Key, Pair, columns
+from kt2t.data.sources.json_entries import json_pairs
 from kt2t.data.sources.lines import lines
-from kt2t.data.vocabularies.unicode_text import fault
 from kt2t.errors import DataError
 
-Pair = dict[str, str]
 JSON_LINES, TABBED = ("jsonl", "json"), ("tsv", "tab")  # file name extensions
 
 
-def pairs(files: Sequence[str | Path], source_key: str = "inputs", target_key: str = "targets") -> Iterator[Pair]:
-    """Yields pairs from two parallel text files, one TSV with two columns, or one file of JSON lines.
+def pairs(
+    files: Sequence[str | Path], source_key: Key = "inputs", target_key: Key = "targets", header: bool | None = None
+) -> Iterator[Pair]:
+    """Yields pairs from two parallel text files, one TSV, or one file of JSON.
 
     Args:
         files: Two text files, or one `.tsv`, `.jsonl` or `.json`; each may be gzip.
-        source_key: Key of the inputs in JSON lines.
-        target_key: Key of the targets in JSON lines.
+        source_key: Key of the inputs in JSON, dotted for nested objects; number or name of their column in a TSV.
+        target_key: Likewise, of the targets.
+        header: Whether the first line of a TSV is a header row; see `columns`.
 
     Raises:
         DataError: The files are not of these kinds, do not fit each other, or are damaged.
@@ -35,9 +36,9 @@ def pairs(files: Sequence[str | Path], source_key: str = "inputs", target_key: s
         return
     kind = _kind(paths[0]) if len(paths) == 1 else ""
     if kind in JSON_LINES:
-        yield from json_lines(paths[0], source_key, target_key)
+        yield from json_pairs(paths[0], str(source_key), str(target_key))
     elif kind in TABBED:
-        yield from tabbed(paths[0])
+        yield from columns(paths[0], source_key, target_key, header)
     else:
         names = ", ".join(str(path) for path in paths)
         raise DataError(f"{names}: give two parallel text files, one .tsv or one .jsonl (each may be .gz).")
@@ -73,47 +74,5 @@ def parallel(source: Path, target: Path) -> Iterator[Pair]:
         yield {"inputs": inputs, "targets": targets}
 
 
-def tabbed(path: Path) -> Iterator[Pair]:
-    """Reads two columns separated by a tab.
-
-    Raises:
-        DataError: A line does not have two columns.
-    """
-    for number, line in enumerate(lines(path), 1):
-        columns = line.split("\t")
-        if len(columns) != 2:
-            raise DataError(f"{len(columns)} columns where there should be 2.", file=str(path), line=number)
-        yield {"inputs": columns[0], "targets": columns[1]}
-
-
-def json_lines(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
-    """Yields a pair from each line of JSON: the values of `source_key` and `target_key`. Empty lines are skipped.
-
-    Raises:
-        DataError: A line is no JSON mapping, or lacks a key, or has no text there, or half of a surrogate pair in it.
-    """
-    for number, line in enumerate(lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"no JSON: {error}.", file=str(path), line=number) from None
-        yield {
-            "inputs": _text(entry, source_key, path, number),
-            "targets": _text(entry, target_key, path, number),
-        }
-
-
 def _kind(path: Path) -> str:
     return path.name.removesuffix(".gz").rpartition(".")[2]
-
-
-def _text(entry: Any, key: str, path: Path, number: int) -> str:
-    text = entry.get(key) if isinstance(entry, dict) else None
-    if not isinstance(text, str):
-        found = f"only {', '.join(map(repr, entry))}" if isinstance(entry, dict) else repr(entry)[:80]
-        raise DataError(f"no text under {key!r}; there is {found}.", file=str(path), line=number)
-    if said := fault(text):
-        raise DataError(f"{key}: {said}", file=str(path), line=number)
-    return text

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kt2t.data.problem import Example
+from kt2t.data.sources.columns import Key
 from kt2t.data.sources.pairs import pairs
 from kt2t.data.text_to_text import TextToText
 from kt2t.errors import DataError
@@ -28,9 +29,9 @@ class Translation(TextToText):
             raise DataError(f"{split!r} is not a split of {type(self).__name__}. There are: {', '.join(files)}.")
         return pairs(files[split], *self.keys())
 
-    def keys(self) -> tuple[str, str]:
-        """Returns the keys of source and target in JSON lines."""
-        return ("inputs", "targets")
+    def keys(self) -> tuple[Key, Key, bool | None]:
+        """Returns how a file of pairs names source and target, and whether it has a header row (None: find out)."""
+        return ("inputs", "targets", None)
 
     def source_files(self) -> list[Path]:
         return [file for files in self.files().values() for file in files]

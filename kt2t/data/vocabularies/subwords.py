@@ -27,6 +27,7 @@ MOST = 10_000_000  # near 2^31 it never ends
 TRAINING_THREADS = 8
 _ORIGINALS = {stand_in: original for original, stand_in in STAND_INS.items()}
 _SPECIAL = re.compile("[" + "".join(STAND_INS) + "]")
+_TAKEN = re.compile("<pad>|</s>|<unk>|<s>|<0x[0-9A-F]{2}>")  # how sentencepiece writes ids of its own
 _ESCAPED = re.compile("[\x0e\x0f]|\x1a[ntsu0q]")
 
 
@@ -35,7 +36,8 @@ class Subwords(Vocabulary):
     """Encodes text as subwords learned from the training texts. Unknown characters become bytes, so no text is lost.
 
     Every text is encoded with a space in front, so that its first word gets the same ids as elsewhere; decoding removes
-    the space. Text is not normalised. Ids: 0 padding, 1 end, 2 never used, 3 to 258 the bytes, then the subwords.
+    the space. Text is not normalised. Ids: 0 padding, 1 end, 2 never used, then the `symbols`, the 256 bytes (3 to 258 without
+    symbols), and the subwords.
 
     Shapes:
         text → ids, about one for each common word
@@ -47,9 +49,10 @@ class Subwords(Vocabulary):
         character_coverage: Share of the training texts' characters that get an id of their own, from 0.98 to 1.
         max_training_lines: Maximum number of training texts. If there are more, this many are drawn at random, always the
             same ones.
+        symbols: Texts such as `<2de>` that are always one id of their own, wherever they stand.
 
     Raises:
-        ValueError: An option is out of its range.
+        ValueError: An option is out of its range, or a symbol is empty, given twice, or has a character that it may not have.
 
     Source: Kudo and Richardson 2018 (sentencepiece).
     """
@@ -62,9 +65,12 @@ class Subwords(Vocabulary):
         algorithm: Literal["unigram", "bpe"] = "unigram",
         character_coverage: float = 1.0,
         max_training_lines: int = 1_000_000,
+        symbols: list[str] | None = None,
     ) -> None:
-        if size <= RESERVED:
-            raise ValueError(f"size: {size} leaves no room for subwords beside {RESERVED} reserved ids. Use a larger size.")
+        self.symbols = _checked_symbols(symbols or [])
+        reserved = RESERVED + len(self.symbols)
+        if size <= reserved:
+            raise ValueError(f"size: {size} leaves no room for subwords beside {reserved} reserved ids. Use a larger size.")
         if algorithm not in ("unigram", "bpe"):
             raise ValueError(f"algorithm: {algorithm!r} is not known. Choose unigram or bpe.")
         if size > MOST:
@@ -107,6 +113,7 @@ class Subwords(Vocabulary):
                 hard_vocab_limit=False,
                 character_coverage=self.character_coverage,
                 byte_fallback=True,
+                user_defined_symbols=self.symbols,
                 normalization_rule_name="identity",
                 add_dummy_prefix=False,
                 remove_extra_whitespaces=False,
@@ -181,6 +188,18 @@ class Subwords(Vocabulary):
         except RuntimeError as error:
             raise DataError(f"{FILE} is no model of sentencepiece: {error}. Prepare the problem again.") from error
         self._model = contents[FILE]
+
+
+def _checked_symbols(symbols: Sequence[str]) -> list[str]:
+    """Refuses symbols that sentencepiece would not take, or would not find in a text."""
+    for place, symbol in enumerate(symbols):
+        if not symbol or any(letter.isspace() or letter in STAND_INS for letter in symbol) or fault(symbol):
+            raise ValueError(f"symbols.{place}: {symbol!r} is empty or has a space or a control character.")
+        if _TAKEN.fullmatch(symbol):
+            raise ValueError(f"symbols.{place}: {symbol!r} is the name of a reserved id. Choose another text.")
+        if symbol in symbols[:place]:
+            raise ValueError(f"symbols.{place}: {symbol!r} is given twice.")
+    return list(symbols)
 
 
 def _escape(text: str) -> str:

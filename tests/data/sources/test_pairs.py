@@ -69,6 +69,7 @@ def test_different_numbers_of_lines(tmp_path, source, target):
             '{"inputs": "a", "targets": "b"}\n{"inputs": "a", "targets": "nice cat \\ud83d"}',
             r"x.jsonl:2: targets: character 10 is U\+D83D, half of a surrogate pair",
         ),
+        ("x.jsonl", '{\n "inputs": "a"\n}', "x.jsonl:1: no JSON: .*Write one object a line, or one list of objects"),
         ("x.txt", "a", "give two parallel text files, one .tsv or one .jsonl"),
     ],
 )

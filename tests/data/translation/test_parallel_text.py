@@ -25,7 +25,21 @@ def test_json_lines_with_keys_of_their_own(tmp_path):
     ]
 
 
+def test_columns_and_nested_keys(tmp_path):
+    tsv = tmp_path / "pairs.tsv"
+    tsv.write_text("1\tb\ta\n")
+    nested = tmp_path / "pairs.json"
+    nested.write_text('[{"translation": {"en": "a", "de": "b"}}]')
+    one = ParallelText(train_files=str(tsv), source_key=3, target_key=2)
+    other = ParallelText(train_files=str(nested), source_key="translation.en", target_key="translation.de")
+    assert list(one.examples("train")) == list(other.examples("train")) == [{"inputs": "a", "targets": "b"}]
+    tsv.write_text("en\tde\n")
+    assert list(ParallelText(train_files=str(tsv), header=False).examples("train")) == [{"inputs": "en", "targets": "de"}]
+
+
 def test_faults(tmp_path):
+    with pytest.raises(ValueError, match="source_key: 0 is no column. Columns are counted from 1"):
+        ParallelText(train_files="a.tsv", source_key=0)
     with pytest.raises(ValueError, match="train_files: 3 files"):
         ParallelText(train_files=["a", "b", "c"])
     with pytest.raises(ValueError, match="validation_files: 'a.tsv' and 'b.tsv' hold pairs already"):

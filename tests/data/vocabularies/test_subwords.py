@@ -93,6 +93,24 @@ def test_more_than_there_is_gives_what_there_is_and_says_so(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
+def test_symbols_are_one_piece_wherever_they_stand(algorithm, tmp_path):
+    symbols = ["<2de>", "<2,fr>", "@@"]
+    subwords = Subwords(300, algorithm=algorithm, symbols=symbols)
+    subwords.train([f"{symbols[number % 3]} {text}" for number, text in enumerate(texts())])
+    pieces = subwords.pieces()
+    subwords.save(tmp_path)
+    for one in (subwords, Subwords.load(tmp_path)):
+        assert [pieces.index(symbol) for symbol in symbols] == [3, 4, 5] and pieces[6] == "<0x00>" and one.size == 300
+        for symbol in symbols:
+            own = pieces.index(symbol)
+            for text in (symbol, f"{symbol} the cat", f"the{symbol}cat {symbol}", f"\n{symbol}\t", symbol * 2):
+                ids = one.encode(text)
+                assert ids.count(own) == text.count(symbol) and one.decode([*ids, 1]) == text
+        assert one.encode("the cat") and 3 not in one.encode("<2 de>")
+        assert one.decode(one.encode("a ☃ zoo <2")) == "a ☃ zoo <2"
+
+
+@pytest.mark.parametrize("algorithm", ["unigram", "bpe"])
 def test_too_little_and_nothing_are_told(algorithm):
     with pytest.raises(DataError, match="size 265 is too small.*need 27\\d"):
         Subwords(265, algorithm=algorithm).train(["abcdefghijklmn"])
@@ -114,6 +132,13 @@ def test_every_option_at_the_end_of_its_range_can_be_trained(options, algorithm)
     ("options", "message"),
     [
         ({"size": 259}, "size: 259"),
+        ({"size": 260, "symbols": ["<2de>"]}, "size: 260 leaves no room for subwords beside 260 reserved ids"),
+        ({"size": 300, "symbols": ["<2de>", "a b"]}, "symbols.1: 'a b' is empty or has a space"),
+        ({"size": 300, "symbols": [""]}, "symbols.0: '' is empty"),
+        ({"size": 300, "symbols": ["a\x1a"]}, "symbols.0: 'a.x1a' .* control character"),
+        ({"size": 300, "symbols": ["<0x41>"]}, "symbols.0: '<0x41>' is the name of a reserved id"),
+        ({"size": 300, "symbols": ["x", "</s>"]}, "symbols.1: '</s>' is the name of a reserved id"),
+        ({"size": 300, "symbols": ["x", "x"]}, "symbols.1: 'x' is given twice"),
         ({"size": 300, "algorithm": "word"}, "algorithm: 'word'"),
         ({"size": 3_000_000_000}, "size: 3000000000 is more than sentencepiece can train"),
         ({"size": 300, "character_coverage": 0.5}, "character_coverage: 0.5"),

@@ -1,0 +1,129 @@
+"""Translates a command line of Tensor2Tensor into one of ours: its problem and hparams set name a recipe."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+
+# Tensor2Tensor's commands, and ours in their place. `t2t_trainer.py` and the like are the same.
+COMMANDS = {
+    "t2t-trainer": "train",
+    "t2t-datagen": "prepare",
+    "t2t-eval": "evaluate",
+    "t2t-decoder": "predict",
+    "t2t-avg-all": "average",
+    "t2t-bleu": "evaluate",
+}
+# The recipe for a problem, by how its name begins; the longest beginning decides. A problem AREA_REST with a recipe AREA/REST
+# of its own needs no entry.
+RECIPES = {
+    "translate_ende_wmt": "translation/wmt_ende_base",
+    "translate_": "translation/own",
+    "text2text_tmpdir": "translation/own",
+    "summarize_": "translation/own",
+    "dialog_": "translation/own",
+    "paraphrase_": "translation/own",
+    "sentence_compression_": "translation/own",
+    "style_transfer_": "translation/own",
+    "parsing_": "translation/own",
+    "wsj_parsing": "translation/own",
+    "languagemodel_ptb": "language/ptb",
+    "languagemodel_wikitext103": "language/wikitext2",
+    "languagemodel_": "language/text_files",
+    "image_mnist": "image/mnist",
+    "image_fashion_mnist": "image/mnist",
+    "image_": "image/folder",
+    "algorithmic_identity_": "algorithmic/identity_decimal40",
+    "algorithmic_shift_": "algorithmic/shift_decimal40",
+    "algorithmic_reverse_": "algorithmic/reverse_decimal40",
+    "algorithmic_reverse_nlplike": "algorithmic/reverse_zipf8k",
+    "algorithmic_addition_binary40": "algorithmic/addition_binary40",
+    "algorithmic_addition_": "algorithmic/addition_decimal40",
+    "algorithmic_multiplication_binary40": "algorithmic/multiplication_binary40",
+    "algorithmic_multiplication_": "algorithmic/multiplication_decimal40",
+    "algorithmic_sort_problem": "algorithmic/sort",
+}
+BIG = {"translation/wmt_ende_base": "translation/wmt_ende_big"}  # of a recipe, the one for transformer_big
+# Options of problems that the recipe above has with another value.
+OPTIONS = {
+    "algorithmic_identity_binary40": ("problem.symbols=2",),
+    "algorithmic_reverse_binary40": ("problem.symbols=2",),
+    "algorithmic_reverse_nlplike32k": ("problem.symbols=32000",),
+}
+# What the hparams sets of Transformers change of a recipe that has other sizes: layers, hidden, intermediate, heads.
+SIZES = {
+    "transformer_tiny": (2, 128, 512, 4),
+    "transformer_small": (2, 256, 1024, 4),
+    "transformer_base": (6, 512, 2048, 8),
+    "transformer_big": (6, 1024, 4096, 16),
+}
+SIZED = ("translation/own", "language/text_files")  # recipes whose model takes these sizes
+MARKS = ("problem", "problems", "hparams_set", "model", "t2t_usr_dir")  # options that tell a command line of Tensor2Tensor
+FLAGS = {"data_dir": "--data-dir", "output_dir": "--run-dir"}
+PAGE = "docs/from-tensor2tensor.md"
+
+
+def our_command(name: str) -> str | None:
+    """Returns our command for one of Tensor2Tensor's, such as `t2t-trainer`; None if it has no counterpart."""
+    return COMMANDS.get(name.removesuffix(".py").replace("_", "-"))
+
+
+def translated(words: Sequence[str], recipes: Collection[str]) -> str | None:
+    """Returns a sentence with our command line in place of Tensor2Tensor's; None if the words are not of Tensor2Tensor.
+
+    Args:
+        words: The command's name and what stands behind it.
+        recipes: Short names of the recipes that there are.
+    """
+    given = _options(words[1:])
+    if not words or not any(mark in given for mark in MARKS):
+        return None
+    command = our_command(words[0]) or words[0]
+    if command in ("evaluate", "predict", "average"):
+        run = given.get("output_dir") or "RUN"
+        return f"Tensor2Tensor's options are not needed for a run: kt2t {command} {shlex.quote(run)}. See {PAGE}."
+    if (problem := given.get("problem") or given.get("problems")) is None:
+        return f"a recipe names problem, model and options together: see `kt2t list recipes` and {PAGE}."
+    recipe = _recipe(problem, given.get("hparams_set", ""), recipes)
+    if recipe is None:
+        return f"there is no recipe for Tensor2Tensor's {problem!r} yet: see `kt2t list recipes` and {PAGE}."
+    ours = ["kt2t", command, recipe, *_overrides(problem, recipe, given, command)]
+    return f"the recipe for Tensor2Tensor's {problem!r} is {recipe}: {shlex.join(ours)}. See {PAGE}."
+
+
+def _recipe(problem: str, hparams_set: str, recipes: Collection[str]) -> str | None:
+    plain = problem.removesuffix("_packed").removesuffix("_rev")
+    if plain.replace("_", "/", 1) in recipes:
+        return plain.replace("_", "/", 1)
+    fitting = [start for start in RECIPES if plain == start or plain.startswith(start)]
+    if not fitting:
+        return None
+    recipe = RECIPES[max(fitting, key=len)]
+    if hparams_set.startswith("transformer_big"):
+        recipe = BIG.get(recipe, recipe)
+    return recipe if recipe in recipes else None
+
+
+def _overrides(problem: str, recipe: str, given: Mapping[str, str], command: str) -> list[str]:
+    found = list(OPTIONS.get(problem, ()))
+    names = [name for name in SIZES if given.get("hparams_set", "").startswith(name)]
+    if names and recipe in SIZED:
+        keys = ("num_layers", "hidden_dim", "intermediate_dim", "num_heads")
+        found += [f"model.{key}={size}" for key, size in zip(keys, SIZES[names[0]], strict=True)]
+    if given.get("train_steps"):
+        found.append(f"train.steps={given['train_steps']}")
+    for option, flag in FLAGS.items():
+        if given.get(option) and (command == "train" or flag == "--data-dir"):
+            found += [flag, given[option]]
+    return found
+
+
+def _options(words: Sequence[str]) -> dict[str, str]:
+    """The options of a command line: `--name=value` and `--name value`."""
+    found: dict[str, str] = {}
+    for place, word in enumerate(words):
+        name, equals, value = word.lstrip("-").partition("=")
+        if word.startswith("--") and name:
+            following = words[place + 1] if place + 1 < len(words) and not words[place + 1].startswith("-") else ""
+            found[name] = value if equals else following
+    return found
