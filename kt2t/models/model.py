@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -13,6 +13,7 @@ from keras import ops
 from kt2t.features import Feature, flat
 from kt2t.layers.feature_layers import embed, head
 from kt2t.layers.memory import Memory
+from kt2t.models.given import checked_features
 from kt2t.ops.randomness import name_layers
 from kt2t.registry import build
 from kt2t.training.trainer import Trainer
@@ -32,6 +33,7 @@ class Model(Trainer):
     Attributes:
         reads: Names of the fields that the model takes besides `inputs` and `targets`.
         takes_packed_rows: Whether examples that share a row are computed as examples in rows of their own.
+        encode_texts: Makes features of texts; a run gives its model the `batch_of` of its problem.
 
     Raises:
         ValueError: A field that the model does not read, or no `targets`.
@@ -39,6 +41,7 @@ class Model(Trainer):
 
     reads: frozenset[str] = frozenset()
     takes_packed_rows = True
+    encode_texts: Callable[[list[Any]], dict[str, Any]] | None = None
 
     def __init__(self, features: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -63,11 +66,34 @@ class Model(Trainer):
             self.call(self._one_row(), training=False)
         name_layers(self)
 
-    def answer(self, features: Mapping[str, Any], search: Any = None, draw: int = 0) -> dict[str, Any]:
+    def __call__(self, features: Any, *arguments: Any, **options: Any) -> Any:
+        self._check_features(features)
+        return super().__call__(features, *arguments, **options)
+
+    def _check_features(self, x: Any) -> None:
+        checked_features(x, self._read(answering=False), type(self).__name__)
+
+    def readable(self, features: Any) -> Mapping[str, Any]:
+        """Features for `answer` as arrays by field; those of texts where the model knows a vocabulary.
+
+        Raises:
+            ValueError: A field is missing, or texts without a vocabulary.
+        """
+        return checked_features(features, self._read(answering=True), type(self).__name__, self.encode_texts)
+
+    def _read(self, answering: bool) -> list[str]:
+        """The fields that the model reads; the targets only where they are fed back or, answering, continued."""
+        known = self.features
+        fed_back = getattr(known["targets"], "is_fed_back", False)
+        without = "targets" if not fed_back or answering and len(known) > 1 else None
+        return [name for name in known if name != without]
+
+    def answer(self, features: Any, search: Any = None, draw: int = 0) -> dict[str, Any]:
         """What the model answers to a batch: here what its heads make of the logits.
 
         Args:
-            features: As in training, without packed rows; `targets` are not looked at.
+            features: As in training, without packed rows; `targets` are not looked at. The model of a run that
+                `kt2t.load` opened also takes a list of texts, or of paths of pictures or recordings.
             search: For models that decode step by step; of no effect here.
             draw: Likewise.
 
@@ -77,6 +103,7 @@ class Model(Trainer):
         """
         if not self.built:
             self.build()
+        features = self.readable(features)
         given = {name: ops.convert_to_tensor(np.asarray(value)) for name, value in features.items()}
         found = self._answers_of_heads()(given)
         return {"values": keras.tree.map_structure(lambda one: np.asarray(ops.convert_to_numpy(one))[:, None], found)}

@@ -101,7 +101,7 @@ class Run:
 
 
 def _search(given: Any) -> Any:
-    from kt2t.decoding.named import search_of  # imports keras
+    from kt2t.decoding import search_of  # imports keras
 
     return search_of(given)
 

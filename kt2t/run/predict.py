@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ class Predictor:
                 shown += 1
         yield from answers[shown:]
         if error is not None:
-            place = {} if source is None else {"file": source, "line": before + end + 1}
+            place: dict[str, Any] = {} if source is None else {"file": source, "line": before + end + 1}
             raise DataError(str(error), **place) from error
 
     def _encoded(self, examples: list[Any]) -> tuple[list[dict[str, np.ndarray]], ValueError | None]:
@@ -168,7 +168,9 @@ class Predictor:
             lengths = np.maximum(kind.positions([len(example[self.field]) for example in examples]), 1)
             if longest is not None and (cut := int((lengths > longest).sum())):
                 logger.warning("%d lines are longer than %d tokens and were cut.", cut, longest)
-            plan = Plan({self.field: lengths}, tokens=max(tokens, int(lengths.max())), shuffle=False, max_length=longest)
+            plan = Plan(
+                {self.field: lengths}, tokens=max(tokens, int(lengths.max())), shuffle=False, max_length=longest
+            )
         else:
             plan = Plan({}, count=len(examples), rows=ROWS, shuffle=False)
         for batch in plan.epoch(0):

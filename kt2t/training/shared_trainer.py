@@ -235,7 +235,12 @@ class SharedTrainer(keras.Model):
 
     def _unpacked(self, data: Any) -> rows.Data:
         """(x, y, sample_weight) of a batch. Where weights are missing, padding weighs nothing."""
-        return weighted(keras.utils.unpack_x_y_sample_weight(data), self._targets(), self._tell_of_weights)
+        given = keras.utils.unpack_x_y_sample_weight(data)
+        self._check_features(given[0])
+        return weighted(given, self._targets(), self._tell_of_weights)
+
+    def _check_features(self, x: Any) -> None:
+        """Refuses features that the model cannot read."""
 
     def _tell_of_weights(self) -> None:
         if not getattr(self, "_told_of_weights", False):

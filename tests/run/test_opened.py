@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -96,7 +95,9 @@ def test_what_does_not_fit_is_named(run):
         run(["1", "abc"])
     with pytest.raises(DataError, match=r"^'abc' is not a list"):
         run("abc")
-    with pytest.raises(DataError, match="the model reads 'inputs', which this example does not have. It has: 'question'"):
+    with pytest.raises(
+        DataError, match="the model reads 'inputs', which this example does not have. It has: 'question'"
+    ):
         run([{"question": "1 2"}])
     with pytest.raises(DataError, match="3 is no example: give a text, or a dict of fields such as"):
         run(3)
@@ -160,3 +161,12 @@ def test_pictures_as_paths_and_as_arrays(monkeypatch, tmp_path):
 def test_kt2t_stays_light():
     code = "import sys, kt2t; kt2t.load; sys.exit(any(one in sys.modules for one in ('keras', 'tensorflow', 'jax')))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_model_of_a_run_takes_texts(run):
+    texts = ["1 2 3", "4"]
+    found = run.model.generate(texts)
+    assert run.problem.decode("targets", found["ids"]) == [[one] for one in run(texts, search="greedy")]
+    assert run.model.answer("1 2 3")["values"].tolist() == run.model.generate(["1 2 3"])["ids"].tolist()
+    with pytest.raises(DataError, match="'abc' is not a list of whole numbers"):
+        run.model.generate(["abc"])
