@@ -12,6 +12,7 @@ TABLE = {
     "build": "registry",
     "describe": "registry",
     "lookup": "registry",
+    "load": "run.opened",
     "Text": "features",
     "Tags": "features",
     "Label": "features",

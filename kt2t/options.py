@@ -7,6 +7,7 @@ import difflib
 import functools
 import inspect
 import textwrap
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -107,6 +108,41 @@ def check(cls: type, values: Mapping[str, Any], path: str, supplied: Iterable[st
     for name, value in values.items():
         if name in hints and (_is_plain(hints[name]) or not _is_node(value)):
             _check_type(value, hints[name], below(path, name))
+
+
+def check_given(cls: type, values: Mapping[str, Any]) -> None:
+    """Checks options that a script passes to a constructor: refuses a plain value where none of its kind is taken.
+
+    It is more lenient than `check` is with a recipe: any other object passes, and NumPy's numbers do.
+
+    Raises:
+        ValueError: Text, a number, a list or a mapping is given in place of another of these.
+    """
+    hints = _given_hints(cls)
+    for name, value in values.items():
+        if name in hints and not _may_be(value, hints[name]):
+            raise ValueError(f"{name}: {value!r} is not {_readable(hints[name])}.")
+
+
+@functools.lru_cache(maxsize=1024)
+def _given_hints(cls: type) -> dict[str, Any]:
+    return _hints(cls)
+
+
+def _may_be(value: Any, annotation: Any) -> bool:
+    kinds = (str, bool, int, float, list, tuple, dict)
+    kind = next((one for one in kinds if type(value) is one), None)
+    if kind is None:
+        return True
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(_may_be(value, part) for part in parts)
+    if origin is typing.Literal:
+        return any(type(part) is kind for part in parts)  # the constructor says which values there are
+    wanted = origin or annotation
+    if wanted not in (*kinds, type(None)):
+        return True
+    return kind is wanted or (kind, wanted) in {(int, float), (bool, int), (bool, float), (list, tuple), (tuple, list)}
 
 
 def nearest(name: str, known: Iterable[str], count: int = 1) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from kt2t.errors import RecipeError, UnknownNameError
-from kt2t.options import OF_KERAS, below, check, hands_on, is_keras, nearest, options
+from kt2t.options import OF_KERAS, below, check, check_given, hands_on, is_keras, nearest, options
 
 ROOMS = (
     "kt2t.data",
@@ -238,7 +238,9 @@ def _remember_arguments(cls: type) -> None:
         plain = original is object.__new__
         instance = original(klass) if plain else original(klass, *args, **kwargs)
         if klass.__init__ is cls.__init__:  # type: ignore[misc]
-            object.__setattr__(instance, "_kt2t_arguments", _bound(signature, args, kwargs))
+            arguments = _bound(signature, args, kwargs)
+            check_given(cls, arguments)
+            object.__setattr__(instance, "_kt2t_arguments", arguments)
         return instance
 
     cls.__new__ = __new__  # type: ignore[assignment]

@@ -1,7 +1,19 @@
+import numpy as np
 import pytest
 
 from kt2t.errors import RecipeError
-from kt2t.options import below, below_one, check, constructors, hands_on, is_keras, nearest, options, positive
+from kt2t.options import (
+    below,
+    below_one,
+    check,
+    check_given,
+    constructors,
+    hands_on,
+    is_keras,
+    nearest,
+    options,
+    positive,
+)
 
 
 class Leaf:
@@ -101,6 +113,8 @@ def test_what_a_constructor_fills_in_is_no_option():
             super().__init__(part=width, **common)
 
     assert list(options(Filled)) == ["width", "size"]
+
+
 class Base:
     def __init__(self, first: int = 1, second: int = 2, third: int = 3, fourth: int = 4):
         pass
@@ -114,3 +128,46 @@ class Fixing(Base):
 def test_an_option_for_which_a_subclass_passes_its_own_value_is_none_of_its_options():
     assert list(options(Fixing)) == ["own", "fourth", "third"]
     assert options(Fixing)["fourth"].default == 9
+
+
+def test_what_a_script_gives_is_checked_for_its_kind():
+    class Tree:
+        def __init__(self, size: int, dropout: float = 0.1, name: str | None = None, parts: list[int] | None = None):
+            pass
+
+    for values in (
+        {"size": 2, "dropout": 1, "name": None, "parts": (1, 2)},
+        {"size": np.int64(2), "dropout": np.float32(1)},
+    ):
+        check_given(Tree, values)
+    check_given(Tree, {"size": object(), "dropout": None, "unknown": "2"})
+    for name, value, told in (
+        ("size", "2", "size: '2' is not a whole number."),
+        ("size", 2.5, "size: 2.5 is not a whole number."),
+        ("size", [2], r"size: \[2\] is not a whole number."),
+        ("dropout", "0.1", "dropout: '0.1' is not a number."),
+        ("name", 3, r"name: 3 is not text or empty"),
+        ("parts", 3, "parts: 3 is not a list of which each is a whole number or empty"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            check_given(Tree, {name: value})
+
+
+def test_a_constructor_refuses_text_in_place_of_a_number():
+    from kt2t.data.vocabularies import Subwords
+    from kt2t.decoding import Beam
+    from kt2t.features import Text
+    from kt2t.layers import Attention
+    from kt2t.models import Transformer
+
+    features = {"inputs": Text(9), "targets": Text(9)}
+    sizes = {"hidden_dim": 8, "intermediate_dim": 8, "num_heads": 2}
+    for make, told in (
+        (lambda: Transformer(features, num_layers="2", **sizes), "num_layers: '2' is not a whole number"),
+        (lambda: Transformer(features, num_layers=1, dropout="0.1", **sizes), "dropout: '0.1' is not a number"),
+        (lambda: Attention("8"), "num_heads: '8' is not a whole number"),
+        (lambda: Beam(beams="4"), "beams: '4' is not a whole number"),
+        (lambda: Subwords("8000"), "size: '8000' is not a whole number"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            make()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -140,10 +139,10 @@ class Checkpointing(keras.callbacks.Callback):
         if not self._warned:
             self._warned = True
             there = ", ".join(sorted(validation(logs))) or "nothing"
-            warnings.warn(
-                f"best: {self.metric!r} was not measured on validation, so no best checkpoint is kept. "
-                f"Measured there: {there}.",
-                stacklevel=2,
+            _logger.warning(
+                "best: %r was not measured on validation, so no best checkpoint is kept. Measured there: %s.",
+                self.metric,
+                there,
             )
 
     def _save(self, step: int, logs: Mapping[str, float] | None) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import socket
 import struct
 import time
-import warnings
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 _serial = count()
+logger = logging.getLogger("kt2t")
 
 
 class EventFile:
@@ -108,10 +109,11 @@ class EventFile:
     def _tell(self, error: OSError) -> None:
         if not self._warned:
             self._warned = True
-            warnings.warn(
-                f"{self.folder}: TensorBoard's events cannot be written ({error.strerror or error}). "
-                "Training goes on without them; make room and they are written again.",
-                stacklevel=4,
+            logger.warning(
+                "%s: TensorBoard's events cannot be written (%s). Training goes on without them; make room and they are "
+                "written again.",
+                self.folder,
+                error.strerror or error,
             )
 
 

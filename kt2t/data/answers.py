@@ -79,11 +79,14 @@ class Answers:
 
         Args:
             field: `inputs`, `targets`, …; one of several targets is `targets.KEY`.
-            value: The field's array; of `targets` a dict of arrays where there are several.
+            value: The field's array; of `targets` a dict of arrays where there are several. A batch of arrays, such as ids
+                (batch, time) or (batch, n_best, time), gives a list of values.
         """
         feature = self._feature(field)
         if isinstance(feature, Mapping):
             return {key: self.decode(f"{field}.{key}", one) for key, one in value.items()}
+        if _rank(value) > len(feature.shape):
+            return [self.decode(field, one) for one in value]
         return decode_value(feature, value, self.vocabularies().get(field))
 
     def written(self, field: str, decoded: Any) -> str:
@@ -183,6 +186,13 @@ class Answers:
 def row_of(arrays: Any, row: int) -> Any:
     """A row of a field's array, or of each of several targets."""
     return for_each(arrays, lambda array: np.asarray(array[row]))
+
+
+def _rank(value: Any) -> int:
+    """The axes of an array, or of lists of any lengths."""
+    if isinstance(value, list | tuple) and value:
+        return 1 + _rank(value[0])
+    return np.ndim(value)
 
 
 def _rows(decoded: Any) -> int:

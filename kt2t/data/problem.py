@@ -335,6 +335,19 @@ class Problem(Answers):
         features, targets, _ = collate(examples, self.features(), max_length=self.max_length)
         return {**features, "targets": targets}
 
+    def batch_of(self, examples: Sequence[Any]) -> dict[str, Any]:
+        """Features of texts or other examples that no prepared data holds, as one batch for `answer` and `generate`.
+
+        Args:
+            examples: Each a text, the path of a picture or recording, or a dict of raw values by field.
+
+        Raises:
+            DataError: An example does not fit.
+        """
+        from kt2t.data.unseen import batch_of
+
+        return batch_of(self, examples)
+
     def references(self, split: str) -> list[dict[str, Any]]:
         """The fields of every example of a split as `decode` returns them, in the order of the records.
 

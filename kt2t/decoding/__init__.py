@@ -9,6 +9,7 @@ TABLE = {
     "Sample": "sample",
     "Search": "search",
     "decode": "loop",
+    "search_of": "named",
     "has_source": "batch_inputs",
     "without_answers": "batch_inputs",
     "without_fillers": "batch_inputs",

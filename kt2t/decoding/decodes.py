@@ -9,11 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from kt2t.decoding.greedy import Greedy
 from kt2t.decoding.loop import decode
+from kt2t.decoding.named import search_of
 from kt2t.decoding.search import Search
 from kt2t.ops.missing_segments import with_segments
-from kt2t.registry import build, describe
+from kt2t.registry import describe
 
 Tensor = Any
 _SOURCE_MULTIPLE = 8
@@ -38,8 +38,8 @@ class Decodes:
 
     def generate(
         self,
-        features: Mapping[str, Any],
-        search: Search | None = None,
+        features: Any,
+        search: Any = None,
         length: int | None = None,
         draw: int = 0,
     ) -> dict[str, np.ndarray]:
@@ -47,8 +47,9 @@ class Decodes:
 
         Args:
             features: As in training; `targets` are not looked at by a model that reads a source, and are the prompt of
-                one that does not. Where segments are missing, id 0 is padding.
-            search: Such as `Greedy()`, the default, or `Beam(beams=4)`.
+                one that does not. Where segments are missing, id 0 is padding. The model of a run that `kt2t.load` opened
+                also takes a list of texts.
+            search: Such as `Greedy()`, the default, or `Beam(beams=4)`; also its node, or its name, such as `"beam"`.
             length: Positions at most; for each row the length of its own source plus the search's `extra_length` unless
                 given.
             draw: Number of the batch, where several are sampled: the same line in two of them is answered anew.
@@ -58,11 +59,12 @@ class Decodes:
             hypotheses without END, which the limit cut off, come last. A row's answers do not depend on the other rows.
 
         Raises:
-            ValueError: Packed rows, or a length that is not positive.
+            ValueError: Packed rows, a field is missing, texts without a vocabulary, no such search, or a length that is
+                not positive.
         """
-        search = Greedy() if search is None else build(search, "search")
-        arrays = with_segments({name: np.asarray(value) for name, value in features.items()}, self.features)
-        arrays = {name: ops.convert_to_numpy(value) for name, value in arrays.items()}
+        search = search_of(search)
+        arrays = {name: np.asarray(value) for name, value in self.readable(features).items()}
+        arrays = {name: ops.convert_to_numpy(value) for name, value in with_segments(arrays, self.features).items()}
         _check_unpacked(arrays)
         if not self.built:
             self.build()
@@ -87,10 +89,16 @@ class Decodes:
         ids, scores = ops.convert_to_numpy(ids), ops.convert_to_numpy(scores)
         return {"ids": ids[:, :, : int(ops.convert_to_numpy(steps))], "scores": scores}
 
-    def answer(self, features: Mapping[str, Any], search: Search | None = None, draw: int = 0) -> dict[str, np.ndarray]:
+    def answer(self, features: Any, search: Any = None, draw: int = 0) -> dict[str, np.ndarray]:
         """Calls `generate`; returns `values`, the ids (batch, n_best, time), and `scores` (batch, n_best)."""
         found = self.generate(features, search=search, draw=draw)
         return {"values": found["ids"], "scores": found["scores"]}
+
+    def readable(self, features: Any) -> Mapping[str, Any]:
+        """The features as arrays by field; the next base class may check them, or encode texts."""
+        following = getattr(super(), "readable", None)
+        given: Mapping[str, Any] = features if following is None else following(features)
+        return given
 
     def prompt(self, features: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """Returns the ids (batch, time) that the output must begin with, 0 where it is free; None if it is free everywhere."""

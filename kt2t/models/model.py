@@ -14,6 +14,7 @@ from keras import ops
 from kt2t.features import Feature
 from kt2t.layers.feature_layers import embed, head
 from kt2t.layers.memory import Memory
+from kt2t.models.given import checked_features
 from kt2t.models.signature import one_row, signature
 from kt2t.ops.missing_segments import ids_show_padding, segments_from_ids, with_segments
 from kt2t.ops.randomness import name_layers
@@ -49,6 +50,7 @@ class Model(Trainer):
     Attributes:
         reads: Names of the fields that the model takes besides `inputs` and `targets`.
         takes_packed_rows: Whether examples that share a row are computed as examples in rows of their own.
+        encode_texts: Makes features of texts; a run gives its model the `batch_of` of its problem.
 
     Raises:
         ValueError: A field that the model does not read, or no `targets`.
@@ -56,6 +58,7 @@ class Model(Trainer):
 
     reads: frozenset[str] = frozenset()
     takes_packed_rows = True
+    encode_texts: Callable[[list[Any]], dict[str, Any]] | None = None
 
     def __init__(self, features: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -71,9 +74,6 @@ class Model(Trainer):
                 "Leave the field out of the problem's features, or choose a model that reads it."
             )
         self.features: Mapping[str, Any] = known
-
-    def __call__(self, features: Mapping[str, Tensor], *args: Any, **kwargs: Any) -> Any:
-        return super().__call__(with_segments(features, self.features), *args, **kwargs)
 
     def build(self, input_shape: Any = None) -> None:
         """Makes every weight, from the features alone; `input_shape` is ignored."""
@@ -124,12 +124,35 @@ class Model(Trainer):
             archive.add_endpoint(name, self.__call__, one, **kwargs)
         archive.write_out(filepath, verbose=verbose is not False)
 
-    def answer(self, features: Mapping[str, Any], search: Any = None, draw: int = 0) -> dict[str, Any]:
+    def __call__(self, features: Any, *arguments: Any, **options: Any) -> Any:
+        self._check_features(features)
+        return super().__call__(with_segments(features, self.features), *arguments, **options)
+
+    def _check_features(self, x: Any) -> None:
+        checked_features(x, self._read(answering=False), type(self).__name__)
+
+    def readable(self, features: Any) -> Mapping[str, Any]:
+        """Features for `answer` as arrays by field; those of texts where the model knows a vocabulary.
+
+        Raises:
+            ValueError: A field is missing, or texts without a vocabulary.
+        """
+        return checked_features(features, self._read(answering=True), type(self).__name__, self.encode_texts)
+
+    def _read(self, answering: bool) -> list[str]:
+        """The fields that the model reads; the targets only where they are fed back or, answering, continued."""
+        known = self.features
+        fed_back = getattr(known["targets"], "is_fed_back", False)
+        without = "targets" if not fed_back or answering and len(known) > 1 else None
+        return [name for name in known if name != without]
+
+    def answer(self, features: Any, search: Any = None, draw: int = 0) -> dict[str, Any]:
         """What the model answers to a batch: here what its heads make of the logits.
 
         Args:
-            features: As in training, without packed rows; `targets` are not looked at. Where segments are missing, id 0 is
-                padding.
+            features: As in training, without packed rows; `targets` are not looked at. Where segments are missing, id 0
+                is padding. The model of a run that `kt2t.load` opened also takes a list of texts, or of paths of pictures
+                or recordings.
             search: For models that decode step by step; of no effect here.
             draw: Likewise.
 
@@ -139,7 +162,7 @@ class Model(Trainer):
         """
         if not self.built:
             self.build()
-        arrays = {name: np.asarray(value) for name, value in features.items()}
+        arrays = {name: np.asarray(value) for name, value in self.readable(features).items()}
         given = {name: ops.convert_to_tensor(value) for name, value in with_segments(arrays, self.features).items()}
         found = self._answers_of_heads()(given)
         return {"values": keras.tree.map_structure(lambda one: np.asarray(ops.convert_to_numpy(one))[:, None], found)}

@@ -98,6 +98,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
                 seed=train.seed,
             )
         model.optimizer.build(model.trainable_variables)
+        object.__setattr__(model, "encode_texts", problem.batch_of)  # past Keras, which would track it
         decode = recipe.report.decode or SEARCH
         search = registry.build(decode, "decode", "report.decode")
         if not isinstance(search, Search):

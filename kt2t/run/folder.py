@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kt2t")
 _UNSET = "(not set)"
+INSIDE = 3  # levels above a folder that may be a part of a run
+LISTED = 8  # runs that an error names
 ENTRIES = {
     "recipe.yaml",
     "run.json",
@@ -205,7 +207,16 @@ class RunFolder:
         beside = Path("runs") / self.path
         if not self.path.is_absolute() and (beside / self.manifest_file.name).is_file():
             return f"Did you mean {str(beside)!r}?"
-        return "See `kt2t train --help`."
+        for above in list(self.path.absolute().parents)[:INSIDE]:
+            if (above / self.manifest_file.name).is_file():
+                return f"Did you mean {str(above)!r}?"
+        missing = "" if self.path.exists() else "There is no such folder. "
+        for where, folder in ("Below it", self.path), ("Beside it", self.path.parent), ("There", Path("runs")):
+            if found := runs_below(folder):
+                names = ", ".join(repr(str(one)) for one in found[:LISTED])
+                more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+                return f"{missing}{where} {'is the run' if len(found) == 1 else 'are the runs'} {names}{more}."
+        return f"{missing}See `kt2t train --help`."
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -282,6 +293,12 @@ def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
     kept = {section: node for section, node in nodes.items() if section != "report"}
     kept["train"] = {key: value for key, value in (nodes.get("train") or {}).items() if key not in CHANGEABLE}
     return kept
+
+
+def runs_below(folder: Path) -> list[Path]:
+    """The run folders in a folder and in the folders directly in it, as `runs/quickstart` and `runs/image/mnist`."""
+    found = [file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)]
+    return sorted(found)
 
 
 def recipe_and_run(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, Path | None]:

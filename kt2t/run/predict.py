@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kt2t.data.answers import each_value, row_of
+from kt2t.data.unseen import encode_unseen, main_field
 from kt2t.errors import DataError, RunError
-from kt2t.features import END
+from kt2t.run.hypotheses import as_json as json_line
+from kt2t.run.hypotheses import as_line, hypotheses
 from kt2t.run.restore import restored
 
 FIRST, MOST = 16, 2048  # lines that are answered together, at first and later on
+TOKENS = 8192  # source positions of a batch, padding counted
 ROWS = 32  # of a batch of fields without a length, such as pictures
+Show = Callable[[Iterator[dict[str, Any]]], Any]
+_WAITING = object()  # in place of an answer that is not there yet
 logger = logging.getLogger("kt2t")
 
 
@@ -38,13 +41,14 @@ class Predictor:
 
     def __init__(self, run: Path, checkpoint: str | None = None, overrides: Sequence[str] = ()) -> None:
         found = restored(Path(run), checkpoint, overrides)
+        self.recipe = found.assembly.recipe
         self.problem = found.assembly.problem
         self.model = found.assembly.model
         self.search = found.assembly.search
         self.step = found.step
         if not hasattr(self.model, "answer"):
             raise RunError(f"{type(self.model).__name__} has no `answer`, which predicting needs; use `kt2t evaluate`.")
-        self.field = "inputs" if "inputs" in self.problem.features() else "targets"
+        self.field = main_field(self.problem)
         self.reads_files = self.problem.reads_files(self.field)
         self._batches = itertools.count()
 
@@ -60,7 +64,7 @@ class Predictor:
     def chunks(
         self,
         take: Callable[[int], list[str]],
-        tokens: int = 8192,
+        tokens: int = TOKENS,
         as_json: bool = False,
         progress: Any = None,
         source: str | None = "lines",
@@ -81,66 +85,72 @@ class Predictor:
         Raises:
             DataError: A line that does not fit its field; it is named, after all lines before it were answered.
         """
+        show: Show = json_line if as_json else as_line
         done, size = 0, min(FIRST, most)
         while lines := take(size):
-            for answer in self._answered(lines, done, tokens, as_json, source):
+            for answer in self.answers(lines, show, done, tokens, source):
                 done += 1
-                yield answer
+                yield answer or ""
             if progress is not None:
                 progress(done, None, "lines")
             size = min(2 * size, most)
 
-    def _answered(
-        self, lines: list[str], before: int, tokens: int, as_json: bool, source: str | None
-    ) -> Iterator[str]:
-        """The answers to some lines; `before` lines came before them."""
-        blank = [self.field == "inputs" and not line.strip() for line in lines]
-        places = [place for place in range(len(lines)) if not blank[place]]
-        examples, error = self._encoded([lines[place] for place in places])
-        end = len(lines) if error is None else places[len(examples)]
-        answers: list[str | None] = ["" if blank[place] else None for place in range(end)]
+    def answers(
+        self,
+        examples: Sequence[Any],
+        show: Show,
+        before: int = 0,
+        tokens: int = TOKENS,
+        source: str | None = None,
+        search: Any = None,
+    ) -> Iterator[Any]:
+        """What `show` makes of the hypotheses of each example, in the same order; None for a blank line.
+
+        Args:
+            examples: Lines, or other examples that `encode_unseen` takes.
+            show: Takes the hypotheses of an example, best first.
+            before: How many examples came before these, for errors.
+            tokens: Source positions per batch, padding counted.
+            source: Where the examples come from, for errors; None where an example names itself.
+            search: In place of the run's own.
+
+        Raises:
+            DataError: An example that does not fit its field; it is named, after all before it were answered.
+        """
+        blank = [self.field == "inputs" and isinstance(one, str) and not one.strip() for one in examples]
+        places = [place for place in range(len(examples)) if not blank[place]]
+        encoded, error = self._encoded([examples[place] for place in places])
+        end = len(examples) if error is None else places[len(encoded)]
+        answers = [None if blank[place] else _WAITING for place in range(end)]
         shown = 0
-        for rows, found in self._found(examples, tokens):
+        for rows, found in self._found(encoded, tokens, search or self.search):
             for row, number in enumerate(rows):
                 if number >= 0:
-                    answers[places[number]] = self._told(found, row, as_json)
-            while shown < end and (answer := answers[shown]) is not None:
-                yield answer
+                    answers[places[number]] = show(hypotheses(self.problem, found, row))
+            while shown < end and answers[shown] is not _WAITING:
+                yield answers[shown]
                 shown += 1
-        yield from (answer or "" for answer in answers[shown:])
+        yield from answers[shown:]
         if error is not None:
-            if source is None:
-                raise DataError(str(error)) from error
-            raise DataError(str(error), file=source, line=before + end + 1) from error
+            place: dict[str, Any] = {} if source is None else {"file": source, "line": before + end + 1}
+            raise DataError(str(error), **place) from error
 
-    def _encoded(self, lines: list[str]) -> tuple[list[dict[str, np.ndarray]], ValueError | None]:
-        """The lines as examples; where one does not fit, those before it and the error."""
+    def _encoded(self, examples: list[Any]) -> tuple[list[dict[str, np.ndarray]], ValueError | None]:
+        """The examples as arrays; where one does not fit, those before it and the error."""
         try:
-            return self._encode(lines), None
+            return encode_unseen(self.problem, examples), None
         except ValueError:
             pass
         encoded: list[dict[str, np.ndarray]] = []
-        for line in lines:
+        for example in examples:
             try:
-                encoded += self._encode([line])
+                encoded += encode_unseen(self.problem, [example])
             except ValueError as error:
                 return encoded, error
         return encoded, None
 
-    def _encode(self, lines: list[str]) -> list[dict[str, np.ndarray]]:
-        raw = [{self.field: self.problem.read(self.field, line)} for line in lines]
-        try:
-            encoded = self.problem.encode_all(raw)
-        except KeyError as error:
-            kind = type(self.problem).__name__
-            raise RunError(
-                f"{kind}.encode needs the field {error}, which `predict` does not have. Let it encode the fields there are."
-            ) from error
-        encoded = [self.problem.transform("validation", example, None) for example in encoded]
-        return encoded if self.field == "inputs" else [{"targets": _begun(example["targets"])} for example in encoded]
-
     def _found(
-        self, examples: Sequence[dict[str, np.ndarray]], tokens: int
+        self, examples: Sequence[dict[str, np.ndarray]], tokens: int, search: Any
     ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
         """The model's answers batch by batch, each with the numbers of its examples; -1 is a row that is none."""
         from kt2t.data.lengths import limits_of
@@ -158,44 +168,16 @@ class Predictor:
             lengths = np.maximum(kind.positions([len(example[self.field]) for example in examples]), 1)
             if longest is not None and (cut := int((lengths > longest).sum())):
                 logger.warning("%d lines are longer than %d tokens and were cut.", cut, longest)
-            plan = Plan({self.field: lengths}, tokens=max(tokens, int(lengths.max())), shuffle=False, max_length=longest)
+            plan = Plan(
+                {self.field: lengths}, tokens=max(tokens, int(lengths.max())), shuffle=False, max_length=longest
+            )
         else:
             plan = Plan({}, count=len(examples), rows=ROWS, shuffle=False)
         for batch in plan.epoch(0):
             indices = _few_sizes(batch.indices)
             rows = [examples[index] if index >= 0 else None for index in indices]
             given = without_fillers(collate(rows, features, batch.shape)[0], indices)
-            yield indices, self.model.answer(given, search=self.search, draw=next(self._batches))
-
-    def _told(self, found: Mapping[str, Any], row: int, as_json: bool) -> str:
-        hypotheses = []
-        for place, value in enumerate(self._hypotheses(row_of(found["values"], row))):
-            decoded = self.problem.decode("targets", value)
-            text = self.problem.written("targets", decoded)
-            if not as_json:
-                return " ".join(text.splitlines())
-            hypothesis: dict[str, Any] = {"text": text}
-            if not isinstance(decoded, str):
-                hypothesis["value"] = _plain(decoded)
-            if "scores" in found:
-                hypothesis["score"] = round(float(found["scores"][row][place]), 6)
-                hypothesis["cut"] = END not in value  # the limit on an answer's length cut it off
-            hypotheses.append(hypothesis)
-        best = {name: value for name, value in hypotheses[0].items() if name not in ("score", "cut")}
-        return json.dumps({**best, "hypotheses": hypotheses}, ensure_ascii=False)
-
-    def _hypotheses(self, found: Any) -> list[Any]:
-        """The values of a row, best first."""
-        targets: Any = self.problem.features()["targets"]
-        if not isinstance(targets, Mapping):
-            return list(each_value(found, targets))
-        several = {key: each_value(found[key], kind) for key, kind in targets.items()}
-        return [dict(zip(several, values, strict=True)) for values in zip(*several.values(), strict=True)]
-
-
-def _begun(ids: np.ndarray) -> np.ndarray:
-    """A text without the end of it, so that it goes on."""
-    return ids[:-1] if len(ids) and ids[-1] == END else ids
+            yield indices, self.model.answer(given, search=search, draw=next(self._batches))
 
 
 def _few_sizes(indices: np.ndarray) -> np.ndarray:
@@ -206,10 +188,3 @@ def _few_sizes(indices: np.ndarray) -> np.ndarray:
         return indices
     rows = 1 << (len(indices) - 1).bit_length()
     return np.concatenate([indices, np.full(rows - len(indices), -1, indices.dtype)])
-
-
-def _plain(value: Any) -> Any:
-    """A decoded value as JSON has it."""
-    if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items()}
-    return np.asarray(value).tolist() if isinstance(value, np.ndarray | np.generic) else value

@@ -56,6 +56,7 @@ def restored(
     if recipe.train.strategy != "none":  # of the training: whoever reads may be one process, with other devices
         recipe.nodes["train"] = {**recipe.nodes["train"], "strategy": "auto"}
     problem = assembling.problem_of(recipe)
+    problem.given_vocabularies()  # noted before the run's own: prepared data is named by what the recipe gives
     if ready is None:
         assembling.restore_vocabularies(problem, folder.vocabularies)
     else:

@@ -56,7 +56,7 @@ class Part:
                 Beside a loss of the targets it counts in training only.
 
         Raises:
-            ValueError: There is no loss.
+            ValueError: There is no loss, or no targets.
         """
         self._sums = objective.sums(y, y_pred, sample_weight) if y is not None else []
         if self._sums and not training:
@@ -65,6 +65,11 @@ class Part:
             self._extra, self.extra = extra, "auxiliary" if self._sums else "own"
         found = [share(self._sums, objective.coefficients, self._whole, self._total)] if self._sums else []
         found += [extra / self._count] if extra is not None else []
+        if not found and y is None and objective.names:
+            raise ValueError(
+                "y: there are no targets to compute the loss with. Give `fit` and `evaluate` (features, targets), as "
+                "`problem.batches` does."
+            )
         if not found:
             raise ValueError("loss: there is none. Give `compile` a loss or let a layer call `add_loss`.")
         return sum(found[1:], found[0])

@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from kt2t.training.graph import as_graph
+
 
 class Replicas:
     """The replicas that share each batch; without a strategy there is one.
@@ -38,7 +40,7 @@ class Replicas:
             mine = [int(one) for one in strategy.experimental_local_results(ids)]
             self.local, self.worker = len(mine), min(mine) // len(mine)
         self.workers = self.count // self.local
-        self._everywhere = tf.function(self._summed_everywhere, autograph=False)
+        self._everywhere = as_graph(self._summed_everywhere)
 
     @property
     def divided(self) -> bool:

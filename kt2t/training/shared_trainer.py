@@ -236,8 +236,12 @@ class SharedTrainer(keras.Model):
     def _unpacked(self, data: Any) -> rows.Data:
         """(x, y, sample_weight) of a batch. Where segments are missing, id 0 is padding; padding without weights weighs 0."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        self._check_features(x)
         x = with_segments(x, getattr(self, "features", None) or {}, y)
         return weighted((x, y, sample_weight), self._targets(), self._tell_of_weights)
+
+    def _check_features(self, x: Any) -> None:
+        """Refuses features that the model cannot read."""
 
     def _tell_of_weights(self) -> None:
         if not getattr(self, "_told_of_weights", False):

@@ -9,6 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from kt2t.training.graph import as_graph
+
 Step = Callable[[Iterator[Any]], tuple[Any, float]]  # the logs, and the seconds that the data was waited for
 
 
@@ -28,12 +30,11 @@ def compiled_step(
     graphs: dict[Any, Callable[[Any], Any]] = {}
 
     def graph(spec: Any) -> Callable[[Any], Any]:
-        options = {"jit_compile": jit_compile, "autograph": False}
         if fixed_shapes:
-            return tf.function(step, **options)
+            return as_graph(step, jit_compile=jit_compile)
         if spec is None or not all(isinstance(one, tf.TensorSpec) for one in tf.nest.flatten(spec)):
-            return tf.function(step, reduce_retracing=True, **options)
-        return tf.function(step, input_signature=(spec,), **options)
+            return as_graph(step, reduce_retracing=True, jit_compile=jit_compile)
+        return as_graph(step, input_signature=(spec,), jit_compile=jit_compile)
 
     def next_step(iterator: Iterator[Any]) -> tuple[Any, float]:
         started = time.perf_counter()

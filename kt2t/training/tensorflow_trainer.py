@@ -12,6 +12,7 @@ import tensorflow as tf
 from kt2t.errors import RecipeError
 from kt2t.training import rows
 from kt2t.training.clipping import innermost
+from kt2t.training.graph import as_graph
 from kt2t.training.replicas import Replicas, left_to_us
 from kt2t.training.shared_trainer import SharedTrainer
 from kt2t.training.stepping import Step, compiled_step, raising_data_errors, readable, several
@@ -185,7 +186,7 @@ class Trainer(Gradients, SharedTrainer):
         Args:
             function: Takes nests of tensors, positional only, and returns such a nest.
         """
-        return function if self.run_eagerly else tf.function(function, reduce_retracing=True, autograph=False)
+        return function if self.run_eagerly else as_graph(function, reduce_retracing=True)
 
     def _step(self, step: Callable[[Any], Any], prepare: Callable[[Any], None]) -> Step:
         # On a TPU XLA compiles what a replica runs, and cannot be asked to compile what is around it.
@@ -246,7 +247,9 @@ class Trainer(Gradients, SharedTrainer):
         nor in the loop over micro-batches, which must know the metrics before."""
         measured = self._metrics_in_training and self._compile_metrics is not None
         metrics_first = measured and self._micro_batches > 1 and not self.run_eagerly
-        unbuilt = any(not layer.built for layer in self._flatten_layers())  # a step collects what is assigned to weights
+        unbuilt = any(
+            not layer.built for layer in self._flatten_layers()
+        )  # a step collects what is assigned to weights
         if self.replicas.divided or metrics_first or unbuilt:
             with self._scope():
                 self._symbolic_build(data_batch=self._shares(data, self._micro_batches)[0])

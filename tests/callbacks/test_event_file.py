@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import warnings
 
 import pytest
 
@@ -93,29 +92,25 @@ class Full(io.RawIOBase):
         self.inner.close()
 
 
-def test_a_full_disk_is_told_once_and_leaves_whole_records(tmp_path):
+def test_a_full_disk_is_told_once_and_leaves_whole_records(tmp_path, caplog):
     file = EventFile(tmp_path)
     file.scalars(1, {"loss": 1.0})
     file._file = Full(file._file, room=file._length + 20)
-    with pytest.warns(UserWarning, match="No space left on device") as told:
-        for step in range(2, 6):
-            file.scalars(step, {"loss": float(step)})
-    assert len(told) == 1
+    for step in range(2, 6):
+        file.scalars(step, {"loss": float(step)})
     file._file.room = 10_000
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        file.scalars(6, {"loss": 6.0})
+    file.scalars(6, {"loss": 6.0})
+    assert len(caplog.messages) == 1 and "No space left on device" in caplog.text
     file.close()
     assert [point.step for point in read(tmp_path).Scalars("loss")] == [1, 6]
 
 
-def test_a_folder_that_cannot_be_made_is_told_once(tmp_path):
+def test_a_folder_that_cannot_be_made_is_told_once(tmp_path, caplog):
     (tmp_path / "taken").write_text("a file")
     file = EventFile(tmp_path / "taken" / "train")
-    with pytest.warns(UserWarning, match="cannot be written") as told:
-        file.scalars(1, {"loss": 1.0})
-        file.scalars(2, {"loss": 1.0})
-    assert len(told) == 1
+    file.scalars(1, {"loss": 1.0})
+    file.scalars(2, {"loss": 1.0})
+    assert len(caplog.messages) == 1 and "cannot be written" in caplog.text
 
 
 def test_tensorflow_stays_away(tmp_path):

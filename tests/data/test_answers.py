@@ -155,3 +155,22 @@ def test_a_second_of_sound_is_one_short_text():
         "inputs": "<1.00 s of sound>",
         "targets": "2.5",
     }
+
+
+def test_a_batch_is_decoded_to_a_list():
+    class Lines(Problem):
+        def features(self):
+            return {"inputs": Text(258), "targets": {"kind": Label(2), "tags": Tags(2)}}
+
+        def vocabularies(self):
+            return {"inputs": Bytes(), "targets.kind": SimpleNamespace(names=["order", "question"])}
+
+    ids = np.array([[*Bytes().encode("ab"), 1], [*Bytes().encode("c"), 1, 0]])
+    problem = Lines()
+    assert problem.decode("inputs", ids) == ["ab", "c"] and problem.decode("inputs", ids[0]) == "ab"
+    assert problem.decode("inputs", ids[:, None]) == [["ab"], ["c"]]
+    assert problem.decode("inputs", [list(one) for one in ids]) == ["ab", "c"]
+    assert problem.decode("targets.kind", np.array([1, 0])) == ["question", "order"]
+    assert problem.decode("targets.kind", np.array(1)) == "question"
+    values = {"kind": np.array([0]), "tags": np.array([[1, 2, 0]])}
+    assert problem.decode("targets", values) == {"kind": ["order"], "tags": [["1", "2"]]}

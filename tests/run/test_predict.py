@@ -80,8 +80,8 @@ def test_rows_that_are_no_line_are_not_decoded(predictor, monkeypatch):
 
 def test_a_language_model_goes_on_from_each_line(monkeypatch):
     problem, model = Texts(), TransformerLM({"targets": Text(Bytes().size)}, **SIZES)
-    assembly = SimpleNamespace(problem=problem, model=model, search=Greedy(extra_length=3))
-    monkeypatch.setattr(predict, "restored", lambda *_: SimpleNamespace(assembly=assembly, step=1))
+    assembly = SimpleNamespace(problem=problem, model=model, search=Greedy(extra_length=3), recipe=None)
+    monkeypatch.setattr(predict, "restored", lambda *_, **__: SimpleNamespace(assembly=assembly, step=1))
     answers = Predictor("run")(["ab", "", "a longer line"])
     assert [answer[: len(line)] for answer, line in zip(answers, ["ab", "", "a longer line"], strict=True)] == [
         "ab",
@@ -112,8 +112,8 @@ def test_answers_come_as_soon_as_their_batch_is_done(predictor):
 
 
 def restored(monkeypatch, problem, model, search=None):
-    assembly = SimpleNamespace(problem=problem, model=model, search=search)
-    monkeypatch.setattr(predict, "restored", lambda *_: SimpleNamespace(assembly=assembly, step=1))
+    assembly = SimpleNamespace(problem=problem, model=model, search=search, recipe=None)
+    monkeypatch.setattr(predict, "restored", lambda *_, **__: SimpleNamespace(assembly=assembly, step=1))
     return Predictor("run")
 
 

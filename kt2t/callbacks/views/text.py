@@ -12,8 +12,7 @@ from kt2t.callbacks.terminal import is_terminal, stderr
 from kt2t.callbacks.views.view import View
 from kt2t.data.answers import row_of
 from kt2t.data.judging import for_each
-from kt2t.decoding import Greedy, has_source, without_answers
-from kt2t.registry import build
+from kt2t.decoding import has_source, search_of, without_answers
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,7 +113,7 @@ class DecodedText(View):
 
 def _no_longer(search: Any) -> Any:
     """The same search, which stops at the length of the targets."""
-    bounded = copy.copy(Greedy() if search is None else build(search, "search"))
+    bounded = copy.copy(search_of(search))
     bounded.extra_length = 0
     return bounded
 

@@ -177,11 +177,11 @@ class RunningText(TextToText):
             found["bits_per_byte"] = (bits_per_byte(nats, counts["bytes"]), self._signature("bytes", split))
         return found
 
-    def decode(self, field: str, ids: Iterable[int]) -> str:
-        text = super().decode(field, ids)
+    def decode(self, field: str, value: Any) -> Any:
+        text = super().decode(field, value)
         # Of one text each line is encoded for itself, with a space in front that is not the text's own.
         joined = self.documents == "one" and self._vocabularies["targets"].begins_with_space
-        return text.replace("\n ", "\n") if joined else text
+        return text.replace("\n ", "\n") if joined and isinstance(text, str) else text
 
     def _signature(self, unit: str, split: str) -> str:
         count = self.prepared.manifest["splits"][split]["counts"][unit]

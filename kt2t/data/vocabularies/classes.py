@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from kt2t.data.vocabularies.vocabulary import Vocabulary, tally
+from kt2t.data.vocabularies.vocabulary import Vocabulary, is_batch, tally
 from kt2t.errors import DataError, listed
 from kt2t.options import nearest
 from kt2t.registry import register
@@ -98,8 +99,10 @@ class Classes(Vocabulary):
         """The tag ids of names with spaces between."""
         return self.tag_ids(text.split()).tolist()
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The names of tag ids with spaces between; there is no end."""
+    def decode(self, ids: Any) -> Any:
+        """The names of tag ids with spaces between; there is no end. A batch gives a list."""
+        if is_batch(ids):
+            return [self.decode(row) for row in ids]
         return " ".join(self.tag_names(ids))
 
     def decode_ids(self, ids: list[int]) -> str:

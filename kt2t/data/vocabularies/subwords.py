@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import random
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ from kt2t.data.vocabularies.unicode_text import checked, fault
 from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import DataError, ResourceError
 from kt2t.registry import register
+
+logger = logging.getLogger("kt2t")
 
 FILE = "subwords.model"
 RESERVED = 3 + BYTES
@@ -131,9 +133,7 @@ class Subwords(Vocabulary):
             raise DataError(_explained(error, self.requested_size)) from error
         self.restore({FILE: model.getvalue()})
         if self.size < self.requested_size:
-            warnings.warn(
-                f"The training texts give {self.size} subwords, not the requested {self.requested_size}.", stacklevel=2
-            )
+            logger.warning("The training texts give %d subwords, not the requested %d.", self.size, self.requested_size)
 
     def encode(self, text: str) -> list[int]:
         self.require_training()

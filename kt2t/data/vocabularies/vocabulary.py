@@ -79,8 +79,10 @@ class Vocabulary:
         """Like `encode_all`, with the end id after each text."""
         return ended(self.encode_all(texts, threads))
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """Decodes ids up to the first end id; skips padding."""
+    def decode(self, ids: Any) -> Any:
+        """Decodes ids (time,) to a text, up to the first end id; skips padding. A batch of them gives a list of texts."""
+        if is_batch(ids):
+            return [self.decode(row) for row in ids]
         kept = []
         for number in ids:
             if number == END:
@@ -151,6 +153,13 @@ class Vocabulary:
             raise DataError(
                 f"{type(self).__name__} is not trained yet. Call its problem's prepare() first, or run kt2t prepare."
             )
+
+
+def is_batch(ids: Any) -> bool:
+    """Whether these are rows of ids, such as an array (batch, time), and not the ids of one text."""
+    if hasattr(ids, "ndim"):
+        return bool(ids.ndim > 1)
+    return isinstance(ids, list | tuple) and bool(ids) and (isinstance(ids[0], list | tuple) or np.ndim(ids[0]) > 0)
 
 
 def tally(texts: Iterable[str], split: Callable[[str], Iterable[str]], what: str) -> dict[str, int]:

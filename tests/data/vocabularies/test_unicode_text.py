@@ -18,7 +18,6 @@ TEXTS = ["the nice cat sat on the mat", "a dog sat on the log", "ä nice frog an
 KINDS = [Bytes, Characters, ClosedWords, SubwordTextEncoder, lambda: Subwords(330), Words]
 IDS = ["Bytes", "Characters", "ClosedWords", "SubwordTextEncoder", "Subwords", "Words"]
 TOLD = r"character 10 is U\+D83D, half of a surrogate pair, in 'nice cat .ud83d'"
-pytestmark = pytest.mark.filterwarnings("ignore:The training texts give")
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=IDS)

@@ -1,12 +1,12 @@
 import hashlib
 import json
-import warnings
 
 import numpy as np
 import pytest
 
 from kt2t.data.vocabularies.bytes import Bytes
 from kt2t.data.vocabularies.characters import Characters
+from kt2t.data.vocabularies.classes import Classes
 from kt2t.data.vocabularies.subwords import Subwords
 from kt2t.data.vocabularies.symbols import Symbols
 from kt2t.data.vocabularies.vocabulary import Vocabulary
@@ -22,10 +22,8 @@ IDS = [type(vocabulary).__name__ for vocabulary in TRAINED]
 
 @pytest.fixture(scope="module", autouse=True)
 def _train():
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for vocabulary in TRAINED:
-            vocabulary.train(TEXTS)
+    for vocabulary in TRAINED:
+        vocabulary.train(TEXTS)
 
 
 @pytest.mark.parametrize("vocabulary", TRAINED, ids=IDS)
@@ -169,3 +167,14 @@ def test_another_format_is_refused(tmp_path):
     (tmp_path / "vocabulary.json").write_text(json.dumps({**note, "format": 2}))
     with pytest.raises(DataError, match="has format 2"):
         Vocabulary.load(tmp_path)
+
+
+def test_a_batch_of_ids_gives_a_list_of_texts():
+    ids = [Bytes().encode(text) for text in ("ab", "cde")]
+    rows = np.array([[*ids[0], 1, 0], [*ids[1], 1]])
+    assert Bytes().decode(rows) == ["ab", "cde"] and Bytes().decode(rows[0]) == "ab"
+    assert Bytes().decode(rows[:, None]) == [["ab"], ["cde"]], "(batch, n_best, time)"
+    assert Bytes().decode(ids) == ["ab", "cde"] and Bytes().decode(iter(ids[0])) == "ab"
+    assert Bytes().decode([]) == "" and Bytes().decode(np.zeros((0, 4), "int32")) == []
+    names = Classes(["N", "V"])
+    assert names.decode(np.array([[1, 2], [2, 0]])) == ["N V", "V"] and names.decode([1, 2]) == "N V"
