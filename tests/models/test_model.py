@@ -44,7 +44,7 @@ def test_weights_follow_from_features_alone():
 
 def test_weights_exist_after_a_first_call_too():
     model = CountingModel(FEATURES)
-    assert numbers(model({"inputs": np.array([[2, 3]])})).shape == (1, 3)
+    assert numbers(model({"inputs": np.array([[2, 3]]), "speaker": np.array([1])})).shape == (1, 3)
     assert model.count_params() == 24
     assert model.dense._kt2t_path == "dense"
 
