@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from kt2t.keras_registry import fill_in_when_keras_is_imported as _fill_in_when_keras_is_imported
+
 __version__ = "0.1.0"
 
 TABLE = {
@@ -54,3 +56,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*TABLE, *ROOMS, "__version__"])
+
+
+_fill_in_when_keras_is_imported()

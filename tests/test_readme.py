@@ -45,6 +45,20 @@ def test_the_script_trains_decodes_and_shows(pairs, capsys):
     assert list((pairs / "runs" / "mine").rglob("events.out.tfevents*"))
 
 
+def test_the_page_about_keras_runs(tmp_path, monkeypatch):
+    import numpy as np
+
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "keras.md").read_text(encoding="utf-8")
+    names = {"__name__": "keras_page"}
+    for block in re.findall(r"```python\n(.*?)```", page, re.S):
+        exec(compile(block, "keras.md", "exec"), names)
+    model, batch = names["model"], names["batch"]
+    np.testing.assert_array_equal(names["same"](batch), model(batch))
+    np.testing.assert_allclose(names["logits"], model(batch), atol=1e-5)
+    assert names["classifier"](batch["inputs"]).shape == (2, 3) and names["answer"]["scores"].shape == (2, 1)
+
+
 def test_the_recipe_passes_its_check(tmp_path):
     from kt2t.recipe_file import load
 

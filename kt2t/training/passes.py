@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import keras
+
 _logger = logging.getLogger("kt2t")
 
 
@@ -35,6 +37,19 @@ def continued(x: Any, step: int) -> Any:
         return x
     _logger.info("fit: goes on at step %d of the batches, as the optimizer does", step)
     return x.at(step)
+
+
+def restore(model: Any, callbacks: Any) -> None:
+    """Lets a `BackupAndRestore` among the callbacks of `fit` restore the model already now.
+
+    Keras does so later, when `continued` has already asked the optimizer for its step. That it then happens again changes
+    nothing.
+    """
+    given = callbacks if isinstance(callbacks, list | tuple) else getattr(callbacks, "callbacks", [callbacks])
+    for callback in given:
+        if isinstance(callback, keras.callbacks.BackupAndRestore):
+            callback.set_model(model)
+            callback.on_train_begin()
 
 
 def one_pass(x: Any) -> tuple[Any, int | None]:

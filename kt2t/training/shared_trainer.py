@@ -22,7 +22,7 @@ from kt2t.training.flat_metric import flat
 from kt2t.training.missing_weights import weighted
 from kt2t.training.objective import Objective, merged
 from kt2t.training.parts import open_part
-from kt2t.training.passes import continued, epochs_of, one_pass
+from kt2t.training.passes import continued, epochs_of, one_pass, restore
 from kt2t.training.target_metric import by_target
 from kt2t.training.watching import EVERY, BadSteps, Watch, not_finite
 
@@ -215,6 +215,7 @@ class SharedTrainer(keras.Model):
         validation, steps = one_pass(options.get("validation_data"))
         if steps is not None:
             options.setdefault("validation_steps", steps)
+        restore(self, options.get("callbacks"))
         step = 0 if self.optimizer is None else int(ops.convert_to_numpy(innermost(self.optimizer).iterations))
         return continued(x, step), {**options, "validation_data": validation}
 

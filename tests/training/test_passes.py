@@ -74,6 +74,29 @@ def test_fit_in_rounds_trains_on_all_batches():
     assert losses == pytest.approx(wanted, rel=1e-5)
 
 
+class Killed(Exception):
+    """What ends a training."""
+
+
+class KilledAfterAnEpoch(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        raise Killed
+
+
+def test_a_training_restored_by_keras_goes_on_with_the_batches_that_follow(tmp_path):
+    def fit(*callbacks, backup=None):
+        one = model(rate=0.1)
+        backups = [keras.callbacks.BackupAndRestore(str(backup))] if backup else []
+        history = one.fit(Batches(), steps_per_epoch=2, epochs=2, verbose=0, callbacks=[*backups, *callbacks]).history
+        return history["loss"], keras.ops.convert_to_numpy(one.kernel)
+
+    with pytest.raises(Killed):
+        fit(KilledAfterAnEpoch(), backup=tmp_path)
+    (resumed, kernel), (whole, wanted) = fit(backup=tmp_path), fit()
+    assert resumed == pytest.approx(whole[1:], rel=1e-6)
+    np.testing.assert_allclose(kernel, wanted, rtol=1e-6)
+
+
 def test_batches_that_were_told_where_to_begin_begin_there():
     one = model()
     for _ in range(2):
