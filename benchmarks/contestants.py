@@ -1,7 +1,4 @@
-"""Who takes part in `race.py`: the same Transformer of kt2t, of KerasHub's layers and of PyTorch.
-
-A contestant is built for a `Size` and a dtype. Its steps are a function that takes so many and gives the seconds of each.
-"""
+"""Who takes part in `race.py`: the same Transformer of kt2t, of KerasHub's layers and of PyTorch."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any
 import numpy as np
 from measure import clock, peak_mb, seconds
 
-Steps = Callable[[int], list[float]]
+Steps = Callable[[int], list[float]]  # takes so many steps and gives the seconds of each
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,6 @@ class Size:
     vocabulary_size: int = 8192
 
     def model(self) -> dict[str, Any]:
-        """The options of the model."""
         return {name: value for name, value in vars(self).items() if name not in ("rows", "length", "vocabulary_size")}
 
     def batches(self) -> list[Any]:
@@ -53,8 +49,7 @@ SIZES = {
 class OnKeras:
     """A model that trains with `fit`. The dtype `auto` is what a recipe takes on this machine."""
 
-    label = "kt2t"
-    recompute = False
+    label, recompute = "kt2t", False
 
     def __init__(self, size: Size, dtype: str) -> None:
         import keras
@@ -85,27 +80,21 @@ class OnKeras:
         return model, data
 
     def train(self, is_watched: bool) -> Steps:
-        """Steps of `fit`, timed from the end of one to the end of the next, the first one untimed.
-
-        Args:
-            is_watched: A step ends with its loss on the host, as callbacks of a run ask for it. Otherwise no step waits for
-                the one before, and the seconds are the mean.
-        """
+        """Steps of `fit`, timed from the end of one to the end of the next; their mean where no step waits for its loss."""
         import keras
-
-        class Clock(keras.callbacks.Callback):
-            async_safe = not is_watched  # Keras may call it in threads, as results arrive
-
-            def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-                float(logs["loss"])
-                ends.append(clock())
 
         ends: list[float] = []
 
+        def ended(batch: int, logs: Any) -> None:
+            float(logs["loss"])
+            ends.append(clock())
+
         def steps(count: int) -> list[float]:
             ends.clear()
+            watch = keras.callbacks.LambdaCallback(on_train_batch_end=ended)
+            watch.async_safe = not is_watched  # Keras may call it in threads, as results arrive
             data = (batch for batch in itertools.cycle(self.data))
-            self.model.fit(data, steps_per_epoch=count + 1, shuffle=False, verbose=0, callbacks=[Clock()])
+            self.model.fit(data, steps_per_epoch=count + 1, shuffle=False, verbose=0, callbacks=[watch])
             ends.sort()
             return np.diff(ends).tolist() if is_watched else [(ends[-1] - ends[0]) / count] * count
 
@@ -136,17 +125,17 @@ class OnKeras:
 
     def peak_mb(self) -> float:
         """Of a GPU's memory where there is one, otherwise of the process."""
+        if not self.is_on_jax:
+            return peak_mb()
         import jax
 
-        found = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0) if self.is_on_jax else 0
-        return found / 2**20 or peak_mb()
+        return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0) / 2**20 or peak_mb()
 
 
 class Recomputing(OnKeras):
     """kt2t's model that computes activations again in the backward pass."""
 
-    label = "kt2t with recompute"
-    recompute = True
+    label, recompute = "kt2t with recompute", True
 
 
 class KerasHub(OnKeras):
@@ -164,12 +153,21 @@ class KerasHub(OnKeras):
 
         from kt2t.losses import CrossEntropy
 
-        self.label = f"KerasHub {keras_hub.__version__.rpartition('.')[0]}"
+        self.label = f"{type(self).__name__} {keras_hub.__version__.rpartition('.')[0]}"
         model = self.kind()(self.size.model(), self.size.vocabulary_size)
         loss = CrossEntropy(label_smoothing=0.1, reduction="mean_with_sample_weight")
         model.compile(keras.optimizers.Adam(1e-4, beta_2=0.98), loss=loss, jit_compile=False)
         pairs = [(inputs, targets, np.pad(targets[:, :-1], [(0, 0), (1, 0)])) for inputs, targets in self.size.batches()]
         return model, [({"inputs": inputs, "before": before}, targets) for inputs, targets, before in pairs]
+
+
+class UnderTrainer(KerasHub):
+    """KerasHub's layers in a model that inherits from kt2t's Trainer."""
+
+    def kind(self) -> type:
+        from kt2t.training.trainer import Trainer
+
+        return type("UnderTrainer", (super().kind(), Trainer), {})
 
 
 class Torch:
@@ -231,9 +229,5 @@ class Torch:
         return self.torch.cuda.max_memory_allocated() / 2**20 if self.device == "cuda" else peak_mb()
 
 
-CONTESTANTS: dict[str, Callable[[Size, str], Any]] = {
-    "kt2t": OnKeras,
-    "recomputing": Recomputing,
-    "keras_hub": KerasHub,
-    "torch": Torch,
-}
+CONTESTANTS: dict[str, Any] = {"kt2t": OnKeras, "recomputing": Recomputing, "keras_hub": KerasHub, "torch": Torch}
+CONTESTANTS["under_trainer"] = UnderTrainer

@@ -6,16 +6,15 @@ The recipe (`quickstart` unless given) is prepared, then trained in a new folder
 verifies the newest checkpoint as a run that goes on does. Counted are opening the prepared data (names, sizes and records of
 every shard), the crc32 of each record read, sha256 of files, verifying checkpoints, and looking for numbers that are not
 finite, on the host, in weights and before a checkpoint is written. Looking at the gradients is part of each step, one norm,
-and not counted; nor are the hashes inside ArrayRecord, which nobody can turn off, but what reading takes with them is told.
-The reading thread works beside the training and waits for a processor as often as that takes both, so its seconds are those
-of a processor (`measure.counted`).
+and not counted; nor are the hashes inside ArrayRecord, which nobody can turn off. The reading thread works beside the
+training, so its seconds are those of a processor (`measure.counted`).
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -24,9 +23,6 @@ from measure import counted, record, seconds
 from kt2t.cli.main import run
 from kt2t.data import records
 from kt2t.data.prepared import Prepared
-from kt2t.data.records import Records
-
-READING = "reading"
 
 
 def done(words: list[str]) -> None:
@@ -35,32 +31,26 @@ def done(words: list[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipe", nargs="?", default="quickstart")
-    parser.add_argument("overrides", nargs="*", metavar="key=value")
-    asked = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    words = [asked.recipe, *asked.overrides]
+    words = sys.argv[1:] or ["quickstart"]
     done(["prepare", *words])
     from kt2t.training import checkpoints
     from kt2t.training.trainer import Trainer
 
     watched = (
         ("opening data", Prepared, "__init__"),
-        (READING, Records, "read"),
         ("crc32 of records", records, "verify"),
         ("sha256", hashlib, "file_digest"),
         ("verifying checkpoints", checkpoints, "verify"),
         ("finite when saved", checkpoints, "_refuse_non_finite"),
         ("finite in training", Trainer, "check_numbers"),
     )
-    with tempfile.TemporaryDirectory() as place, counted(*watched, around=READING) as found:
+    with tempfile.TemporaryDirectory() as place, counted(*watched) as found:
         train = ["train", *words, "--run-dir", str(Path(place) / "run")]
         whole = sum(seconds(lambda: done(train)) for _ in range(2))
-    reading = found.pop(READING)
     parts = {what: round(spent, 2) for what, spent in sorted(found.items(), key=lambda item: -item[1])}
     cells = {"result": f"{sum(found.values()) / whole:.2%} of {whole:.0f} s"} if words == ["quickstart"] else {}
-    record("integrity", cells, **{asked.recipe: {**parts, "reading": round(reading, 2), "whole": round(whole, 1)}})
+    record("integrity", cells, **{words[0]: {**parts, "whole": round(whole, 1)}})
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ class KerasHubTransformer(keras.Model):
     def __init__(self, sizes: dict[str, Any], vocabulary_size: int, attention_dropout: float | None = None) -> None:
         super().__init__()
         epsilon, width, count = LayerNorm().epsilon, sizes["hidden_dim"], range(sizes["num_layers"])
-        options: dict[str, Any] = {"normalize_first": True, "layer_norm_epsilon": epsilon}
-        options.update((name, sizes[name]) for name in ("intermediate_dim", "num_heads", "dropout"))
+        options: dict[str, Any] = {name: sizes[name] for name in ("intermediate_dim", "num_heads", "dropout")}
+        options |= {"normalize_first": True, "layer_norm_epsilon": epsilon}
         normal = keras.initializers.RandomNormal(stddev=width**-0.5)
         self.embedding = keras_hub.layers.ReversibleEmbedding(vocabulary_size, width, embeddings_initializer=normal)
         self.places = keras_hub.layers.SinePositionEncoding(dtype="float32")  # bfloat16 makes its angles coarse

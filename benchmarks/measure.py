@@ -10,9 +10,7 @@ import contextlib
 import datetime
 import json
 import os
-import platform
 import resource
-import statistics
 import sys
 import threading
 import time
@@ -35,39 +33,17 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def least(work: Callable[[], Any], times: int) -> float:
-    """The seconds of the fastest of several calls: other work on the machine only ever adds to them."""
+    """The seconds of the fastest of several calls: other work only ever adds to them."""
     return min(seconds(work) for _ in range(times))
 
 
-def in_turns(first: Callable[[], float], second: Callable[[], float], pairs: int) -> tuple[float, float, list[float]]:
-    """Measures two things in turns, so that other work on the machine slows both down alike.
-
-    Returns:
-        The medians of both, and first over second of each pair, falling. Which one begins changes with every pair.
-    """
-    both = []
-    for number in range(pairs):
-        order = (first, second) if number % 2 == 0 else (second, first)
-        found = [measure() for measure in order]
-        both.append(tuple(found if number % 2 == 0 else reversed(found)))
-    medians = [statistics.median(pair[place] for pair in both) for place in (0, 1)]
-    return medians[0], medians[1], sorted((one / other for one, other in both), reverse=True)
-
-
-def spread(ratios: list[float]) -> str:
-    """The median of the ratios, and the range in which half of them lie."""
-    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
-    return f"{statistics.median(ratios):.3f} (half of {len(ratios)} pairs from {low:.3f} to {high:.3f})"
-
-
 @contextlib.contextmanager
-def counted(*calls: tuple[str, Any, str], around: str = "") -> Iterator[dict[str, float]]:
+def counted(*calls: tuple[str, Any, str]) -> Iterator[dict[str, float]]:
     """Adds up the seconds of some calls while this is open; a call within another counted one is not counted again.
 
     Args:
         calls: What the seconds are counted as, the module or class, and the name of its function. In the main thread they are
             those of the clock, in another one those that a processor worked.
-        around: The calls that are counted as this may hold others, which are then counted too.
     """
     found: dict[str, float] = defaultdict(float)
     inside = threading.local()
@@ -77,7 +53,7 @@ def counted(*calls: tuple[str, Any, str], around: str = "") -> Iterator[dict[str
             if getattr(inside, "now", False):
                 return call(*args, **options)
             now = clock if threading.current_thread() is threading.main_thread() else time.thread_time
-            inside.now, begun = what != around, now()
+            inside.now, begun = True, now()
             try:
                 return call(*args, **options)
             finally:
@@ -99,8 +75,7 @@ def prepared(name: str, *overrides: str) -> tuple[Any, Any]:
 
     recipe = load(name, overrides)
     recipe.check()
-    problem = problem_of(recipe)
-    problem.prepare()
+    (problem := problem_of(recipe)).prepare()
     return recipe, problem
 
 
@@ -123,12 +98,6 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def busy_seconds() -> float:
-    """Seconds that the cores of this machine have worked; Linux tells."""
-    ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
-
-
 def record(name: str, cells: dict[str, str] | None = None, row: str = "", **measured: Any) -> None:
     """Prints what was measured, and keeps it in `results/NAME.json`.
 
@@ -147,19 +116,12 @@ def record(name: str, cells: dict[str, str] | None = None, row: str = "", **meas
             kept["rows"] += rows
         for column, text in cells.items():
             rows[0][kept["table"].index(column)] = text
+    names = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     kept |= {
         "command": " ".join(["python", os.path.relpath(sys.argv[0], RESULTS.parent.parent), *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
-        "machine": f"{os.cpu_count()} cores of {_processor()}, load {os.getloadavg()[0]:.1f}",
+        "machine": f"{os.cpu_count()} cores of {''.join(names[:1]).partition(': ')[2]}, load {os.getloadavg()[0]:.1f}",
         "measured": {**kept.get("measured", {}), **measured},
     }
     file.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     print(json.dumps({"figure": name, **measured}), flush=True)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())

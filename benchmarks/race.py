@@ -4,6 +4,7 @@
     python benchmarks/race.py --task decode --beam 4                         # kt2t alone; one beam is greedy
     python benchmarks/race.py --add 'OpenNMT-tf 2.32=PYTHON FILE'            # a worker of the same form around another toolkit
     python benchmarks/race.py --config long --contestants kt2t recomputing   # peak memory; `short` needs as much for itself
+    python benchmarks/race.py --config small --contestants under_trainer keras_hub --rounds 40    # what kt2t's trainer costs
     python benchmarks/race.py --config gpu_base --dtype bfloat16 --queued \\
         --add 'torch=env -u PYTHONPATH PYTHON benchmarks/race.py --contestants torch'
 
@@ -14,7 +15,7 @@ callbacks of a run ask for it; with `--queued` no step waits for the one before.
 many tokens as it has: the end is forbidden. kt2t masks by segments and looks for numbers that are not finite, as always.
 
 A worker gets `--serve` and the options of the race. It prints `READY {…}` after its first steps, then answers each line `run N`
-on stdin with a line of JSON: the seconds of N steps, its peak memory, the cores that it and others took; `quit` ends it.
+on stdin with a line of JSON: the seconds of N steps, and its peak memory; `quit` ends it.
 """
 
 from __future__ import annotations
@@ -26,13 +27,10 @@ import shlex
 import statistics
 import subprocess
 import sys
-import time
 from typing import Any
 
 from contestants import CONTESTANTS, SIZES
-from measure import STARTED, busy_seconds, clock, record
-
-OPTIONS = ("task", "config", "dtype", "beam")
+from measure import STARTED, clock, record
 
 
 def serve(asked: argparse.Namespace, out: Any) -> None:
@@ -44,21 +42,17 @@ def serve(asked: argparse.Namespace, out: Any) -> None:
     steps(1)
     print("READY " + json.dumps(head), file=out, flush=True)
     for line in sys.stdin:
-        word, *count = line.split() or ["quit"]
-        if word != "run":
+        if not line.startswith("run "):
             break
-        busy, own, begun = busy_seconds(), time.process_time(), clock()
-        times = steps(int(count[0]))
-        own, wall = time.process_time() - own, clock() - begun
-        cores = {"own_cores": own / wall, "foreign_cores": max(0.0, busy_seconds() - busy - own) / wall}
-        print(json.dumps({"times": times, **cores, "peak_rss_mb": contestant.peak_mb()}), file=out, flush=True)
+        times = steps(int(line.split()[1]))
+        print(json.dumps({"times": times, "peak_rss_mb": contestant.peak_mb()}), file=out, flush=True)
 
 
 class Worker:
     """A contestant in a process of its own, as the race sees it. EOFError tells that it has ended instead of answering."""
 
     def __init__(self, name: str, command: list[str], asked: argparse.Namespace) -> None:
-        words = [f"--{option}={getattr(asked, option)}" for option in OPTIONS]
+        words = [f"--{option}={getattr(asked, option)}" for option in ("task", "config", "dtype", "beam")]
         words += ["--serve", *(["--queued"] if asked.queued else [])]
         # JAX takes a share of the memory at its start; the rest is for the others.
         gpu = {"KERAS_BACKEND": "jax", "XLA_CLIENT_MEM_FRACTION": "0.6"} if asked.config.startswith("gpu") else {}
@@ -89,7 +83,6 @@ class Worker:
             "peak_mb": round(self.turns[-1]["peak_rss_mb"]),
             "first_step_after_s": round(self.head["to_first_step_s"], 1),
             "parameters_m": round(self.head["params_m"] or 0, 3),
-            "foreign_cores": round(max(turn["foreign_cores"] for turn in self.turns), 2),
             "turns_ms": [round(1000 * statistics.median(turn["times"]), 2) for turn in self.turns],
         }
 
@@ -102,8 +95,8 @@ def keep(label: str, found: dict[str, Any], asked: argparse.Namespace) -> None:
         figure, row = "gpu_race", f"{asked.config[4:]}, {size.rows * size.length:,} target tokens"
         text = f"{1000 * found['median_s']:.1f} ms, {found['target_tokens_per_second']:,} tokens/s"
         cells = {"kt2t on JAX" if label == "kt2t" else label: text}
-    elif asked.config in ("short", "long"):
-        figure = "memory"
+    elif asked.config in ("short", "long", "small"):
+        figure = "trainer_overhead" if asked.config == "small" else "memory"
     elif asked.config == "base" and asked.task == "train":
         row, first = f"{label}, {asked.dtype}", f"{found['first_step_after_s']:.0f} s"
         cells = {"seconds": seconds, "peak MB": f"{found['peak_mb']:,}", "first step after": first}

@@ -27,7 +27,6 @@ PARTS = (
     ("sha256", manifest, "sha256"),
     ("fsync", disk, "_sync"),
 )
-BETWEEN = 500.0  # seconds of training between two saves
 
 
 def saved(folder: Path, model: Any, number: int) -> dict[str, float]:
@@ -49,7 +48,7 @@ def main(place: str | None = None, config: str = "base") -> None:
         size = sum(file["size"] for file in checkpoints.verify(path).files.values())
     least = {part: round(min(save[part] for save in saves), 3) for part in saves[0]}
     spent = least["all of it"] + least["removing the one before"]
-    cells = {"result": f"{spent:.2f} s: {spent / BETWEEN:.2%} of 500 steps of 1 s"} if config == "base" else {}
+    cells = {"result": f"{spent:.2f} s: {spent / 500:.2%} of 500 steps of 1 s"} if config == "base" else {}
     record("saving", cells, megabytes=round(size / 1e6), verifying=round(verified, 3), **least)
 
 

@@ -3,9 +3,9 @@
     python benchmarks/seconds_to_bleu.py DIR --toolkit kt2t         # DIR holds the files of Multi30k
     python benchmarks/seconds_to_bleu.py DIR --toolkit keras_hub    # each in a process of its own
 
-Both train the model of `translation/multi30k_small` on the same prepared records; sizes and numbers are the recipe's. kt2t has
-its own batches, trainer and Adam, as in a script. The other side is `KerasHubTransformer` under Keras's own Adam, `compile` and
-`fit`, without XLA, fed by `tf.data` in buckets of similar length; it drops attention weights at the recipe's rate.
+Both train the model of `translation/multi30k_small` on the same batches of the same prepared records; sizes and numbers are the
+recipe's. kt2t has its own trainer and Adam, as in a script. The other side is `KerasHubTransformer` under Keras's own Adam,
+`compile` and `fit`, without XLA; it drops attention weights at the recipe's rate.
 
 Every so many steps the clock stops, and the validation split is decoded greedily by each one's own cache and scored with
 sacreBLEU. Prints a line of JSON for each evaluation: the steps, the seconds in `fit`, its compilation included, those of
@@ -19,6 +19,7 @@ import argparse
 import itertools
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,6 @@ from kt2t.losses import CrossEntropy
 from kt2t.registry import build
 from kt2t.run.assemble import assemble
 from kt2t.training.precision import dtype_policy, precision
-
-# The longest of each bucket: of all choices of seven and the longest example, the one with the fewest batches.
-LIMITS = (12, 15, 17, 20, 23, 28, 35)
 
 
 def keras_hub_model(recipe: Any, problem: Any) -> keras.Model:
@@ -58,28 +56,17 @@ def keras_hub_model(recipe: Any, problem: Any) -> keras.Model:
     return model
 
 
-def bucketed(problem: Any, tokens: int, seed: int) -> tf.data.Dataset:
-    """Endless batches for `fit` of examples of similar length, each field padded to its longest of the batch."""
-    records = problem.prepared.records("train")
-    examples = records.read(np.arange(len(records)))
-    columns = []
-    for name in ("inputs", "targets"):
-        rows = [example[name] for example in examples]
-        columns.append(tf.RaggedTensor.from_row_lengths(np.concatenate(rows), [len(row) for row in rows]))
-    limits = [*LIMITS, max(int(column.bounding_shape()[1]) for column in columns)]
+def renamed(batches: Any) -> tf.data.Dataset:
+    """kt2t's batches with the fields of KerasHub's model."""
+    ids, weights = tf.TensorSpec((None, None), "int32"), tf.TensorSpec((None, None), "float32")
 
-    def batch(inputs: Any, targets: Any) -> Any:
-        before = tf.pad(targets[:, :-1], [(0, 0), (1, 0)])
-        return {"inputs": inputs, "before": before}, targets, tf.cast(targets != 0, "float32")
+    def fields() -> Iterator[Any]:
+        for features, targets, weights in batches:
+            before = np.pad(targets[:, :-1], [(0, 0), (1, 0)])
+            yield {"inputs": features["inputs"], "before": before}, targets, weights
 
-    data = tf.data.Dataset.from_tensor_slices(tuple(columns)).map(lambda *both: both).cache()
-    data = data.shuffle(len(examples), seed=seed).repeat()
-    data = data.bucket_by_sequence_length(
-        lambda inputs, targets: tf.maximum(tf.size(inputs), tf.size(targets)),
-        [limit + 1 for limit in limits],  # a bucket ends before its boundary
-        [*(tokens // limit for limit in limits), 1],
-    )
-    return data.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    signature = ({"inputs": ids, "before": ids}, ids, weights)
+    return tf.data.Dataset.from_generator(fields, output_signature=signature).prefetch(tf.data.AUTOTUNE)
 
 
 class Curve(keras.callbacks.Callback):
@@ -122,19 +109,14 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, help="To decode, evenly over lengths; the whole split unless given.")
     asked = parser.parse_args()
     recipe, problem = prepared("translation/multi30k_small", f"problem.path={asked.path.resolve()}")
-    batch, seed = recipe.train.batch, recipe.train.seed
-    if asked.toolkit == "kt2t":
-        model, make_data = assemble(recipe, problem).model, lambda: problem.batches("train", **batch, seed=seed)
-    else:
-        model, make_data = keras_hub_model(recipe, problem), lambda: bucketed(problem, batch["tokens"], seed)
+    batches = problem.batches("train", **recipe.train.batch, seed=recipe.train.seed)
+    data = batches if asked.toolkit == "kt2t" else renamed(batches)
+    model = assemble(recipe, problem).model if asked.toolkit == "kt2t" else keras_hub_model(recipe, problem)
     curve = Curve(Scoring(problem, Greedy(), limit=asked.sentences), asked.goal)
-    every = min(asked.every, asked.steps or recipe.train.steps)
-    epochs = max(1, (asked.steps or recipe.train.steps) // every)
-    model.fit(make_data(), steps_per_epoch=every, epochs=epochs, callbacks=[curve], verbose=0)
+    epochs = (asked.steps or recipe.train.steps) // asked.every
+    model.fit(data, steps_per_epoch=asked.every, epochs=epochs, callbacks=[curve], verbose=0)
     steps = int(model.optimizer.iterations)
-    tokens = getattr(model, "tokens_seen", 0)
-    if not tokens:
-        tokens = sum(float(weights.sum()) for *_, weights in make_data().take(steps).as_numpy_iterator())
+    tokens = sum(float(weights.sum()) for *_, weights in itertools.islice(batches, steps))
     found = {"passed_seconds": curve.passed(), "seconds_a_step": round(curve.seconds / steps, 3)}
     found |= {"target_tokens_per_second": round(tokens / curve.seconds), "peak_mb": round(peak_mb())}
     record("seconds_to_bleu", **{asked.toolkit: {**found, "goal": asked.goal, "parameters": model.count_params()}})

@@ -51,16 +51,14 @@ def main(check: bool) -> int:
         before = file.read_text(encoding="utf-8")
         after, headers = page(before, known)
         shown |= headers
-        if before != after:
-            wrong.append(file.name)
-            if not check:
-                file.write_text(after, encoding="utf-8")
-    missing = sorted(set(known) - shown)
-    for header in missing:
-        print(f"no page of docs/ has the table {header}")
-    if check and wrong:
-        print(f"these pages do not show the results; run python benchmarks/tables.py: {', '.join(wrong)}")
-    return 1 if missing or (check and wrong) else 0
+        wrong += [file.name] if before != after else []
+        if not check:
+            file.write_text(after, encoding="utf-8")
+    missing = [f"no page of docs/ has the table {header}" for header in sorted(set(known) - shown)]
+    stale = [f"run python benchmarks/tables.py: {name} does not show the results" for name in wrong if check]
+    for line in [*missing, *stale]:
+        print(line)
+    return 1 if missing or stale else 0
 
 
 def _line(cells: list[str]) -> str:

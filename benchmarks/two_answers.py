@@ -2,9 +2,8 @@
 
     python benchmarks/two_answers.py [steps]
 
-A tagger, which chooses every position by itself, cannot agree with itself; a model that reads what it has written can. The
-recipe is `algorithmic/half_copy_half_repeat_even`, with inputs of 1 to 12 symbols. Prints the share of answers that are one of
-the two, for the tagger, greedy decoding and sampling.
+A tagger, which chooses every position by itself, cannot agree with itself; a model that reads what it has written can. Prints
+the share of answers that are one of the two, for inputs of 1 to 12 symbols.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tests of the pure packages once more, on the JAX backend, each group in a child process."""
+"""The tests of the pure packages and of each kind of data once more, on the JAX backend, each group in a child process."""
 
 import subprocess
 import sys
@@ -16,12 +16,13 @@ GROUPS = (
     ("ops", "layers"),
     ("models", "decoding"),
     ("losses", "metrics", *GOLDEN, "features", "test_registry.py"),
+    ("test_verticals.py",),
 )
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="this is the child run itself")
 @pytest.mark.parametrize("group", GROUPS, ids=" ".join)
-def test_the_pure_packages_pass_on_jax(request, group, tmp_path, record_property):
+def test_they_pass_on_jax(request, group, tmp_path, record_property):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--no-header"]
     paths = [str(TESTS / name) for name in group if (TESTS / name).exists()]
     assert len(paths) >= len(group) - 1  # the features are a file or a folder
