@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from kt2t.cli import complete
 from kt2t.cli.console import checkpoint_option, logged, progress, run_argument, say
 from kt2t.cli.quiet import import_keras
 from kt2t.disk import writing
@@ -26,7 +27,9 @@ PROMPT = "> "
 
 @click.command("predict", short_help="Read lines, write the model's answers.")
 @run_argument
-@click.argument("words", nargs=-1, metavar="[report.decode.KEY=VALUE]... [FILE]...")
+@click.argument(
+    "words", nargs=-1, metavar="[report.decode.KEY=VALUE]... [FILE]...", shell_complete=complete.override_or_file
+)
 @checkpoint_option
 @click.option(
     "--input",
