@@ -57,6 +57,14 @@ class Predictor:
         left = iter(lines)
         return self.chunks(lambda most: list(itertools.islice(left, most)), **options)
 
+    def documents(self, texts: Iterable[str], as_json: bool = False) -> Iterator[str]:
+        """An answer to each text of many lines, in the same order; the answers keep their lines.
+
+        Line ends at the end of a text are no part of the inputs of a model, but a language model goes on behind them.
+        """
+        given = (text.rstrip("\n") if self.field == "inputs" else text for text in texts)
+        return self.lines(given, as_json=as_json, source="documents", keep_lines=True)
+
     def chunks(
         self,
         take: Callable[[int], list[str]],
@@ -65,6 +73,7 @@ class Predictor:
         progress: Any = None,
         source: str | None = "lines",
         most: int = MOST,
+        keep_lines: bool = False,
     ) -> Iterator[str]:
         """An answer to each line that `take` gives, in the same order, each as soon as those before it are there.
 
@@ -77,13 +86,14 @@ class Predictor:
             progress: Called with how many are done, of how many (None: nobody knows), and of what.
             source: Where the lines come from, for errors; None where a line names itself.
             most: Lines that are answered together.
+            keep_lines: Whether an answer of several lines stays so; otherwise it becomes one line.
 
         Raises:
             DataError: A line that does not fit its field; it is named, after all lines before it were answered.
         """
         done, size = 0, min(FIRST, most)
         while lines := take(size):
-            for answer in self._answered(lines, done, tokens, as_json, source):
+            for answer in self._answered(lines, done, tokens, as_json, source, keep_lines):
                 done += 1
                 yield answer
             if progress is not None:
@@ -91,7 +101,7 @@ class Predictor:
             size = min(2 * size, most)
 
     def _answered(
-        self, lines: list[str], before: int, tokens: int, as_json: bool, source: str | None
+        self, lines: list[str], before: int, tokens: int, as_json: bool, source: str | None, keep_lines: bool
     ) -> Iterator[str]:
         """The answers to some lines; `before` lines came before them."""
         blank = [self.field == "inputs" and not line.strip() for line in lines]
@@ -103,7 +113,7 @@ class Predictor:
         for rows, found in self._found(examples, tokens):
             for row, number in enumerate(rows):
                 if number >= 0:
-                    answers[places[number]] = self._told(found, row, as_json)
+                    answers[places[number]] = self._told(found, row, as_json, keep_lines)
             while shown < end and (answer := answers[shown]) is not None:
                 yield answer
                 shown += 1
@@ -167,13 +177,13 @@ class Predictor:
             given = without_fillers(collate(rows, features, batch.shape)[0], indices)
             yield indices, self.model.answer(given, search=self.search, draw=next(self._batches))
 
-    def _told(self, found: Mapping[str, Any], row: int, as_json: bool) -> str:
+    def _told(self, found: Mapping[str, Any], row: int, as_json: bool, keep_lines: bool) -> str:
         hypotheses = []
         for place, value in enumerate(self._hypotheses(row_of(found["values"], row))):
             decoded = self.problem.decode("targets", value)
             text = self.problem.written("targets", decoded)
             if not as_json:
-                return " ".join(text.splitlines())
+                return text if keep_lines else " ".join(text.splitlines())
             hypothesis: dict[str, Any] = {"text": text}
             if not isinstance(decoded, str):
                 hypothesis["value"] = _plain(decoded)
