@@ -6,7 +6,6 @@ and without keras. Building the objects then checks the type of each option, and
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import yaml
 
 from kt2t import registry
 from kt2t.errors import Kt2tError, RecipeError, UnknownNameError
+from kt2t.kinds import what_there_is
 from kt2t.options import check, nearest, positive
 from kt2t.registry import register
 from kt2t.report_metrics import metric_nodes
@@ -310,28 +310,11 @@ def check_node(node: Any, slot: str, path: str) -> None:
     name = node["type"]
     if "." not in name and name not in registry.names(slot) and name not in registry.registered():
         raise UnknownNameError(
-            f"no {slot} is registered as {name!r}. {_what_there_is(name, slot)}".rstrip(), path=f"{path}.type"
+            f"no {slot} is registered as {name!r}. {what_there_is(name, slot)}".rstrip(), path=f"{path}.type"
         )
     _check_options(node, static_options(name, slot), path, SUPPLIED.get(slot, ()))
     for key, nested, below in _nested(node, path):
         check_node(nested, key, below)
-
-
-def _what_there_is(name: str, slot: str) -> str:
-    """Names like a misspelt one; for a problem or model that is like none, all there are, problems by task."""
-    known = registry.names(slot)
-    rooms = {"problem": "kt2t.data", "model": "kt2t.models"}
-    folded = {one.lower() for one in known}
-    if slot not in rooms or difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.7):
-        return nearest(name, known, count=3)
-    modules = registry.table(rooms[slot])
-    by_task: dict[str, list[str]] = {}
-    for one in sorted(known):
-        task, dot, _ = modules[one].partition(".")
-        if task != "vocabularies":
-            by_task.setdefault(task if dot else "", []).append(one)
-    told = "; ".join(f"{task}: {', '.join(names)}" if task else ", ".join(names) for task, names in by_task.items())
-    return f"There are: {told}. See `kt2t list {slot}s`."
 
 
 def _check_options(

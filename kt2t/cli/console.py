@@ -13,13 +13,14 @@ from typing import Any
 
 import click
 
+from kt2t.cli import complete
 from kt2t.run.log import is_new
 
 Progress = Callable[[int, "int | None", str], None]
 
-recipe_argument = click.argument("recipe")
-overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-run_argument = click.argument("run", type=click.Path(path_type=Path))
+recipe_argument = click.argument("recipe", shell_complete=complete.recipe)
+overrides_argument = click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete.override)
+run_argument = click.argument("run", type=click.Path(path_type=Path), shell_complete=complete.run)
 data_dir_option = click.option(
     "--data-dir",
     type=click.Path(path_type=Path),
@@ -27,7 +28,9 @@ data_dir_option = click.option(
 )
 run_dir_option = click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of the run. Default: runs/RECIPE.")
 checkpoint_option = click.option(
-    "--checkpoint", help="last, best, average or a step. Default: best if the recipe sets report.best, else last."
+    "--checkpoint",
+    shell_complete=complete.checkpoint,
+    help="last, best, average or a step. Default: best if the recipe sets report.best, else last.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kt2t.cli import complete
 from kt2t.cli.console import checkpoint_option, data_dir_option, json_option, progress, result, run_argument, table
 from kt2t.cli.quiet import import_keras
 
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 @click.option("--samples", type=click.IntRange(min=0), default=5, show_default=True, help="Number of decoded examples to show.")
 @data_dir_option
 @json_option
-@click.argument("overrides", nargs=-1, metavar="[report.decode.KEY=VALUE | problem.path=DIR]...")
+@click.argument(
+    "overrides",
+    nargs=-1,
+    metavar="[report.decode.KEY=VALUE | problem.path=DIR]...",
+    shell_complete=complete.override,
+)
 def command(
     run: Path,
     split: str,

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from kt2t.cli import complete
 from kt2t.cli.console import checkpoint_option, logged, progress, run_argument, say
 from kt2t.cli.quiet import import_keras
 from kt2t.disk import writing
@@ -26,7 +27,9 @@ PROMPT = "> "
 
 @click.command("predict", short_help="Read lines, write the model's answers.")
 @run_argument
-@click.argument("words", nargs=-1, metavar="[report.decode.KEY=VALUE]... [FILE]...")
+@click.argument(
+    "words", nargs=-1, metavar="[report.decode.KEY=VALUE]... [FILE]...", shell_complete=complete.override_or_file
+)
 @checkpoint_option
 @click.option(
     "--input",
@@ -35,6 +38,9 @@ PROMPT = "> "
     help="A file of lines, plain or gzip; for a model that reads pictures or sounds, such files. Stdin by default.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write; stdout by default.")
+@click.option(
+    "--documents", is_flag=True, help="Each file, or stdin, is one text of many lines, and its answer keeps its lines."
+)
 @click.option("--tokens", default=8192, show_default=True, help="Source positions per batch, padding counted.")
 @click.option(
     "--json",
@@ -48,6 +54,7 @@ def command(
     sources: tuple[str, ...],
     checkpoint: str | None,
     output: Path | None,
+    documents: bool,
     tokens: int,
     as_json: bool,
 ) -> None:
@@ -69,6 +76,9 @@ def command(
             from kt2t.run.predict import Predictor
 
             predictor = Predictor(run, checkpoint, overrides)
+            if documents:
+                _write(destination, _whole(predictor, files or ["-"], as_json), output)
+                return
             options = {"tokens": tokens, "as_json": as_json, "progress": None if shows else told}
             if not files and sys.stdin.isatty():
                 _converse(predictor, destination, as_json)
@@ -93,6 +103,21 @@ def _answers(predictor: Predictor, files: list[str], options: dict[str, Any]) ->
     yield from predictor.lines(waiting, source=None, **options)
 
 
+def _whole(predictor: Predictor, files: list[str], as_json: bool) -> Iterator[str]:
+    """The answers to whole documents; between two of them stands a line with a form feed, unless they are JSON."""
+    from kt2t.run.documents import BETWEEN, read_document
+
+    def texts() -> Iterator[str]:
+        for name in files:
+            with _stream(name) as stream:
+                yield read_document(stream, "<stdin>" if name == "-" else name)
+
+    for number, answer in enumerate(predictor.documents(texts(), as_json)):
+        if number and not as_json:
+            yield BETWEEN
+        yield answer
+
+
 def _converse(predictor: Predictor, destination: IO[str], as_json: bool) -> None:
     """Answers a person line by line, until the end of the input (Ctrl-D)."""
     say("Type a line; Ctrl-D ends.")
@@ -103,7 +128,7 @@ def _converse(predictor: Predictor, destination: IO[str], as_json: bool) -> None
             say("")
             return
         try:
-            answers = list(predictor.lines([line], as_json=as_json, source=None))
+            answers = list(predictor.lines([line], as_json=as_json, source=None, keep_lines=True))
         except DataError as error:
             say(str(error))
             continue

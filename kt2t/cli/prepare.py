@@ -19,6 +19,7 @@ from kt2t.cli.quiet import import_keras
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, verify: bool, as_json: bool) -> None:
     """Turn the raw data of RECIPE into records. Done once; `train` does it when needed."""
+    from kt2t.data.location import source_sizes
     from kt2t.run.assemble import problem_of
     from kt2t.run.folder import recipe_and_run
 
@@ -33,7 +34,7 @@ def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, veri
     splits: dict[str, Any] = manifest["splits"]
     counts = {split: content["records"] for split, content in splits.items()}
     sizes = {field: vocabulary.size for field, vocabulary in problem.vocabularies().items()}
-    files = {str(file): file.stat().st_size for file in problem.source_files()}
+    files = {str(file): size for file, size in source_sizes(problem)}
     found = {"folder": str(folder), "examples": counts, "vocabulary_sizes": sizes, "files": files}
     result(found, as_json, _show)
 

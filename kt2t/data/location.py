@@ -21,7 +21,7 @@ from kt2t.data.own_code import own_code
 from kt2t.data.prepared import FORMAT
 from kt2t.data.sources.regular import require_regular
 from kt2t.errors import DataError, RecipeError, ResourceError
-from kt2t.registry import describe
+from kt2t.registry import describe, lookup
 
 CACHE = ".sha256.json"
 logger = logging.getLogger("kt2t")
@@ -92,6 +92,12 @@ def folder_note(folder: Path) -> dict[str, Any]:
     return {"path": str(folder), "files": count, "bytes": size, "listing": digest.hexdigest()}
 
 
+def source_sizes(problem: Any) -> list[tuple[Path, int]]:
+    """The files and folders that a problem is made of, each with its bytes; of a folder, those of all files below it."""
+    sources = list(problem.source_files())
+    return [(path, folder_note(path)["bytes"] if path.is_dir() else path.stat().st_size) for path in sources]
+
+
 def option_files(problem: Any) -> list[Path]:
     """The files named by a problem's options `path` and `…_files`.
 
@@ -148,10 +154,26 @@ def _file_options(problem: Any) -> dict[str, Any]:
 def _content_options(problem: Any, has_sources: bool) -> dict[str, Any]:
     """The options that decide the records: without those of training; of files, their number and not their place."""
     named_by_content = _file_options(problem) if has_sources else {}
-    node = describe(problem, full=True)
+    node = _as_before(describe(problem, full=True), type(problem))
     left_out = {*problem.training_options, *named_by_content}
     shapes = {k: len(v) if isinstance(v, list) else 1 for k, v in named_by_content.items()}
     return {**{key: value for key, value in node.items() if key not in left_out}, "files": shapes}
+
+
+def _as_before(node: Mapping[str, Any], cls: type) -> dict[str, Any]:
+    """A node without the options that came after data had been prepared, where they are not given.
+
+    A class names them in `later_options`. So data that was prepared before they came is found again.
+    """
+    kept: dict[str, Any] = {}
+    for key, value in node.items():
+        if value is None and key in getattr(cls, "later_options", ()):
+            continue
+        if isinstance(value, Mapping) and isinstance(value.get("type"), str):
+            with contextlib.suppress(RecipeError):  # a class that is no longer found has no such options
+                value = _as_before(value, lookup(value["type"], key))
+        kept[key] = value
+    return kept
 
 
 def _named_by_role(problem: Any, notes: Sequence[Mapping[str, Any]]) -> list[tuple[Any, str]]:

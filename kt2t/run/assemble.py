@@ -16,6 +16,7 @@ from kt2t.data.vocabularies.vocabulary import Vocabulary
 from kt2t.errors import RecipeError, RunError
 from kt2t.options import nearest
 from kt2t.recipe import SECTIONS, Recipe
+from kt2t.recipe_file import COMMAND
 from kt2t.report_metrics import with_metrics
 
 SEARCH = {"type": "Greedy"}  # where a recipe names none
@@ -120,15 +121,39 @@ def build_model(recipe: Recipe, features: dict[str, Any]) -> Any:
     Raises:
         ValueError: An option that the model refuses, with file and line.
     """
-    import keras
 
     from kt2t.training.precision import dtype_policy, precision
 
     with located(recipe), dtype_policy(precision(recipe.train.dtype)):
-        model = _built(recipe, "model", keras.Model, "a model", features=features)
+        model = unbuilt_model(recipe, features)
         with _refused_as("model"):
             model.build()
     return model
+
+
+def unbuilt_model(recipe: Recipe, features: dict[str, Any]) -> Any:
+    """The model of a recipe for some features, without weights.
+
+    Raises:
+        ValueError: An option that the model refuses; or the features do not fit the model, which is said of the type of the
+            model or of the problem: of that which the command line gave.
+    """
+    import keras
+
+    try:
+        return _built(recipe, "model", keras.Model, "a model", features=features)
+    except RecipeError as error:
+        if error.path != "model.features":
+            raise
+        of_command = [section for section in ("model", "problem") if _is_given(recipe, section)]
+        section = of_command[0] if of_command else "model"
+        raise RecipeError(error.message, path=f"{section}.type") from error.__cause__
+
+
+def _is_given(recipe: Recipe, section: str) -> bool:
+    """Whether the type of a section comes from the command line."""
+    origin = recipe.origins.get((section, "type")) or recipe.origins.get((section,))
+    return origin is not None and origin.file == COMMAND
 
 
 def _built(recipe: Recipe, section: str, kind: type, words: str, **supplied: Any) -> Any:

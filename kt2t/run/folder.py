@@ -27,7 +27,7 @@ from kt2t import plugins
 from kt2t.disk import exclusive, name_aside, whole_file, writing
 from kt2t.errors import RunError
 from kt2t.recipe import CHANGEABLE, FORMAT, SECTIONS, STEPS, Origin, Place, Recipe
-from kt2t.recipe_file import load, recipe_of
+from kt2t.recipe_file import load, recipe_of, short_names
 from kt2t.versions import versions
 
 if TYPE_CHECKING:
@@ -204,13 +204,18 @@ class RunFolder:
 
     def _elsewhere(self) -> str:
         """Where the run may be that somebody looks for here."""
-        beside = Path("runs") / self.path
-        if not self.path.is_absolute() and (beside / self.manifest_file.name).is_file():
-            return f"Did you mean {str(beside)!r}?"
+        if not self.path.is_absolute():
+            hashed = f"{self.path.name}-??????"
+            beside = Path("runs") / self.path
+            places = [beside, *sorted(beside.parent.glob(hashed)), *sorted(self.path.parent.glob(hashed))]
+            if found := [place for place in places if (place / self.manifest_file.name).is_file()]:
+                return f"Did you mean {' or '.join(repr(str(place)) for place in found[:4])}?"
         for above in list(self.path.absolute().parents)[:INSIDE]:
             if (above / self.manifest_file.name).is_file():
                 return f"Did you mean {str(above)!r}?"
         missing = "" if self.path.exists() else "There is no such folder. "
+        if (recipe := self.path.as_posix().removeprefix("runs/")) in short_names():
+            return f"{missing}{recipe} is a recipe that was not trained here: kt2t train {recipe}"
         for where, folder in ("Below it", self.path), ("Beside it", self.path.parent), ("There", Path("runs")):
             if found := runs_below(folder):
                 names = ", ".join(repr(str(one)) for one in found[:LISTED])

@@ -29,9 +29,15 @@ def hypotheses(problem: Problem, found: Mapping[str, Any], row: int) -> Iterator
         yield hypothesis
 
 
+def as_text(found: Iterator[dict[str, Any]]) -> str:
+    """The best answer as text, with its lines."""
+    text: str = next(found)["text"]
+    return text
+
+
 def as_line(found: Iterator[dict[str, Any]]) -> str:
     """The best answer as one line of text."""
-    return " ".join(next(found)["text"].splitlines())
+    return " ".join(as_text(found).splitlines())
 
 
 def as_json(found: Iterator[dict[str, Any]]) -> str:

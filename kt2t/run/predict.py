@@ -13,7 +13,7 @@ import numpy as np
 from kt2t.data.unseen import encode_unseen, main_field
 from kt2t.errors import DataError, RunError
 from kt2t.run.hypotheses import as_json as json_line
-from kt2t.run.hypotheses import as_line, hypotheses
+from kt2t.run.hypotheses import as_line, as_text, hypotheses
 from kt2t.run.restore import restored
 
 FIRST, MOST = 16, 2048  # lines that are answered together, at first and later on
@@ -61,6 +61,14 @@ class Predictor:
         left = iter(lines)
         return self.chunks(lambda most: list(itertools.islice(left, most)), **options)
 
+    def documents(self, texts: Iterable[str], as_json: bool = False) -> Iterator[str]:
+        """An answer to each text of many lines, in the same order; the answers keep their lines.
+
+        Line ends at the end of a text are no part of the inputs of a model, but a language model goes on behind them.
+        """
+        given = (text.rstrip("\n") if self.field == "inputs" else text for text in texts)
+        return self.lines(given, as_json=as_json, source="documents", keep_lines=True)
+
     def chunks(
         self,
         take: Callable[[int], list[str]],
@@ -69,6 +77,7 @@ class Predictor:
         progress: Any = None,
         source: str | None = "lines",
         most: int = MOST,
+        keep_lines: bool = False,
     ) -> Iterator[str]:
         """An answer to each line that `take` gives, in the same order, each as soon as those before it are there.
 
@@ -81,11 +90,12 @@ class Predictor:
             progress: Called with how many are done, of how many (None: nobody knows), and of what.
             source: Where the lines come from, for errors; None where a line names itself.
             most: Lines that are answered together.
+            keep_lines: Whether an answer of several lines stays so; otherwise it becomes one line.
 
         Raises:
             DataError: A line that does not fit its field; it is named, after all lines before it were answered.
         """
-        show: Show = json_line if as_json else as_line
+        show: Show = json_line if as_json else as_text if keep_lines else as_line
         done, size = 0, min(FIRST, most)
         while lines := take(size):
             for answer in self.answers(lines, show, done, tokens, source):

@@ -19,6 +19,7 @@ from kt2t.run import assemble as assembling
 from kt2t.run.epochs import with_steps
 from kt2t.run.evaluate import Evaluation, evaluate_model
 from kt2t.run.fit import fit
+from kt2t.run.fitting import check_fit
 from kt2t.run.folder import RunFolder, following, is_location
 from kt2t.run.launch import end_with_launcher
 from kt2t.run.log import LogFormatter
@@ -71,6 +72,7 @@ def train(
         if recipe.train.deterministic:
             _make_deterministic()
         problem = assembling.problem_of(recipe)
+        check_fit(recipe, problem, data_dir)
         team.in_turn(lambda: problem.prepare(data_dir, progress))
         counted = with_steps(given, problem)
         recipe = _continued(recipe, counted) if begun else counted

@@ -122,3 +122,18 @@ def until(screen, end):
     while not shown.endswith(end):
         shown = re.sub(rb"\x1b\[\?2004[hl]", b"", shown + os.read(screen, 1000))
     return shown
+
+
+def test_whole_documents(tiny_run, tmp_path, capsys):
+    for name, text in {"a": "1 2\n", "b": "3\n"}.items():
+        (tmp_path / name).write_text(text)
+    files = [str(tmp_path / name) for name in "ab"]
+    assert run(["predict", str(tiny_run), "--documents", *files]) == 0
+    documents = capsys.readouterr().out.split("\n")
+    (tmp_path / "lines").write_text("1 2\n3\n")
+    assert run(["predict", str(tiny_run), "--input", str(tmp_path / "lines")]) == 0
+    first, second, _ = capsys.readouterr().out.split("\n")
+    assert documents == [first, "\f", second, ""]
+    assert run(["predict", str(tiny_run), "--documents", "--json", *files]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["text"] for row in rows] == [first, second]

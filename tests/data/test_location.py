@@ -238,6 +238,7 @@ def test_a_pipe_or_a_broken_link_in_a_folder_is_named(tmp_path):
 
 # As they were before folders and helpers counted, so that prepared data is found again.
 KNOWN = {"tsv": "parallel_text-2578b43f4c04", "texts": "text_files-ceacddcc45de", "reverse": "reverse-0c69ab9bba60"}
+KNOWN["subwords"] = "parallel_text-c18dcbeaa1fc"
 
 
 def test_prepared_text_problems_keep_their_names(tmp_path):
@@ -248,8 +249,20 @@ def test_prepared_text_problems_keep_their_names(tmp_path):
         "tsv": ParallelText(train_files=str(tmp_path / "pairs.tsv")),
         "texts": TextFiles(path=str(tmp_path / "texts"), length=8),
         "reverse": Reverse(symbols=5, max_length=4),
+        "subwords": ParallelText(
+            train_files=str(tmp_path / "pairs.tsv"), vocabulary={"type": "Subwords", "size": 300}
+        ),
     }
     assert {name: folder_for(problem, tmp_path / "data").name for name, problem in found.items()} == KNOWN
+
+
+def test_options_that_came_later_count_only_where_they_are_given(pair, tmp_path):
+    def name(symbols, **options):
+        vocabulary = {"type": "Subwords", "size": 300, **({"symbols": symbols} if symbols else {})}
+        return folder_for(ParallelText(train_files=str(pair), vocabulary=vocabulary, **options), tmp_path / "data").name
+
+    names = [name(None), name(["<2de>"]), name(["<2fr>"]), name(None, header=False), name(None, header=True)]
+    assert len(set(names)) == 5 and names[0] == name(None, header=None)
 
 
 def test_files_that_an_own_problem_names_in_its_code_count(tmp_path, monkeypatch):
@@ -270,3 +283,17 @@ def test_the_reuse_of_prepared_data_is_said_once(tmp_path, pair, caplog):
     for _ in range(3):
         ParallelText(train_files=str(pair), validation_files=str(pair)).prepare(tmp_path / "data")
     assert caplog.text.count(f"ParallelText: using the data that was prepared before in '{folder}'") == 1
+
+
+def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
+    from types import SimpleNamespace
+
+    from kt2t.data.location import source_sizes
+
+    (tmp_path / "folder" / "below").mkdir(parents=True)
+    (tmp_path / "folder" / "a").write_bytes(b"abc")
+    (tmp_path / "folder" / "below" / "b").write_bytes(b"defgh")
+    (tmp_path / "folder" / ".hidden").write_bytes(b"x" * 100)
+    (tmp_path / "file").write_bytes(b"ij")
+    problem = SimpleNamespace(source_files=lambda: [tmp_path / "file", tmp_path / "folder"])
+    assert source_sizes(problem) == [(tmp_path / "file", 2), (tmp_path / "folder", 8)]

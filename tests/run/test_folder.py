@@ -183,3 +183,19 @@ def test_a_run_stands_for_its_recipe(tmp_path, monkeypatch, caplog):
     assert recipe_and_run("quickstart")[1] is None
     with pytest.raises(RunError, match="'mine' holds no run .*Did you mean 'runs/mine'"):
         RunFolder("mine").manifest()
+
+
+def test_a_run_that_is_not_there_is_looked_for_where_it_may_be(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"'quickstart' holds no run .* quickstart is a recipe .* kt2t train quickstart"):
+        RunFolder("quickstart").manifest()
+    with pytest.raises(RunError, match=r"not trained here: kt2t train translation/own"):
+        RunFolder("runs/translation/own").manifest()
+    with pytest.raises(RunError, match=r"See `kt2t train --help`"):
+        RunFolder("nothing").manifest()
+    for name in ("translation/own-1a2b3c", "translation/own-abcdef", "translation/own-longer-name"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "run.json").write_text("{}")
+    for asked in ("translation/own", "runs/translation/own"):
+        with pytest.raises(RunError, match=r"Did you mean 'runs/translation/own-1a2b3c' or 'runs/translation/own-abcdef'\?"):
+            RunFolder(asked).manifest()

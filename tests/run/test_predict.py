@@ -90,6 +90,20 @@ def test_a_language_model_goes_on_from_each_line(monkeypatch):
     ]
 
 
+def test_documents_keep_their_lines(monkeypatch):
+    problem, model = Texts(), TransformerLM({"targets": Text(Bytes().size)}, **SIZES)
+    made = restored(monkeypatch, problem, model, Greedy(extra_length=3))
+    texts = ["a\nb\n", "one line"]
+    answers = list(made.documents(texts))
+    assert [answer[: len(text)] for answer, text in zip(answers, texts, strict=True)] == texts
+    assert json.loads(next(made.documents(texts, as_json=True)))["text"] == answers[0]
+    assert made(texts[:1])[0].startswith("a b") and "\n" not in made(texts[:1])[0]  # one line where lines are asked for
+
+
+def test_a_document_for_a_reader_of_inputs_ends_without_line_ends(predictor):
+    assert list(predictor.documents(["1 2\n\n"])) == predictor(["1 2"])
+
+
 def test_a_blank_line_is_answered_with_a_blank_line(predictor):
     answers = predictor(["1 2", "", " \t", "3"])
     assert answers[1:3] == ["", ""] and answers[0] == predictor(["1 2"])[0] and answers[3] == predictor(["3"])[0]

@@ -121,10 +121,12 @@ class RunningText(TextToText):
         return None if self.documents == "one" else super().reject(example)
 
     def encode_all(self, examples: Sequence[Mapping[str, Any]]) -> list[Arrays]:
-        encoded = super().encode_all(examples)
-        if self.documents == "one":
-            return [{"targets": example["targets"][:-1]} for example in encoded]
-        return encoded
+        if self.documents != "one":
+            return super().encode_all(examples)
+        # Line by line, as the training text is read: `predict` may give several at once.
+        lines = [_lines_of(example["targets"]) for example in examples]
+        encoded = iter(super().encode_all([{"targets": line} for several in lines for line in several]))
+        return [{"targets": np.concatenate([next(encoded)["targets"][:-1] for _ in several])} for several in lines]
 
     def stored(self) -> dict[str, Feature]:
         return {**self.features(), "prompt_length": PromptLength()}
@@ -210,3 +212,10 @@ class RunningText(TextToText):
 def _chance_of(seed: int, epoch: int) -> int:
     """The random number of an epoch: all windows of an epoch begin at the same phase, so that they touch."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+def _lines_of(text: str) -> list[str]:
+    """The lines of a text with their line feeds; one empty line of an empty text."""
+    *whole, last = text.split("\n")
+    lines = [f"{line}\n" for line in whole]
+    return [*lines, last] if last or not lines else lines

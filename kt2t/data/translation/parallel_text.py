@@ -41,6 +41,8 @@ class ParallelText(Translation):
             hold pairs each.
     """
 
+    later_options = frozenset({"header"})
+
     def __init__(
         self,
         train_files: list[str] | str | None,

@@ -60,6 +60,7 @@ class Subwords(Vocabulary):
     """
 
     begins_with_space = True
+    later_options = frozenset({"symbols"})
 
     def __init__(
         self,

@@ -215,3 +215,15 @@ def test_the_indentation_of_lines_is_kept(folder, documents):
     encoded = made.encode_all(list(made.examples("train")))
     text = made.decode("targets", np.concatenate([one["targets"] for one in encoded]))
     assert "def f(x):\n return x\ndef" in text
+
+
+@pytest.mark.parametrize("vocabulary", [Bytes(), Subwords(290)])
+def test_several_lines_at_once_have_the_ids_of_the_training_text(folder, vocabulary):
+    made = problem(folder, documents="one", vocabulary=vocabulary)
+    made.prepare()
+    text = "line 3 is\n\nline\u2028 4\n li"
+    each = made.encode_all([{"targets": line} for line in ("line 3 is\n", "\n", "line\u2028 4\n", " li")])
+    [together, nothing, end] = made.encode_all([{"targets": one} for one in (text, "", "is\n")])
+    assert together["targets"].tolist() == np.concatenate([one["targets"] for one in each]).tolist()
+    assert made.decode("targets", together["targets"]) == text
+    assert not len(nothing["targets"]) and made.decode("targets", end["targets"]) == "is\n"

@@ -1,0 +1,93 @@
+"""What a word of a command line may become: recipes, runs, keys of a recipe, checkpoints. Imports neither keras nor numpy."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kt2t.errors import Kt2tError
+from kt2t.recipe import SUPPLIED, Recipe
+from kt2t.recipe_file import short_names
+from kt2t.signatures import static_options
+
+RUNS = Path("runs")
+DEPTH = 4  # of the folders below `runs` in which a run is looked for
+SEARCHES = ("Greedy", "Beam", "Sample")
+
+
+def recipes(begun: str) -> list[str]:
+    """Returns the short names of recipes, and the YAML files in the folder that a text names, that begin with the text."""
+    files = [str(file) for file in Path(os.path.dirname(begun)).glob("*.yaml")]
+    return sorted(name for name in [*short_names(), *files] if name.startswith(begun))
+
+
+def runs(begun: str) -> list[str]:
+    """Returns the run folders below `runs`, and below the folder that a text names, that begin with the text."""
+    typed = Path(os.path.dirname(begun) or ".")
+    places = [RUNS] if typed in (Path("."), RUNS) else [RUNS, typed]
+    found = {str(run) for place in places for run in _runs_in(place, DEPTH)}
+    return sorted(name for name in found if name.startswith(begun))
+
+
+def checkpoints(run: Path) -> list[str]:
+    """Returns what `--checkpoint` may say for a run: `last`, `best`, `average`, and its steps, newest first."""
+    folder = run / "checkpoints"
+    steps = [path.name.removeprefix("step-") for path in folder.glob("step-*") if path.name[5:].isdigit()]
+    words = ["last", *(["best"] if (folder / "best.json").is_file() else []), "average"] if steps else []
+    return [*words, *sorted(steps, key=int, reverse=True)]
+
+
+def keys(recipe: str, begun: str) -> list[str]:
+    """Returns the keys, as `train.steps=`, that a recipe or run takes and that begin with a text."""
+    try:
+        nodes = _nodes(recipe)
+    except (Kt2tError, OSError, ValueError, KeyError):
+        return []
+    found: list[str] = []
+    for section, node in nodes.items():
+        kind = {"train": "Train", "report": "Report"}.get(section)
+        found += _keys_of({**node, "type": kind} if kind else node, section, section)
+    return sorted({key for key in found if key.startswith(begun)})
+
+
+def keys_of_a_run(run: Path, begun: str) -> list[str]:
+    """Returns the keys that `evaluate` and `predict` take: those of the search, and where the data lies."""
+    decode = {"type", *(option for search in SEARCHES for option in static_options(search, "decode") or {})}
+    places = [key for key in keys(str(run), "problem.") if key == "problem.path=" or key.endswith("_files=")]
+    return sorted(key for key in [*(f"report.decode.{option}=" for option in decode), *places] if key.startswith(begun))
+
+
+def _nodes(name: str) -> dict[str, dict[str, Any]]:
+    from kt2t.recipe_file import load
+
+    manifest = Path(name) / "run.json"
+    if manifest.is_file():
+        return Recipe(**json.loads(manifest.read_text(encoding="utf-8"))["given"]).nodes
+    return load(name).nodes
+
+
+def _keys_of(node: dict[str, Any], slot: str, path: str) -> Iterator[str]:
+    known = static_options(node["type"], slot) if isinstance(node.get("type"), str) else None
+    supplied = SUPPLIED.get(slot, ())
+    if slot not in ("train", "report"):
+        yield f"{path}.type="
+    for option in dict.fromkeys([*(known or ()), *(key for key in node if key != "type")]):
+        if option not in supplied:
+            yield f"{path}.{option}="
+        if isinstance(node.get(option), dict):
+            yield from _keys_of(node[option], option, f"{path}.{option}")
+
+
+def _runs_in(folder: Path, depth: int) -> Iterator[Path]:
+    if (folder / "run.json").is_file():
+        yield folder
+        return
+    try:
+        below = [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError:
+        return
+    for one in below if depth else ():
+        yield from _runs_in(one, depth - 1)
