@@ -45,6 +45,14 @@ class Cache:
         if beams > 1:
             self._entries["ancestry"] = ops.zeros((batch, beams, length * beams), dtype="bool")
 
+    @staticmethod
+    def of(flat: dict[str, Tensor], length: int, beams: int) -> Cache:
+        """The cache with these entries, which `flat` gave for that length, as in another graph than the one it began in."""
+        prefix = flat.get("prefix")
+        cache = Cache(None, length, 1, prefix)
+        cache.beams, cache._entries = beams, dict(flat)
+        return cache
+
     def child(self, name: Any) -> Cache:
         """The same cache, in which every name is below `name`: what a layer hands to its part."""
         below = self._twin()
