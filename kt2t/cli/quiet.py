@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import json
 import logging
@@ -12,9 +13,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kt2t.errors import RecipeError, ResourceError
 
+# What keras and tensorflow import if it is there, and use for nothing that kt2t asks of them.
+OPTIONAL = ("matplotlib", "jax")
 BACKENDS = {"tensorflow": "tensorflow", "jax": "kt2t[jax]"}  # and what installs each
 
 _GREETING = re.compile(
@@ -37,12 +41,42 @@ def import_keras(operation: bool = True) -> None:
     check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _without_greetings():
-        import keras
-
+        with _absent([name for name in OPTIONAL if name != _backend()[0]]):
+            import keras
+        _plot_later()
         if operation:
             keras.ops.zeros(())
     # Decoding makes one graph for each of a few widths. TensorFlow takes this for a mistake and warns.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def _absent(modules: list[str]) -> Iterator[None]:
+    """Lets imports of these modules fail inside the `with` block, which saves a second; they can be imported afterwards."""
+    hidden = [name for name in modules if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail
+    try:
+        yield
+    finally:
+        for name in hidden:
+            sys.modules.pop(name, None)
+
+
+def _plot_later() -> None:
+    """Gives keras's pictures matplotlib at their first use."""
+    module: Any = sys.modules.get("keras.src.visualization.plot_image_gallery")
+    if module is not None and getattr(module, "plt", module) is None:
+        module.plt = _Later("matplotlib.pyplot")
+
+
+class _Later:
+    """A module that is imported when something of it is asked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(importlib.import_module(self._name), attribute)
 
 
 def check_backend() -> None:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kt2t.decoding.loop import decode
+from kt2t.decoding.loop import advanced, is_over
 from kt2t.decoding.named import search_of
 from kt2t.decoding.search import Search
 from kt2t.ops.missing_segments import with_segments
@@ -32,6 +32,7 @@ class Decodes:
     built: bool
     build: Callable[..., None]
     _compiled: Callable[..., Any]
+    _cache_class: Any
     encode: Callable[..., Any]
     start: Callable[..., Any]
     step: Callable[..., tuple[Tensor, Any]]
@@ -85,7 +86,11 @@ class Decodes:
             asked["prompt"] = np.pad(prompt[:, :capacity], [(0, 0), (0, max(0, capacity - prompt.shape[1]))])
         first = min(_rounded(width + width // 4 + 1, _LENGTH_MULTIPLE), capacity)
         tensors = keras.tree.map_structure(ops.convert_to_tensor, asked)
-        ids, scores, steps = self._generator(search, capacity, first)(tensors)
+        found, is_over = self._generator(search, capacity, first)(tensors)
+        if first < capacity and not bool(ops.convert_to_numpy(is_over)):
+            given = {name: value for name, value in tensors.items() if name in ("limit", "prompt")}
+            found = self._continuer(search, capacity, first)({**given, **found})
+        ids, scores, steps = (found[name] for name in ("best", "scores", "position"))
         ids, scores = ops.convert_to_numpy(ids), ops.convert_to_numpy(scores)
         return {"ids": ids[:, :, : int(ops.convert_to_numpy(steps))], "scores": scores}
 
@@ -146,24 +151,48 @@ class Decodes:
         return padded
 
     def _generator(self, search: Search, length: int, first: int) -> Callable[..., Any]:
-        """The compiled function for a search, a width of output, and the part of it that there is room for at first."""
+        """The compiled beginning of a search, with room for `first` of `length` positions."""
+        return self._kept(search, length, first, lambda asked: self._begin(asked, search, length, first))
+
+    def _continuer(self, search: Search, length: int, first: int) -> Callable[..., Any]:
+        """The compiled rest of a search, made when the first answer needs it: many searches end in the room of the first."""
+        return self._kept(search, length, -first, lambda asked: self._continue(asked, search, length, first))
+
+    def _kept(self, search: Search, length: int, room: int, function: Callable[[Any], Any]) -> Callable[..., Any]:
         if "_generators" not in vars(self):
             object.__setattr__(self, "_generators", {})  # past Keras, which would track the dict
         kept: dict[Any, Callable[..., Any]] = vars(self)["_generators"]
-        key = (repr(describe(search, full=True)), length, first)
+        key = (repr(describe(search, full=True)), length, room)
         if key not in kept:
-            kept[key] = self._compiled(lambda asked: self._decode(asked, search, length, first))
+            kept[key] = self._compiled(function)
         return kept[key]
 
-    def _decode(
-        self, asked: Mapping[str, Any], search: Search, length: int, first: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        sources, prompt = asked["sources"], asked.get("prompt")
+    def _begin(self, asked: Mapping[str, Any], search: Search, length: int, first: int) -> tuple[dict[str, Any], Tensor]:
+        sources, prompt, limit = asked["sources"], asked.get("prompt"), asked["limit"]
         features = sources if prompt is None else {**sources, "targets": prompt}
         batch = ops.shape(next(iter(features.values())))[0]
         cache = self.start(self.encode(features, training=False), features, first, search.beams)
-        state, steps = decode(search, self.step, cache, batch, length, asked["limit"], prompt, asked["draw"])
-        return *search.result(state, ops.minimum(steps, asked["limit"])), steps
+        object.__setattr__(self, "_cache_class", type(cache))
+        position, state = ops.cast(0, "int32"), search.begin(batch, length, asked["draw"])
+        position, state, cache = advanced(search, self.step, cache, batch, position, state, limit, prompt)
+        found = _found(search, position, state, limit)
+        if first == length:
+            return found, ops.cast(True, "bool")
+        return {**found, "state": state, "flat": cache.flat()}, is_over(search, position, state, limit)
+
+    def _continue(self, asked: Mapping[str, Any], search: Search, length: int, first: int) -> dict[str, Any]:
+        state, limit = asked["state"], asked["limit"]
+        batch = ops.shape(state["last"])[0]
+        cache = self._cache_class.of(asked["flat"], first, search.beams).grown(length)
+        position, state, _ = advanced(
+            search, self.step, cache, batch, asked["position"], state, limit, asked.get("prompt")
+        )
+        return _found(search, position, state, limit)
+
+
+def _found(search: Search, position: Tensor, state: Any, limit: Tensor) -> dict[str, Any]:
+    best, scores = search.result(state, ops.minimum(position, limit))
+    return {"best": best, "scores": scores, "position": position}
 
 
 def _check_unpacked(features: Mapping[str, np.ndarray]) -> None:

@@ -47,11 +47,38 @@ def decode(
         The search's last state, and the number of steps taken.
     """
     limit = ops.cast(length if limit is None else limit, "int32")
+    position, state = ops.cast(0, "int32"), search.begin(batch, length, draw)
+    for room in sorted({cache.length, length}):
+        position, state, cache = advanced(search, step, cache.grown(room), batch, position, state, limit, prompt)
+    return state, position
+
+
+def is_over(search: Search, position: Tensor, state: State, limit: Tensor) -> Tensor:
+    """Whether no source has a step left: a scalar bool. The arguments are those of `advanced`."""
+    return ops.all(ops.logical_or(search.is_done(state, limit), position >= limit))
+
+
+def advanced(
+    search: Search,
+    step: Callable[[Tensor, Tensor, Any], tuple[Tensor, Any]],
+    cache: Any,
+    batch: Any,
+    position: Tensor,
+    state: State,
+    limit: Tensor,
+    prompt: Tensor | None = None,
+) -> tuple[Tensor, State, Any]:
+    """Goes on with a search until it is over or the cache has no room left; returns position, state and cache.
+
+    Args:
+        position: The number of steps taken, a scalar int32.
+        state: The search's.
+        limit: An int32 tensor, as in `decode`, where the other arguments are described, too.
+    """
     each_its_own = len(limit.shape) == 1
 
     def goes_on(position: Tensor, state: State, flat: Any) -> Tensor:
-        done = ops.logical_or(search.is_done(state, limit), position >= limit)
-        return ops.logical_and(position < cache.length, ops.logical_not(ops.all(done)))
+        return ops.logical_and(position < cache.length, ops.logical_not(is_over(search, position, state, limit)))
 
     def body(position: Tensor, state: State, flat: Any) -> tuple[Tensor, State, Any]:
         logits, now = step(state["last"], position, cache.at(position, flat))
@@ -65,12 +92,8 @@ def decode(
             now.reorder(parents)
         return position + 1, state, now.flat()
 
-    position, state = ops.cast(0, "int32"), search.begin(batch, length, draw)
-    for room in sorted({cache.length, length}):
-        cache = cache.grown(room)
-        position, state, flat = ops.while_loop(goes_on, body, (position, state, cache.flat()))
-        cache = cache.at(position, flat)
-    return state, position
+    position, state, flat = ops.while_loop(goes_on, body, (position, state, cache.flat()))
+    return position, state, cache.at(position, flat)
 
 
 def _kept_from(limit: Tensor, position: Tensor, before: State, chosen: State) -> State:

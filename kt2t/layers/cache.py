@@ -45,6 +45,14 @@ class Cache:
         if beams > 1:
             self._entries["ancestry"] = ops.zeros((batch, beams, length * beams), dtype="bool")
 
+    @staticmethod
+    def of(flat: dict[str, Tensor], length: int, beams: int) -> Cache:
+        """The cache with these entries, which `flat` gave for that length, as in another graph than the one it began in."""
+        prefix = flat.get("prefix")
+        cache = Cache(None, length, 1, prefix)
+        cache.beams, cache._entries = beams, dict(flat)
+        return cache
+
     def child(self, name: Any) -> Cache:
         """Returns the same cache with `name/` before every name. A layer passes it to a part of itself."""
         below = self._twin()

@@ -67,7 +67,6 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
     """
     import keras
 
-    from kt2t.decoding import Search
     from kt2t.training.strategies import strategy_scope
 
     train = recipe.train
@@ -100,12 +99,37 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
             )
         model.optimizer.build(model.trainable_variables)
         object.__setattr__(model, "encode_texts", problem.batch_of)  # past Keras, which would track it
-        decode = recipe.report.decode or SEARCH
-        search = registry.build(decode, "decode", "report.decode")
-        if not isinstance(search, Search):
-            raise RecipeError(f"{decode['type']!r} is not a search.", path="report.decode.type")
+        search = _search(recipe)
         _check_best(recipe, problem, metrics)
     return Assembly(recipe, problem, model, search, _full(recipe, problem, model, described))
+
+
+def assemble_to_answer(recipe: Recipe, problem: Problem) -> Assembly:
+    """Like `assemble`, for a model that is only asked: it is not compiled, and `full` is the recipe itself.
+
+    Raises:
+        ValueError: As of `assemble`.
+    """
+    import keras
+
+    from kt2t.training.strategies import strategy_scope
+
+    keras.utils.set_random_seed(recipe.train.seed)
+    _number_layers_anew()
+    with located(recipe), strategy_scope(recipe.train.strategy):
+        model = build_model(recipe, problem.features())
+        object.__setattr__(model, "encode_texts", problem.batch_of)
+        return Assembly(recipe, problem, model, _search(recipe), recipe)
+
+
+def _search(recipe: Recipe) -> Any:
+    from kt2t.decoding import Search
+
+    decode = recipe.report.decode or SEARCH
+    search = registry.build(decode, "decode", "report.decode")
+    if not isinstance(search, Search):
+        raise RecipeError(f"{decode['type']!r} is not a search.", path="report.decode.type")
+    return search
 
 
 def _number_layers_anew() -> None:

@@ -49,7 +49,7 @@ class Run:
     def __init__(
         self, path: Path, checkpoint: str | None = None, search: Any = None, overrides: Sequence[str] = ()
     ) -> None:
-        self._predictor = Predictor(path, checkpoint, overrides)
+        self._predictor = Predictor(path, checkpoint, overrides, trains=True)
         self.path = path
         self.step = self._predictor.step
         self.recipe = self._predictor.recipe

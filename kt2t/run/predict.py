@@ -34,13 +34,16 @@ class Predictor:
         run: The run folder.
         checkpoint: `last`, `best`, `average` or a step.
         overrides: Of the search, such as `report.decode.beams=8`.
+        trains: Whether the model can also be trained and evaluated; opening it takes longer then.
 
     Raises:
         RuntimeError: The run or its checkpoint is missing or damaged, or its model cannot answer.
     """
 
-    def __init__(self, run: Path, checkpoint: str | None = None, overrides: Sequence[str] = ()) -> None:
-        found = restored(Path(run), checkpoint, overrides)
+    def __init__(
+        self, run: Path, checkpoint: str | None = None, overrides: Sequence[str] = (), trains: bool = False
+    ) -> None:
+        found = restored(Path(run), checkpoint, overrides, trains=trains)
         self.recipe = found.assembly.recipe
         self.problem = found.assembly.problem
         self.model = found.assembly.model

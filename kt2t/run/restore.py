@@ -37,6 +37,7 @@ def restored(
     checkpoint: str | None = None,
     overrides: Sequence[str] = (),
     ready: Callable[[Problem], Any] | None = None,
+    trains: bool = True,
 ) -> Restored:
     """The model of a run at a checkpoint.
 
@@ -46,15 +47,20 @@ def restored(
         overrides: `report.decode.KEY=VALUE`, or where data lies now, as in `problem.path=DIR`.
         ready: Called with the problem before the model is built, to prepare its data; the run's own vocabularies are
             enough to predict.
+        trains: Whether the model is compiled, with its optimizer; a model that only answers is there sooner.
 
     Raises:
         RuntimeError: No such run or checkpoint, or one that is damaged or of another vocabulary.
     """
+    from kt2t.training import checkpoints
+    from kt2t.training.averages import take_averages
+
     folder = RunFolder(run)
     recipe = folder.recipe()
     override(recipe, overrides)
     if recipe.train.strategy != "none":  # of the training: whoever reads may be one process, with other devices
         recipe.nodes["train"] = {**recipe.nodes["train"], "strategy": "auto"}
+    path = checkpoint_path(folder, recipe.report.best, checkpoint)
     problem = assembling.problem_of(recipe)
     problem.given_vocabularies()  # noted before the run's own: prepared data is named by what the recipe gives
     if ready is None:
@@ -62,23 +68,12 @@ def restored(
     else:
         ready(problem)
         assembling.check_vocabularies(problem, folder.vocabularies)
-    assembly = assembling.assemble(recipe, problem)
-    return Restored(assembly, load_checkpoint(folder, assembly, checkpoint))
-
-
-def load_checkpoint(folder: RunFolder, assembly: assembling.Assembly, name: str | None = None) -> int:
-    """Puts a checkpoint of a run into the model; its step.
-
-    Raises:
-        RuntimeError: There is no such checkpoint; those that there are, are named.
-    """
-    from kt2t.training import checkpoints
-    from kt2t.training.averages import take_averages
-
-    manifest = checkpoints.restore(checkpoint_path(folder, assembly.recipe.report.best, name), assembly.model)
-    if manifest.optimizer is not None:
+    trains = trains or checkpoints.has_averages(path)
+    assembly = assembling.assemble(recipe, problem) if trains else assembling.assemble_to_answer(recipe, problem)
+    manifest = checkpoints.restore(path, assembly.model)
+    if trains and manifest.optimizer is not None:
         take_averages(assembly.model)
-    return manifest.step
+    return Restored(assembly, manifest.step)
 
 
 def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None) -> Path:

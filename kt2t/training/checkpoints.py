@@ -90,6 +90,12 @@ def restore(path: str | Path, model: Any) -> Manifest:
     return manifest
 
 
+def has_averages(path: str | Path) -> bool:
+    """Whether a checkpoint holds moving averages of the weights, which its optimizer keeps."""
+    slots = read_manifest(path).arrays.get(_OPTIMIZER, {})
+    return any(part.startswith("model_variables_moving_average") for name in slots for part in name.split("."))
+
+
 def assign(variable: Any, value: np.ndarray) -> None:
     """Assigns a value of the same shape to a variable, converted to the variable's dtype."""
     variable.assign(value.astype(str(variable.dtype)) if value.dtype != variable.dtype else value)

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -52,3 +53,20 @@ def test_the_backend_of_keras_own_file_is_checked_too(monkeypatch, capsys, tmp_p
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     assert run(["explain", "quickstart"]) == 2
     assert f"{tmp_path / 'keras.json'}: kt2t trains on tensorflow and jax, not on 'torch'" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow", reason="JAX is the backend")
+def test_importing_keras_leaves_out_what_nobody_asks_for(tmp_path):
+    code = """
+import importlib.util, sys
+from kt2t.cli.quiet import OPTIONAL, import_keras
+import_keras()
+print([name for name in OPTIONAL if name in sys.modules])
+import keras, matplotlib.pyplot, numpy as np
+from keras.src.visualization import plot_image_gallery
+print(plot_image_gallery.plt.subplots is matplotlib.pyplot.subplots)
+keras.visualization.plot_image_gallery(np.zeros((4, 8, 8, 3)), value_range=(0, 1), rows=2, cols=2, path="gallery.png")
+print(importlib.util.find_spec("jax") is None or __import__("jax").__name__ == "jax")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.splitlines() == ["[]", "True", "True"], done.stderr

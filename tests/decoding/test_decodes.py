@@ -109,3 +109,18 @@ def test_refusals():
         Copier().generate({**BATCH, "inputs_segments": np.array([[1, 1, 2], [1, 0, 0]], "int32")})
     with pytest.raises(ValueError, match="length: 0 is not positive"):
         Copier().generate(BATCH, length=0)
+
+
+@pytest.mark.parametrize("search", [Greedy(), Beam(2)])
+def test_the_rest_of_a_search_is_compiled_when_an_answer_needs_it(search):
+    """A batch of width 3 has room for 16 positions at first, and for 3 + 50 in all."""
+    short = Copier()
+    short.generate(BATCH, search)
+    assert len(vars(short)["_generators"]) == 1
+    long = Endless()
+    found = long.generate(BATCH, search)
+    assert len(vars(long)["_generators"]) == 2
+    assert (found["ids"] != 0).sum(-1).tolist() == [[53], [51]]
+    score = 9.0 - np.logaddexp(9.0, 3.0)  # of each step
+    if search.beams == 1:
+        np.testing.assert_allclose(found["scores"], [[53 * score], [51 * score]], rtol=1e-4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from harness import numbers
+from keras import ops
 
 from kt2t.layers import Cache
 from kt2t.layers.cache import gather_beams
@@ -102,3 +103,22 @@ def test_every_beam_starts_from_what_is_kept():
     cache.keep("given", (2,), "float32", np.array([[1.0, 2.0], [3.0, 4.0]], "float32"))
     cache.reorder(np.array([[2, 0, 0], [1, 1, 1]], "int32"))
     assert numbers(cache.read("given")).tolist() == [[[1, 2]] * 3, [[3, 4]] * 3]
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_cache_goes_on_from_its_entries(beams):
+    """As in another graph than the one that it began in; the prefix included."""
+    prefix = ops.convert_to_tensor([[True, True, False]])
+    begun = Cache(1, 2, beams, prefix=prefix)
+    begun.reserve("keys", 1, 1, "float32")
+    begun = begun.at(0, begun.flat())
+    begun._row = 0
+    begun.append("keys", ops.reshape(ops.arange(3 + beams, dtype="float32"), (1, 1, -1, 1)))
+    again = Cache.of(begun.flat(), 2, beams)
+    for one, other in ((begun, again), (begun.grown(4), again.grown(4))):
+        one, other = (cache.at(1, cache.flat()) for cache in (one, other))
+        assert one.length == other.length and one.beams == other.beams
+        np.testing.assert_array_equal(one.visible(), other.visible())
+        np.testing.assert_array_equal(one.place(), other.place())
+        value = ops.reshape(ops.arange(beams, dtype="float32") + 50, (1, 1, -1, 1))
+        np.testing.assert_array_equal(one.append("keys", value), other.append("keys", value))

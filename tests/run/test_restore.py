@@ -7,6 +7,7 @@ from kt2t.errors import RecipeError, RunError
 from kt2t.recipe import Recipe
 from kt2t.run.folder import RunFolder
 from kt2t.run.restore import _override_search, best_step, known, override, restored
+from kt2t.training import checkpoints
 
 
 def test_each_checkpoint_can_be_asked_for(tiny_run):
@@ -111,3 +112,31 @@ def test_what_is_no_search_is_refused(overrides, message):
     with pytest.raises(RecipeError, match=message) as raised:
         _searched(*overrides)
     assert raised.value.status == 2
+
+
+def test_a_model_that_only_answers_has_the_weights_and_no_optimizer(tiny_run):
+    whole, bare = restored(tiny_run), restored(tiny_run, trains=False)
+    assert bare.step == whole.step and not bare.assembly.model.compiled
+    assert getattr(bare.assembly.model, "optimizer", None) is None
+    for one, other in zip(whole.assembly.model.get_weights(), bare.assembly.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert type(bare.assembly.search) is type(whole.assembly.search)
+
+
+def test_moving_averages_are_taken_wherever_a_run_is_opened(tiny_run, tmp_path, tiny_data):
+    """They are in the optimizer's part of a checkpoint, so a model that only answers needs it too."""
+    from kt2t.run.train import train
+
+    folder = RunFolder(tiny_run)
+    recipe = folder.recipe()
+    recipe.nodes["optimizer"] = {**recipe.nodes["optimizer"], "use_ema": True, "ema_momentum": 0.5}
+    recipe.nodes["train"] = {**recipe.nodes["train"], "steps": 4}
+    run = train(recipe, tmp_path / "run", tiny_data).folder
+    path = run / "checkpoints" / "step-4"
+    assert checkpoints.has_averages(path) and not checkpoints.has_averages(folder.checkpoints / "step-4")
+    averages = restored(run, "last").assembly.model.get_weights()
+    answering = restored(run, "last", trains=False).assembly.model.get_weights()
+    trained = list(checkpoints.weights_of(path)[1].values())
+    for one, other in zip(averages, answering, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert sum(np.abs(one).sum() for one in averages) != pytest.approx(sum(np.abs(one).sum() for one in trained), rel=1e-6)
