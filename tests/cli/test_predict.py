@@ -122,3 +122,17 @@ def until(screen, end):
     while not shown.endswith(end):
         shown = re.sub(rb"\x1b\[\?2004[hl]", b"", shown + os.read(screen, 1000))
     return shown
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate", "average"])
+def test_a_wrong_folder_is_named_before_keras_is_imported(command, tmp_path):
+    code = f"""
+import sys
+from kt2t.cli.main import run
+status = run([{command!r}, "nowhere"])
+print(status, [name for name in ("keras", "tensorflow", "jax") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL
+    )
+    assert done.stdout == "4 []\n" and "'nowhere' holds no run" in done.stderr
