@@ -94,6 +94,21 @@ def test_a_problem_of_ones_own_is_one_class_beside_the_recipe(tmp_path, monkeypa
     assert "riddles" in printed.err and "exact_match" in printed.out
 
 
+def test_a_run_is_opened_in_python(tiny_run, tiny_data, monkeypatch, capsys):
+    monkeypatch.setenv("KT2T_DATA", str(tiny_data))
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    scripts = [f"import kt2t\n{_block(README, 'python', 'kt2t.load')}"]
+    scripts.append(_block(page, "python", "kt2t.load") + _block(page, "python", "run.model.evaluate"))
+    texts = {"forty two": "1 2 3", "seven": "4", "three hundred": "2 0", "runs/quickstart": str(tiny_run)}
+    for script in scripts:
+        for words, symbols in texts.items():
+            assert words in script
+            script = script.replace(words, symbols)
+        exec(compile(script, "python.md", "exec"), {"__name__": "page"})
+    shown = capsys.readouterr().out
+    assert "'score'" in shown and "'token_accuracy'" in shown and "Reverse" in shown
+
+
 def test_readme_shows_the_two_commands():
     assert re.search(r"^pip install -e '\.\[dev\]' && pytest", README, re.M)
     assert re.search(r"^pip install -e \. && kt2t train quickstart$", README, re.M)

@@ -39,7 +39,9 @@ def command(
 ) -> None:
     """Print metrics, scores and decoded examples of RUN on a split of its problem."""
     from kt2t.run.evaluate import evaluate
+    from kt2t.run.folder import RunFolder
 
+    RunFolder(run).manifest()  # a wrong folder is named before keras is imported
     import_keras()
     with progress("evaluate") as update:
         evaluation = evaluate(run, split, checkpoint, data_dir, update, samples=samples, overrides=overrides)

@@ -63,12 +63,15 @@ def command(
     A line is a text, or the path of a picture or recording where the model reads such files. Answers are written as soon as
     they are there; on a terminal each line is answered at once.
     """
+    from kt2t.run.folder import RunFolder
+
     overrides = [word for word in words if "=" in word]
     further = [word for word in words if "=" not in word]  # what a shell makes of `--input *.png`
     for word in further:
         if not Path(word).exists():
             raise click.UsageError(f"{word!r} is neither report.decode.KEY=VALUE nor a file.")
     files = [*sources, *further]
+    RunFolder(run).manifest()  # a wrong folder is named before keras is imported
     import_keras()
     with _opened(output) as destination:
         shows = destination.isatty()  # answers on a terminal leave no place for a bar

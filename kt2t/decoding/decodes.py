@@ -167,7 +167,9 @@ class Decodes:
             kept[key] = self._compiled(function)
         return kept[key]
 
-    def _begin(self, asked: Mapping[str, Any], search: Search, length: int, first: int) -> tuple[dict[str, Any], Tensor]:
+    def _begin(
+        self, asked: Mapping[str, Any], search: Search, length: int, first: int
+    ) -> tuple[dict[str, Any], Tensor]:
         sources, prompt, limit = asked["sources"], asked.get("prompt"), asked["limit"]
         features = sources if prompt is None else {**sources, "targets": prompt}
         batch = ops.shape(next(iter(features.values())))[0]

@@ -124,6 +124,7 @@ def until(screen, end):
     return shown
 
 
+<<<<<<< HEAD
 def test_whole_documents(tiny_run, tmp_path, capsys):
     for name, text in {"a": "1 2\n", "b": "3\n"}.items():
         (tmp_path / name).write_text(text)
@@ -137,3 +138,17 @@ def test_whole_documents(tiny_run, tmp_path, capsys):
     assert run(["predict", str(tiny_run), "--documents", "--json", *files]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["text"] for row in rows] == [first, second]
+=======
+@pytest.mark.parametrize("command", ["predict", "evaluate", "average"])
+def test_a_wrong_folder_is_named_before_keras_is_imported(command, tmp_path):
+    code = f"""
+import sys
+from kt2t.cli.main import run
+status = run([{command!r}, "nowhere"])
+print(status, [name for name in ("keras", "tensorflow", "jax") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL
+    )
+    assert done.stdout == "4 []\n" and "'nowhere' holds no run" in done.stderr
+>>>>>>> scripts

@@ -30,7 +30,12 @@ def test_importing_keras_says_nothing():
 @pytest.mark.parametrize(
     ("backend", "absent", "status", "told"),
     [
-        ("jax", "jax", 5, "kt2t: KERAS_BACKEND: the backend is jax, which is not installed here. Install it (pip install"),
+        (
+            "jax",
+            "jax",
+            5,
+            "kt2t: KERAS_BACKEND: the backend is jax, which is not installed here. Install it (pip install",
+        ),
         ("tensorflow", "tensorflow", 5, "kt2t: KERAS_BACKEND: the backend is tensorflow, which is not installed here."),
         ("torch", "torch", 2, "kt2t: KERAS_BACKEND: kt2t trains on tensorflow and jax, not on 'torch'."),
         ("numpy", "torch", 2, "kt2t: KERAS_BACKEND: kt2t trains on tensorflow and jax, not on 'numpy'."),

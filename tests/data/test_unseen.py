@@ -48,7 +48,9 @@ def test_what_is_missing_is_named():
         def features(self):
             return {"inputs": Text(258), "language": Label(2), "targets": Label(2)}
 
-    with pytest.raises(DataError, match="the model reads 'language', which this example does not have. It has: 'inputs'"):
+    with pytest.raises(
+        DataError, match="the model reads 'language', which this example does not have. It has: 'inputs'"
+    ):
         encode_unseen(Two(), ["ab"])
     with pytest.raises(RunError, match="Two.encode needs the field 'inputs'"):
         encode_unseen(Two(), [{"language": 1}])

@@ -139,4 +139,6 @@ def test_moving_averages_are_taken_wherever_a_run_is_opened(tiny_run, tmp_path, 
     trained = list(checkpoints.weights_of(path)[1].values())
     for one, other in zip(averages, answering, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert sum(np.abs(one).sum() for one in averages) != pytest.approx(sum(np.abs(one).sum() for one in trained), rel=1e-6)
+    assert sum(np.abs(one).sum() for one in averages) != pytest.approx(
+        sum(np.abs(one).sum() for one in trained), rel=1e-6
+    )
