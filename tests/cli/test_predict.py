@@ -124,7 +124,6 @@ def until(screen, end):
     return shown
 
 
-<<<<<<< HEAD
 def test_whole_documents(tiny_run, tmp_path, capsys):
     for name, text in {"a": "1 2\n", "b": "3\n"}.items():
         (tmp_path / name).write_text(text)
@@ -138,7 +137,8 @@ def test_whole_documents(tiny_run, tmp_path, capsys):
     assert run(["predict", str(tiny_run), "--documents", "--json", *files]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["text"] for row in rows] == [first, second]
-=======
+
+
 @pytest.mark.parametrize("command", ["predict", "evaluate", "average"])
 def test_a_wrong_folder_is_named_before_keras_is_imported(command, tmp_path):
     code = f"""
@@ -151,4 +151,3 @@ print(status, [name for name in ("keras", "tensorflow", "jax") if name in sys.mo
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL
     )
     assert done.stdout == "4 []\n" and "'nowhere' holds no run" in done.stderr
->>>>>>> scripts
