@@ -1,4 +1,4 @@
-"""What a problem does with answers: judges them, decodes them and shows them, by the kind of each field."""
+"""The part of a problem that judges, decodes and shows answers, by the kind of each field."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answers:
     _loss: Any
 
     def loss(self) -> Any:
-        """The loss of the targets: the option `loss`, otherwise what the kind of target asks for.
+        """Returns the loss of the targets: the option `loss`, otherwise the default for the kind of target.
 
         Of several targets it is a dict. The option is then one loss for all of them, or a dict of losses for some.
         """
@@ -48,15 +48,15 @@ class Answers:
         return for_each(targets, loss_for) if given is None else dict.fromkeys(targets, given)
 
     def metrics(self) -> Any:
-        """What is computed from tensors in evaluations: a list, or a dict of lists by target."""
+        """Returns the metrics of an evaluation: a list, or a dict of lists by target."""
         return for_each(self.expected_features()["targets"], metrics_for)
 
     def scores(self) -> Any:
-        """What is computed from decoded values: a list, or a dict of lists by target."""
+        """Returns the scores of decoded values: a list, or a dict of lists by target."""
         return for_each(self.expected_features()["targets"], scores_for)
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
-        """Every score of decoded targets against the references.
+        """Scores decoded targets against references.
 
         Args:
             predictions: Values as `decode("targets", …)` gives them.
@@ -75,7 +75,7 @@ class Answers:
         return {}
 
     def decode(self, field: str, value: Any) -> Any:
-        """The value of a field that scores compare: of text the text up to its end, of a label the name of the class.
+        """Decodes a field to the value that scores compare: the text up to its end, the name of a class, …
 
         Args:
             field: `inputs`, `targets`, …; one of several targets is `targets.KEY`.
@@ -90,7 +90,7 @@ class Answers:
         return decode_value(feature, value, self.vocabularies().get(field))
 
     def written(self, field: str, decoded: Any) -> str:
-        """What `decode` gave as text; a picture is `<28×28×1 picture>`, a sound `<1.00 s of sound>`.
+        """Formats a decoded value as text; a picture is `<28×28×1 picture>`, a sound `<1.00 s of sound>`.
 
         Several targets are written behind each other, with a tab between.
         """
@@ -100,14 +100,14 @@ class Answers:
         return decoded if isinstance(decoded, str) else write_value(feature, decoded)
 
     def told(self, field: str, value: Any) -> Any:
-        """A field's array for a person: text; the bytes of a PNG file of a picture, of a wav file of a sound."""
+        """Renders a field for people: text, the bytes of a PNG file for a picture, of a wav file for a sound."""
         feature = self._feature(field)
         if isinstance(feature, Mapping):
             return {key: self.told(f"{field}.{key}", one) for key, one in value.items()}
         return tell_value(feature, self.decode(field, value))
 
     def read(self, field: str, text: str) -> Any:
-        """The raw value of a field, as in an example of `examples`, that a person types: a line, or the path of a file.
+        """Turns what a person types (a line, or the path of a file) into a raw value as in `examples`.
 
         Raises:
             DataError: The text or the file does not fit the field.
@@ -119,7 +119,7 @@ class Answers:
         return is_read_from_file(self._stored(field))
 
     def values(self, example: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a raw example as values that scores compare: text as it is, the rest encoded and decoded.
+        """Turns the fields of a raw example into values that scores compare: text as it is, others encoded and decoded.
 
         Of a picture or a sound there is only a short description, since nobody compares what was read from a file.
         """
@@ -139,11 +139,11 @@ class Answers:
         return found
 
     def texts(self, example: Mapping[str, Any]) -> dict[str, str]:
-        """The fields of a raw example as text: text as it is, the rest as `written` shows it."""
+        """Turns the fields of a raw example into text: text as it is, others as `written` formats them."""
         return {field: self.written(field, value) for field, value in self.values(example).items()}
 
     def show(self, decoded: Any, features: Mapping[str, Any] | None = None) -> str:
-        """Printable text for what `answer` or `generate` returns, with the sample's own fields above each if given."""
+        """Formats the result of `answer` or `generate` as text, with the sample's own fields above each if given."""
         if isinstance(decoded, Mapping):
             decoded = decoded.get("values", decoded.get("ids", decoded))
         lines = []
@@ -156,7 +156,7 @@ class Answers:
         return "\n".join(lines)
 
     def views(self) -> list[dict[str, Any]]:
-        """Nodes of the views that suit these fields: what TensorBoard shows of the model at each evaluation."""
+        """Returns nodes of the views that TensorBoard shows for these fields at each evaluation."""
         kinds = flat({field: feature for field, feature in self.features().items() if field in ("inputs", "targets")})
         further = [name for feature in kinds.values() for name in views_for(feature)]
         return [{"type": name} for name in dict.fromkeys(("DecodedText", *further, "AttentionMaps"))]
@@ -184,7 +184,7 @@ class Answers:
 
 
 def row_of(arrays: Any, row: int) -> Any:
-    """A row of a field's array, or of each of several targets."""
+    """Returns a row of a field's array, or of each array in a dict of targets."""
     return for_each(arrays, lambda array: np.asarray(array[row]))
 
 
@@ -200,6 +200,6 @@ def _rows(decoded: Any) -> int:
 
 
 def each_value(found: Any, feature: Feature) -> np.ndarray:
-    """The hypotheses of a row, best first: (n_best, …) from that or from one value alone."""
+    """Returns the hypotheses of a row, best first, (n_best, …); a single value becomes a list of one."""
     array = np.asarray(found)
     return array.reshape(-1, *array.shape[array.ndim - len(feature.shape) :])

@@ -16,18 +16,18 @@ T = TypeVar("T")
 
 
 def chance_of(seed: int, split: str, number: int) -> np.random.Generator:
-    """The random generator of one block; depends only on the arguments."""
+    """Returns the random generator of one block; depends only on the arguments."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, zlib.crc32(split.encode()), number])))
 
 
 def first_kept(draw: Callable[[], Iterable[T]], keep: Callable[[T], bool]) -> list[T]:
-    """Draws again and again until `BLOCK` examples are kept, and returns these."""
+    """Draws until `BLOCK` examples are kept, and returns them."""
     drawn = itertools.chain.from_iterable(draw() for _ in itertools.count())
     return list(itertools.islice(filter(keep, drawn), BLOCK))
 
 
 def from_blocks(block: Callable[[int], Sequence[T]], start: int, stop: int) -> Iterator[T]:
-    """The examples from number `start` up to, not including, `stop`; makes only the blocks that hold them."""
+    """Yields the examples `start` to `stop` - 1; makes only the blocks that hold them."""
     for number in range(start // BLOCK, -(-stop // BLOCK)):
         first = number * BLOCK
         yield from block(number)[max(start - first, 0) : stop - first]

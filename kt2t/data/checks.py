@@ -14,7 +14,7 @@ from kt2t.features import Feature, flat
 def checked_columns(
     examples: Sequence[Mapping[str, Any]], features: Mapping[str, Any], what: str, first: int = 0
 ) -> dict[str, list[np.ndarray]]:
-    """The arrays of all examples by field, each in its feature's dtype.
+    """Returns the arrays of all examples by field, each in its feature's dtype.
 
     Args:
         examples: Encoded examples. A dict of targets may be nested, `{"targets": {"tags": …}}`, or flat.

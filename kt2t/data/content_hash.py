@@ -12,7 +12,7 @@ import numpy as np
 
 
 def content_hash(example: Mapping[str, Any], buffers: bool = True) -> tuple[int, bool]:
-    """64 bits that depend on the content of a raw example alone, and whether it holds bytes or arrays.
+    """Hashes the content of a raw example to 64 bits; also returns whether it holds bytes or arrays.
 
     Args:
         example: Text, numbers, bytes and arrays, in lists and mappings of any depth.

@@ -1,4 +1,4 @@
-"""Where the randomness of one example in one epoch comes from."""
+"""Random numbers for one example in one epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Draw:
-    """Identifies one example in one epoch of one run; everything random about the example follows from it.
+    """Identifies one example in one epoch of one run. All its random choices depend on nothing else.
 
     So an augmentation is the same for any number of threads, replicas and workers, and after a restart.
 
@@ -24,5 +24,5 @@ class Draw:
     index: int
 
     def generator(self) -> np.random.Generator:
-        """A new generator of random numbers; every call returns one in the same state."""
+        """Returns a new random generator; every call returns one in the same state."""
         return np.random.default_rng([self.seed, self.epoch, self.index])

@@ -1,4 +1,4 @@
-"""The loss, the metrics and the scores that each kind of target asks for.
+"""Chooses the loss, the metrics and the scores for each kind of target.
 
 A problem takes these unless it has its own. A new kind of feature registers its own functions, such as
 `loss_for.register(MyFeature)`.
@@ -15,7 +15,7 @@ from kt2t.features import Feature, Image, Label, MultiLabel, Numbers, Tags, Text
 
 @functools.singledispatch
 def loss_for(feature: Feature) -> Any:
-    """The loss of a target, on the model's logits (or its numbers).
+    """Returns the loss of a target, computed from the model's logits (or numbers).
 
     Raises:
         ValueError: No loss is registered for this kind of feature.
@@ -29,13 +29,13 @@ def loss_for(feature: Feature) -> Any:
 
 @functools.singledispatch
 def metrics_for(feature: Feature) -> list[Any]:
-    """New metrics of a target, computed from tensors in every evaluation; none for an unknown kind of feature."""
+    """Returns new metrics of a target for evaluations; none for an unknown kind of feature."""
     return []
 
 
 @functools.singledispatch
 def scores_for(feature: Feature) -> list[Any]:
-    """New scores of a target's decoded values; none for an unknown kind of feature."""
+    """Returns new scores of a target's decoded values; none for an unknown kind of feature."""
     return []
 
 
@@ -135,12 +135,12 @@ def _(feature: Numbers) -> list[Any]:
 
 
 def for_each(targets: Any, function: Callable[[Any], Any]) -> Any:
-    """`function` of the target, or of each of several: a dict with the same keys."""
+    """Applies `function` to the target, or to each of a dict of targets."""
     return {key: function(one) for key, one in targets.items()} if isinstance(targets, Mapping) else function(targets)
 
 
 def by_name(measures: Any) -> dict[str, Any]:
-    """Metrics or scores by their names in the logs.
+    """Returns metrics or scores by their names in the logs.
 
     Args:
         measures: A list, or a dict of lists by the key of the target. With more than one key the names begin with it, as
@@ -152,12 +152,12 @@ def by_name(measures: Any) -> dict[str, Any]:
 
 
 def keyed(keys: Any, key: str, name: str) -> str:
-    """The name in the logs of what belongs to one of several targets."""
+    """Returns the name in the logs of a value that belongs to one of several targets."""
     return f"{key}_{name}" if len(keys) > 1 else name
 
 
 def scored(scores: Any, predictions: list[Any], references: list[Any]) -> dict[str, float]:
-    """Every score of decoded values against references, by name.
+    """Computes all scores of decoded values against references, by name.
 
     Args:
         scores: A list; or a dict of lists by the key of the target, and then each prediction and reference is such a dict.

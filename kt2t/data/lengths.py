@@ -1,4 +1,4 @@
-"""Which fields have a length of their own, and how long it may be."""
+"""Finds fields of variable length, and the limits of their lengths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MaxLength = int | Mapping[str, int] | None
 
 
 def own_lengths(features: Mapping[str, Any]) -> dict[str, Feature]:
-    """The fields of variable length, by flat name, without those that share the segments of another field."""
+    """Returns the fields of variable length, by flat name, without those that share another field's segments."""
     fields = flat(features)
     return {
         field: feature
@@ -23,7 +23,7 @@ def own_lengths(features: Mapping[str, Any]) -> dict[str, Feature]:
 
 
 def segment_source(fields: Mapping[str, Feature], field: str) -> str:
-    """The field whose segments a field has: its own, or those that it shares where that field is there."""
+    """Returns the field whose segments a field uses: its own, or those of the field that it shares with, if present."""
     source = fields[field].shares_segments_with
     return source if source in fields and fields[source].has_segments else field
 
@@ -37,7 +37,7 @@ def check_max_length(max_length: MaxLength) -> None:
 
 
 def limits_of(max_length: MaxLength, features: Mapping[str, Any]) -> dict[str, int]:
-    """The most positions that each field with a length of its own may have; unlimited fields are missing.
+    """Returns the maximum number of positions of each field of variable length; unlimited fields are missing.
 
     Args:
         max_length: One number for every field, a number for each named field, or None. A dict of targets is named as a

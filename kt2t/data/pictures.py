@@ -1,4 +1,4 @@
-"""Pictures from files and as PNG files."""
+"""Reads picture files and writes PNG files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # Pillow's name for so many channels of 8
 
 
 def read_picture(path: str | Path, height: int, width: int, channels: int) -> np.ndarray:
-    """A picture file as an array, in grey or colour as the channels say.
+    """Reads a picture file as an array, in grey for 1 channel or colour for 3.
 
     Shapes:
         a file (PNG, JPEG, …) → (height, width, channels) uint8; 1 or 3 channels, as `decode_picture` makes them
@@ -34,7 +34,7 @@ def read_picture(path: str | Path, height: int, width: int, channels: int) -> np
 
 
 def png(value: Any) -> bytes:
-    """A picture as the bytes of a PNG file.
+    """Encodes a picture as a PNG file.
 
     Shapes:
         value (height, width, channels) from 0 to 255; other than 1, 3 or 4 channels are shown as grey, their mean

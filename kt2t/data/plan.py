@@ -118,7 +118,7 @@ class Plan:
 
     @property
     def fill(self) -> float:
-        """The share of real tokens among all positions of an epoch, all fields and rows of weight zero counted.
+        """Computes the share of real tokens among all positions of an epoch, in all fields and rows of weight zero.
 
         Packed, every field has as many positions: where the fields' sums differ, their mean over the largest is the most.
         """
@@ -127,7 +127,7 @@ class Plan:
         return self._real / padded if padded else 1.0
 
     def batch(self, step: int) -> BatchPlan:
-        """The batch of a step, counted from 0 over all epochs; without `shuffle` every epoch is the same."""
+        """Returns the batch of a step, counted from 0 over all epochs; without `shuffle` every epoch is the same."""
         epoch, place = divmod(step, len(self))
         epoch = epoch if self.shuffle else 0
         latest = self._epoch  # one read: several threads may ask for different epochs
@@ -136,7 +136,7 @@ class Plan:
         return latest[1][place]
 
     def epoch(self, epoch: int) -> list[BatchPlan]:
-        """The batches of an epoch in their order."""
+        """Yields the batches of an epoch in order."""
         chance = np.random.default_rng(np.random.SeedSequence([self.seed, epoch]))
         return [
             BatchPlan(indices, dict(zip(self.fields, shape, strict=True)))

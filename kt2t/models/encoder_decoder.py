@@ -1,4 +1,4 @@
-"""An encoder that reads, and a decoder that writes while it looks at what the encoder made."""
+"""The base model of an encoder and a decoder that attends to its output."""
 
 from __future__ import annotations
 
@@ -57,6 +57,6 @@ class EncoderDecoder(Writer):
         self.encoder = made(encoder, "encoder", self.dtype_policy.name)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory:
-        """The memory: what the encoder makes of the inputs."""
+        """Encodes the inputs; returns the memory."""
         x, segments = self.embedded_inputs(features)
         return Memory(self.encoder(x, segments, training=training), segments)

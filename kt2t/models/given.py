@@ -11,7 +11,7 @@ import numpy as np
 def checked_features(
     given: Any, needed: Iterable[str], reader: str, encode: Callable[[list[Any]], dict[str, Any]] | None = None
 ) -> Mapping[str, Any]:
-    """The features as they are, or those of texts.
+    """Checks that all needed fields are there; encodes texts.
 
     Args:
         given: A dict of arrays by field; a text or a list of texts if there is an `encode`.

@@ -69,7 +69,7 @@ class LanguageModel(Writer):
             self.inputs_embedding = embed(inputs, hidden_dim, dtype=self.dtype_policy.name)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory | None:
-        """What stands in front, the start before the inputs: (batch, 1 + source, hidden_dim); None without inputs.
+        """Embeds a start vector and the inputs, which precede the targets: (batch, 1 + source, hidden_dim). None without inputs.
 
         The start belongs to the first segment.
         """
@@ -81,7 +81,7 @@ class LanguageModel(Writer):
         return Memory(states, ops.pad(segments, [[0, 0], [1, 0]], constant_values=1))
 
     def start(self, memory: Memory | None, features: Mapping[str, Tensor], length: int, beams: int) -> Cache:
-        """The cache for decoding; what stands in front is written into it, and all beams see it."""
+        """Makes the cache for decoding and writes the inputs into it, where all beams see them."""
         if memory is None:
             return super().start(None, features, length, beams)
         cache = Cache(ops.shape(memory.segments)[0], length, beams, prefix=ops.greater(memory.segments, 0))

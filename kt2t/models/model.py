@@ -1,4 +1,4 @@
-"""What all models share: which fields they read, weights that follow from the features alone, and answers."""
+"""The base class of models: their fields, building from features, and answers."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Model(Trainer):
         self.features: Mapping[str, Any] = known
 
     def build(self, input_shape: Any = None) -> None:
-        """Makes every weight, from the features alone; `input_shape` is ignored."""
+        """Makes all weights from the features; ignores `input_shape`."""
         if self.built:
             return
         with self._scope(), _plain_errors():
@@ -132,7 +132,7 @@ class Model(Trainer):
         checked_features(x, self._read(answering=False), type(self).__name__)
 
     def readable(self, features: Any) -> Mapping[str, Any]:
-        """Features for `answer` as arrays by field; those of texts where the model knows a vocabulary.
+        """Returns the features for `answer` as arrays by field; encodes texts if the model has a vocabulary.
 
         Raises:
             ValueError: A field is missing, or texts without a vocabulary.
@@ -147,7 +147,7 @@ class Model(Trainer):
         return [name for name in known if name != without]
 
     def answer(self, features: Any, search: Any = None, draw: int = 0) -> dict[str, Any]:
-        """What the model answers to a batch: here what its heads make of the logits.
+        """Answers a batch: here the answers of the heads.
 
         Args:
             features: As in training, without packed rows; `targets` are not looked at. Where segments are missing, id 0
@@ -168,7 +168,7 @@ class Model(Trainer):
         return {"values": keras.tree.map_structure(lambda one: np.asarray(ops.convert_to_numpy(one))[:, None], found)}
 
     def answers(self, logits: Any, features: Mapping[str, Tensor]) -> Any:
-        """The answers (batch, …) that follow from the logits; what they are is up to the kind of the targets."""
+        """Turns logits into answers (batch, …), as the heads define them."""
         targets, segments = self.features["targets"], features.get("inputs_segments")
         if isinstance(targets, Mapping):
             return {key: head(feature).answer(logits[key], segments) for key, feature in targets.items()}
@@ -194,7 +194,7 @@ class Model(Trainer):
             setattr(self, f"{name}_embedding", embed(self.features[name], hidden_dim, dtype=dtype))
 
     def embedded_inputs(self, features: Mapping[str, Tensor]) -> Memory:
-        """The inputs as vectors, with the vector of every label that conditions them added at each position."""
+        """Embeds the inputs, and adds the vector of every conditioning label at each position."""
         feature = self.features["inputs"]
         own = segments_of(features, "inputs", feature) if feature.has_segments else None
         x = self.inputs_embedding(features["inputs"], own)
@@ -220,7 +220,7 @@ def _plain_errors() -> Iterator[None]:
 
 
 def segments_of(features: Mapping[str, Tensor], name: str, feature: Any = None) -> Tensor:
-    """The segments (batch, time) of a field.
+    """Returns the segments (batch, time) of a field.
 
     Where a batch has none: one segment a row, without its padding if the ids of the `feature` show it.
     """
@@ -232,7 +232,7 @@ def segments_of(features: Mapping[str, Tensor], name: str, feature: Any = None) 
 
 
 def require_inputs(features: Mapping[str, Any], reader: str) -> Feature:
-    """The feature of the inputs, or a ValueError that names the model `reader`, which needs some."""
+    """Returns the feature of the inputs. Raises a ValueError that names the model `reader` if there is none."""
     if "inputs" not in features:
         raise ValueError(f"features: {reader} reads 'inputs', and there are none. TransformerLM does without.")
     return features["inputs"]

@@ -58,7 +58,7 @@ class Reader(Model):
             self.head = head(targets, dtype=dtype)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory:
-        """What the encoder makes of the inputs: a sequence, or a map (batch, height, width, channels)."""
+        """Encodes the inputs to a sequence, or to a map (batch, height, width, channels)."""
         x, segments = self.embedded_inputs(features)
         if isinstance(self.encoder, Sequence):
             return Memory(self.encoder(x, segments, training=training), segments)

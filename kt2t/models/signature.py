@@ -1,4 +1,4 @@
-"""What a model is called with, from its features alone: for building, and for exporting."""
+"""Makes the arguments of a model's call from its features, for building and exporting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Tensor = Any
 
 
 def one_row(features: Mapping[str, Any]) -> dict[str, Tensor]:
-    """A batch of one short row of zeros, with which a model makes its weights."""
+    """Makes a batch of one short row of zeros, with which a model builds its weights."""
     row = {}
     for name, feature in flat(features).items():
         if "." in name:
@@ -29,7 +29,7 @@ def one_row(features: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def signature(features: Mapping[str, Any], segments: bool) -> dict[str, keras.InputSpec]:
-    """The shape and dtype of each field that an exported model reads, sizes of batch and time open.
+    """Returns shape and dtype of each field that an exported model reads; batch and time stay open.
 
     Args:
         features: The problem's fields by name.

@@ -1,4 +1,4 @@
-"""What models that write text have in common: predicting each token of the targets from those before it."""
+"""The base class of models that predict each token of the targets from the tokens before it."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class Writer(Decodes, Model):
         self.decoder = made(decoder, "decoder", dtype)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory | None:
-        """The memory of the decoder, None for none."""
+        """Returns the decoder's memory; None if it has none."""
         raise NotImplementedError(f"{type(self).__name__} must define encode(features, training).")
 
     def decode(self, features: Mapping[str, Tensor], memory: Memory | None, training: bool | None = False) -> Tensor:
-        """Logits (batch, time, vocabulary_size) for every position of the targets, each from those before it."""
+        """Computes logits (batch, time, vocabulary_size) for each position of the targets from the tokens before it."""
         segments = segments_of(features, "targets", self.features["targets"])
         x = shift_right(self.targets_embedding(features["targets"]), segments)
         return self.logits(self.decoder(x, segments, memory=memory, training=training))
@@ -65,17 +65,17 @@ class Writer(Decodes, Model):
         return self.decode(features, self.encode(features, training=training), training=training)
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Hidden states (…, hidden_dim) to logits (…, vocabulary_size)."""
+        """Turns hidden states (…, hidden_dim) into logits (…, vocabulary_size)."""
         return self.targets_embedding.logits(hidden) if self.head is None else self.head(hidden)
 
     def start(self, memory: Memory | None, features: Mapping[str, Tensor], length: int, beams: int) -> Cache:
-        """The cache for decoding `length` positions; `features` give the number of rows where there is no memory."""
+        """Makes the cache for decoding `length` positions; without a memory, `features` give the number of rows."""
         first = features["targets"] if memory is None else memory.segments
         cache = Cache(ops.shape(first)[0], length, beams)
         self.decoder.start(memory, cache.child("decoder"))
         return cache
 
     def step(self, ids: Tensor, position: Tensor, cache: Cache) -> tuple[Tensor, Cache]:
-        """One position: ids (batch, beams) → logits (batch, beams, vocabulary_size)."""
+        """Decodes one position: ids (batch, beams) → logits (batch, beams, vocabulary_size)."""
         x = self.targets_embedding(ids)
         return self.logits(self.decoder(x, cache=cache.child("decoder"), training=False)), cache

@@ -1,4 +1,4 @@
-"""From a recipe to objects: the one place where data meets models, through the features of the problem."""
+"""Builds the objects of a recipe: the only place where data and models are connected, through the problem's features."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = logging.getLogger("kt2t")
 
 @dataclass
 class Assembly:
-    """What a recipe describes, built: a problem, a compiled model that fits it, and the search that decodes.
+    """The objects of a recipe: the problem, a compiled model for its features, and the search.
 
     `full` is the recipe with every option written out, so that a later change of a default, or another processor, does not
     change the run.
@@ -39,7 +39,7 @@ class Assembly:
 
 
 def problem_of(recipe: Recipe) -> Problem:
-    """The problem of a recipe; keras is not needed for it.
+    """Builds the problem of a recipe, without keras.
 
     Raises:
         ValueError: An option that the problem refuses, with file and line.
@@ -105,7 +105,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
 
 
 def assemble_to_answer(recipe: Recipe, problem: Problem) -> Assembly:
-    """Like `assemble`, for a model that is only asked: it is not compiled, and `full` is the recipe itself.
+    """Like `assemble`, for a model that only answers: it is not compiled, and `full` is the recipe itself.
 
     Raises:
         ValueError: As of `assemble`.
@@ -140,7 +140,7 @@ def _number_layers_anew() -> None:
 
 
 def build_model(recipe: Recipe, features: dict[str, Any]) -> Any:
-    """The model of a recipe for some features, with all its weights, not compiled.
+    """Builds the model of a recipe for some features, with all its weights, without compiling it.
 
     Raises:
         ValueError: An option that the model refuses, with file and line.
@@ -156,7 +156,7 @@ def build_model(recipe: Recipe, features: dict[str, Any]) -> Any:
 
 
 def unbuilt_model(recipe: Recipe, features: dict[str, Any]) -> Any:
-    """The model of a recipe for some features, without weights.
+    """Makes the model of a recipe for some features, without weights.
 
     Raises:
         ValueError: An option that the model refuses; or the features do not fit the model, which is said of the type of the
@@ -227,13 +227,13 @@ def _check_best(recipe: Recipe, problem: Problem, metrics: Any) -> None:
 
 
 def save_vocabularies(problem: Problem, folder: Path) -> None:
-    """Keeps with a run what its texts were encoded with."""
+    """Saves the problem's vocabularies in a run folder."""
     for field, vocabulary in problem.vocabularies().items():
         vocabulary.save(folder / field)
 
 
 def restore_vocabularies(problem: Problem, folder: Path) -> None:
-    """Gives a problem the vocabularies of a run.
+    """Loads the vocabularies of a run into a problem.
 
     Raises:
         DataError: One of them is missing or damaged.
@@ -243,7 +243,7 @@ def restore_vocabularies(problem: Problem, folder: Path) -> None:
 
 
 def check_vocabularies(problem: Problem, folder: Path) -> None:
-    """Holds the problem's vocabularies against those of a run.
+    """Checks that the problem's vocabularies equal those of a run.
 
     Raises:
         RuntimeError: One of them is another one: ids would mean other words.
@@ -260,7 +260,7 @@ def check_vocabularies(problem: Problem, folder: Path) -> None:
 
 @contextmanager
 def located(recipe: Recipe) -> Iterator[None]:
-    """Errors from within that name an option, with the file and line of it."""
+    """Adds file and line to errors from inside the `with` block that name an option."""
     try:
         yield
     except RecipeError as error:

@@ -1,4 +1,4 @@
-"""What a word of a command line may become: recipes, runs, keys of a recipe, checkpoints. Imports neither keras nor numpy."""
+"""Completes words of a command line: recipes, runs, keys of a recipe, checkpoints. Imports neither keras nor numpy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def runs(begun: str) -> list[str]:
 
 
 def checkpoints(run: Path) -> list[str]:
-    """Returns what `--checkpoint` may say for a run: `last`, `best`, `average`, and its steps, newest first."""
+    """Returns the values of `--checkpoint` for a run: `last`, `best`, `average`, and its steps, newest first."""
     folder = run / "checkpoints"
     steps = [path.name.removeprefix("step-") for path in folder.glob("step-*") if path.name[5:].isdigit()]
     words = ["last", *(["best"] if (folder / "best.json").is_file() else []), "average"] if steps else []

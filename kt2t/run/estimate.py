@@ -22,7 +22,7 @@ POSITIONS = 64  # of a sequence, where nothing tells its length
 
 @dataclass
 class Estimate:
-    """Costs of a recipe. With `assumed_vocabulary` the vocabularies have the requested sizes: nothing is prepared yet.
+    """The costs of a recipe. `assumed_vocabulary`: the data is not prepared, so vocabularies have the requested sizes.
 
     `steps` is None where the recipe has `train.epochs`, whose batches cannot be counted before the data is prepared.
     """
@@ -36,12 +36,12 @@ class Estimate:
     steps: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Returns the costs as plain values."""
         return asdict(self)
 
 
 def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
-    """Builds the model of a recipe and counts in the graph of a step; nothing is trained or prepared.
+    """Builds the model of a recipe and counts operations in the graph of a step; trains and prepares nothing.
 
     Memory is weights, gradients and two slots of the optimizer in float32, and what the forward pass of a micro-batch keeps for
     the backward pass. The work of a step is its matrix products and convolutions, forward and back, at the rate measured on
@@ -77,7 +77,7 @@ def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
 
 
 def shapes(features: Mapping[str, Any], batch: Mapping[str, Any], micro_batches: int = 1) -> tuple[Any, Any]:
-    """Shape and dtype of what the model reads of a micro-batch, and of its targets, in the structure of a batch.
+    """Returns shape and dtype of a micro-batch's features and targets, in the structure of a batch.
 
     Sequences have 64 positions, or as many as `pack` or `max_length` says.
 
@@ -107,7 +107,7 @@ def shapes(features: Mapping[str, Any], batch: Mapping[str, Any], micro_batches:
 
 
 def step_costs(model: Any, loss: Any, read: Any, targets: Any) -> tuple[float, int]:
-    """Operations of a forward and backward pass, and the bytes that are kept between them.
+    """Counts the operations of a forward and backward pass, and the bytes kept between them.
 
     Args:
         model: Built.
@@ -161,7 +161,7 @@ def _each(kind: Any, structure: Any) -> Any:
 
 
 def by_part(sizes: Mapping[str, int]) -> dict[str, int]:
-    """Parameters summed over the first two words of their attribute path."""
+    """Sums parameters by the first two parts of their attribute paths."""
     found: dict[str, int] = {}
     for path, size in sizes.items():
         words = [word for word in path.split(".") if not word.isdigit()]
@@ -171,7 +171,7 @@ def by_part(sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:
-    """Operations a second of large matrix products in the arithmetic of a dtype policy, measured now."""
+    """Measures the operations per second of large matrix products under a dtype policy."""
     import keras
 
     dtype = "bfloat16" if "bfloat16" in policy else "float16" if "float16" in policy else "float32"

@@ -36,22 +36,22 @@ class Evaluation:
     examples: dict[str, int] = field(default_factory=dict)
 
     def values(self) -> dict[str, float]:
-        """Metrics and scores together."""
+        """Metrics and scores in one dict."""
         return {**self.metrics, **self.scores}
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """Returns the evaluation as plain values."""
         return asdict(self)
 
     def write(self, folder: Path) -> Path:
-        """Keeps the values with the run, as `evaluation-SPLIT.json`."""
+        """Saves the values in the run, as `evaluation-SPLIT.json`."""
         file = folder / f"evaluation-{self.split}.json"
         whole_file(file, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
         return file
 
 
 def read(folder: Path, split: str) -> Evaluation | None:
-    """The values that were kept last with a run; None where there are none."""
+    """Reads the values saved last in a run; None if there are none."""
     try:
         return Evaluation(**json.loads((folder / f"evaluation-{split}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
@@ -92,7 +92,7 @@ def evaluate(
 def evaluate_model(
     assembly: assembling.Assembly, split: str, step: int, samples: int = 5, progress: Any = None
 ) -> Evaluation:
-    """Measures the model of an assembly as it is; the arguments are those of `evaluate`."""
+    """Measures the model of an assembly with its present weights; arguments as for `evaluate`."""
     import keras
 
     tell = progress or (lambda done, total, what: None)

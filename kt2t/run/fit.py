@@ -1,4 +1,4 @@
-"""The training of a run: one Keras epoch from one multiple of `report.every` to the next, with all that goes along."""
+"""Trains a run with its callbacks; a Keras epoch is the `report.every` steps up to an evaluation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("kt2t")
 
 
 def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any) -> int | None:
-    """Trains on from a step until `train.steps`, or until something ends it.
+    """Trains from a step to `train.steps`, or until a signal or callback stops it.
 
     Args:
         early: What ends it when nothing improves, or None.

@@ -1,4 +1,4 @@
-"""Finds out before the data is prepared that a model does not fit its problem."""
+"""Checks, before data is prepared, that a model fits its problem."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ logger = logging.getLogger("kt2t")
 
 
 def check_fit(recipe: Recipe, problem: Problem, data_dir: Path | None = None) -> None:
-    """Makes the model without weights for the features that are expected, if the data has yet to be prepared.
+    """Builds the model without weights for the expected features, if the data is not prepared yet.
 
     Nothing is checked where a problem knows its features only after it was prepared.
 

@@ -176,7 +176,7 @@ class RunFolder:
         return recipe
 
     def given(self, overrides: Sequence[str] = ()) -> Recipe:
-        """The recipe as it was given when the run was trained last, with overrides applied; not yet checked."""
+        """Returns the user's recipe of the last training, overrides applied, not yet checked."""
         manifest = self.manifest()
         try:
             recipe = recipe_of(manifest["given"], overrides)
@@ -301,13 +301,13 @@ def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def runs_below(folder: Path) -> list[Path]:
-    """The run folders in a folder and in the folders directly in it, as `runs/quickstart` and `runs/image/mnist`."""
+    """Lists run folders in a folder and one level below, such as `runs/quickstart` and `runs/image/mnist`."""
     found = [file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)]
     return sorted(found)
 
 
 def recipe_and_run(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, Path | None]:
-    """A recipe, and the folder of the run if it is a run that is named in its place; not yet checked.
+    """Loads a recipe by name, or from a run folder named in its place, which is returned too. Checks nothing.
 
     Args:
         name: A recipe's file or short name, or a run folder.

@@ -1,4 +1,4 @@
-"""What a step costs on TensorFlow, counted in the graph of its forward and backward pass; nothing runs."""
+"""Counts the costs of a step in TensorFlow's graph of its forward and backward pass; runs nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_WEIGHTS = {"Placeholder", "ReadVariableOp", "Const", "VarHandleOp"}
 
 
 def costs(loss: Callable[..., Any], variables: list[Any], arguments: Any) -> tuple[float, int]:
-    """Operations of one forward and backward pass, and the bytes that the first keeps for the second.
+    """Counts the operations of one forward and backward pass, and the bytes that the first keeps for the second.
 
     Multiplications of matrices and convolutions are counted, two operations for each product and sum; those in loops as often
     as the loop runs, where its graph says how often that is. Kept are the tensors of the forward pass that the backward pass
@@ -42,7 +42,7 @@ def costs(loss: Callable[..., Any], variables: list[Any], arguments: Any) -> tup
 
 
 def flop(graph: Any) -> float:
-    """Operations of the matrix products and convolutions of a graph and of the functions that it calls."""
+    """Counts the operations of matrix products and convolutions in a graph and the functions that it calls."""
     found = 0.0
     for operation in _needed(graph):
         if operation.type in _LOOPS:
@@ -57,7 +57,7 @@ def flop(graph: Any) -> float:
 
 
 def kept_bytes(forward: list[Any], backward: list[Any]) -> int:
-    """Bytes of the tensors of the forward pass that the backward pass reads, and of what loops keep of each turn.
+    """Counts the bytes of forward tensors that the backward pass reads, and of what loops keep per iteration.
 
     Scalars, such as the loss itself, are not counted.
     """

@@ -1,4 +1,4 @@
-"""The model's answers to an example, decoded, and how `kt2t predict` writes them."""
+"""Decodes the model's answers to an example, and formats them for `kt2t predict`."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def hypotheses(problem: Problem, found: Mapping[str, Any], row: int) -> Iterator
 
 
 def as_text(found: Iterator[dict[str, Any]]) -> str:
-    """The best answer as text, with its lines."""
+    """Returns the best answer as text, with its line ends."""
     text: str = next(found)["text"]
     return text
 
 
 def as_line(found: Iterator[dict[str, Any]]) -> str:
-    """The best answer as one line of text."""
+    """Returns the best answer as one line of text."""
     return " ".join(as_text(found).splitlines())
 
 
 def as_json(found: Iterator[dict[str, Any]]) -> str:
-    """All answers as one line of JSON, the best one also by itself."""
+    """Returns all answers as one line of JSON; the best one also stands at the top level."""
     answers = [_plain_values(one) for one in found]
     best = {name: value for name, value in answers[0].items() if name not in ("score", "cut")}
     return json.dumps({**best, "hypotheses": answers}, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What a step costs on JAX, counted in the jaxpr of its forward and backward pass; nothing runs."""
+"""Counts the costs of a step in JAX's jaxpr of its forward and backward pass; runs nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jax
 
 
 def costs(loss: Callable[..., Any], weights: list[Any], arguments: Any) -> tuple[float, int]:
-    """Operations of one forward and backward pass, and the bytes that the first keeps for the second.
+    """Counts the operations of one forward and backward pass, and the bytes that the first keeps for the second.
 
     Multiplications of matrices and convolutions are counted, two operations for each product and sum; those in loops as often
     as the loop runs, where this is known.
@@ -29,7 +29,7 @@ def costs(loss: Callable[..., Any], weights: list[Any], arguments: Any) -> tuple
 
 
 def flop(jaxpr: Any) -> float:
-    """Operations of the matrix products and convolutions of a jaxpr and of those inside it."""
+    """Counts the operations of matrix products and convolutions in a jaxpr and those nested in it."""
     found = 0.0
     for equation in jaxpr.eqns:
         kind, inner = equation.primitive.name, [flop(one) for one in _inside(equation.params)]

@@ -1,4 +1,4 @@
-"""The lines of a stream as they come, read by a thread of its own."""
+"""Reads the lines of a stream in a thread, as they arrive."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Lines:
         self._thread: threading.Thread | None = None
 
     def chunk(self, most: int) -> list[str]:
-        """The next lines, at most so many; waits for the first one. Empty at the end of the stream.
+        """Returns the next lines, up to a maximum; waits for the first one. Empty at the end of the stream.
 
         Raises:
             DataError: A line is not UTF-8, holds a NUL or is over 1 MB, or the gzip stream is damaged; raised after the lines

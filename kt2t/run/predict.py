@@ -1,4 +1,4 @@
-"""A trained run as a function: lines in, the model's answers out, in the same order and as soon as they are there."""
+"""Answers lines with a trained run, in order, each as soon as it is ready."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class Predictor:
         return list(self.lines(lines))
 
     def lines(self, lines: Iterable[str], **options: Any) -> Iterator[str]:
-        """An answer to each line, in the same order; the options are those of `chunks`."""
+        """Yields an answer to each line, in order; options as for `chunks`."""
         left = iter(lines)
         return self.chunks(lambda most: list(itertools.islice(left, most)), **options)
 
     def documents(self, texts: Iterable[str], as_json: bool = False) -> Iterator[str]:
-        """An answer to each text of many lines, in the same order; the answers keep their lines.
+        """Yields an answer to each text of several lines, in order; the answers keep their line ends.
 
         Line ends at the end of a text are no part of the inputs of a model, but a language model goes on behind them.
         """
@@ -82,7 +82,7 @@ class Predictor:
         most: int = MOST,
         keep_lines: bool = False,
     ) -> Iterator[str]:
-        """An answer to each line that `take` gives, in the same order, each as soon as those before it are there.
+        """Yields an answer to each line that `take` returns, in order, each as soon as the ones before are ready.
 
         The first few lines are answered together, later ones up to 2,048 together: in batches of similar length.
 
@@ -117,7 +117,7 @@ class Predictor:
         source: str | None = None,
         search: Any = None,
     ) -> Iterator[Any]:
-        """What `show` makes of the hypotheses of each example, in the same order; None for a blank line.
+        """Yields `show(hypotheses)` for each example, in order; None for a blank line.
 
         Args:
             examples: Lines, or other examples that `encode_unseen` takes.

@@ -1,4 +1,4 @@
-"""A run folder back to objects: its recipe, its vocabularies, and one of its checkpoints."""
+"""Rebuilds the objects of a run from its recipe, vocabularies and one of its checkpoints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BEAMS = 4  # where only the number of hypotheses is asked for
 
 @dataclass
 class Restored:
-    """A trained model with what it was trained for, and the step it is from."""
+    """The assembly of a run, with the weights of the checkpoint of a step."""
 
     assembly: assembling.Assembly
     step: int
@@ -39,7 +39,7 @@ def restored(
     ready: Callable[[Problem], Any] | None = None,
     trains: bool = True,
 ) -> Restored:
-    """The model of a run at a checkpoint.
+    """Rebuilds a run and loads a checkpoint's weights.
 
     Args:
         run: The run folder.
@@ -77,7 +77,7 @@ def restored(
 
 
 def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None) -> Path:
-    """Where a checkpoint of a run lies.
+    """Returns the folder of a run's checkpoint.
 
     Args:
         best: What the recipe calls best, None where it keeps no best.
@@ -106,7 +106,7 @@ def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None
 
 
 def known(folder: RunFolder) -> list[str]:
-    """What `--checkpoint` may say for a run."""
+    """Describes the values of `--checkpoint` that a run accepts."""
     from kt2t.training import checkpoints
 
     steps = [path.name.removeprefix("step-") for path in checkpoints.saved(folder.checkpoints)]
@@ -115,7 +115,7 @@ def known(folder: RunFolder) -> list[str]:
 
 
 def best_step(folder: RunFolder) -> int | None:
-    """The step of the best checkpoint, where one is known."""
+    """Returns the step of the best checkpoint; None if there is none."""
     from kt2t.callbacks.checkpointing import read_best
 
     best = read_best(folder.checkpoints)
@@ -123,7 +123,7 @@ def best_step(folder: RunFolder) -> int | None:
 
 
 def override(recipe: Recipe, overrides: Sequence[str]) -> None:
-    """Applies overrides to the recipe of a trained run: of the search, and of where the problem's data lies.
+    """Applies overrides to the recipe of a trained run: options of the search, and paths of the data.
 
     Raises:
         ValueError: Another option, or a value that cannot be meant.

@@ -25,15 +25,15 @@ class Repeats:
 
     @property
     def came(self) -> bool:
-        """Whether any signal has come."""
+        """Whether a signal has arrived."""
         return bool(self._times)
 
     def forget(self) -> None:
-        """Takes the next signal for the first one."""
+        """Resets the count, so that the next signal counts as the first."""
         self._times.clear()
 
     def ignores(self, number: int) -> bool:
-        """Counts a signal; whether it only repeats an earlier one. Does not return where the process ends at once."""
+        """Counts a signal and returns whether to ignore it. The third late one ends the process here."""
         self._times.append(time.monotonic())
         if len(self._times) == 1:
             return False

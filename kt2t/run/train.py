@@ -33,7 +33,7 @@ logger = logging.getLogger("kt2t")
 
 @dataclass
 class Outcome:
-    """How a training ended. `signal` is the one that stopped it, None when all steps are done; `generates` is of the model."""
+    """The end of a training. `signal` stopped it (None: all steps are done). `generates`: the model decodes by search."""
 
     folder: Path
     step: int
@@ -49,7 +49,7 @@ def train(
     progress: Any = None,
     moved: bool = False,
 ) -> Outcome:
-    """Trains until `train.steps`; run again, it goes on where it stopped.
+    """Trains until `train.steps`. Called again, continues where the run stopped.
 
     Args:
         recipe: Checked.

@@ -1,4 +1,4 @@
-"""What somebody meant who wrote an option that no command has: an option of a recipe, or a command line of Tensor2Tensor."""
+"""Finds the intended command for an unknown option: a recipe's option, or a command line of Tensor2Tensor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COMMANDS_WITH_OPTIONS_OF_THEIR_OWN = ("import-t2t",)  # its `--problem` and `--h
 
 
 def of_tensor2tensor(words: Sequence[str]) -> str:
-    """Returns our command line in words, if somebody wrote one of Tensor2Tensor; else ''.
+    """Returns advice with our command line if the arguments are Tensor2Tensor's; else ''.
 
     Args:
         words: The whole command line behind `kt2t`.
@@ -27,7 +27,7 @@ def of_tensor2tensor(words: Sequence[str]) -> str:
 
 
 def as_override(option: str, words: Sequence[str]) -> str:
-    """Returns how an option of a recipe is written, if somebody wrote it as an option of the command; else ''.
+    """Returns advice if a recipe's option was written as an option of the command; else ''.
 
     Args:
         option: As written, such as `--steps`.
