@@ -69,7 +69,7 @@ class LanguageModel(Writer):
             self.inputs_embedding = embed(inputs, hidden_dim, dtype=self.dtype_policy.name)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory | None:
-        """Embeds a start vector and the inputs, which precede the targets: (batch, 1 + source, hidden_dim). None without inputs.
+        """Embeds a start vector and the inputs, which precede the targets: (batch, 1 + source, hidden_dim); else None.
 
         The start belongs to the first segment.
         """
