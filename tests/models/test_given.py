@@ -17,6 +17,7 @@ IDS = np.random.default_rng(0).integers(2, 9, (4, 5)).astype("int32")
 def model():
     made = Transformer({"inputs": Text(9), "targets": Text(9)}, **SIZES)
     made.compile(optimizer="sgd", loss=CrossEntropy())
+    made.build()  # on JAX an error in the first `fit` would leave it half built
     return made
 
 
