@@ -103,7 +103,8 @@ class Model(Trainer):
         """Exports the logits as `keras.Model.export` does; the signature follows from the features.
 
         A SavedModel has two endpoints, for fields of any width: `serve` takes the fields, in which id 0 is padding, and
-        `serve_segments` takes the segments as well. Recordings come with their segments in both.
+        `serve_segments` takes the segments as well. Recordings come with their segments in both. On JAX there is `serve` alone:
+        its exporter cannot know that a field and its segments have the same width.
 
         Args:
             filepath: Where to.
@@ -114,7 +115,8 @@ class Model(Trainer):
         """
         self.build()
         shown = [[signature(self.features, segments)] for segments in (False, True)]
-        if format != "tf_saved_model" or input_signature is not None or shown[0][0].keys() == shown[1][0].keys():
+        is_one = shown[0][0].keys() == shown[1][0].keys() or keras.backend.backend() == "jax"
+        if format != "tf_saved_model" or input_signature is not None or is_one:
             chosen = shown[0] if input_signature is None else input_signature
             super().export(filepath, format, verbose=verbose, input_signature=chosen, **kwargs)
             return
