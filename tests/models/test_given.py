@@ -13,11 +13,11 @@ SIZES = {"num_layers": 1, "hidden_dim": 8, "intermediate_dim": 8, "num_heads": 2
 IDS = np.random.default_rng(0).integers(2, 9, (4, 5)).astype("int32")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def model():
+    """A fresh one for each test: on JAX, Keras loses the weights when the first step of a `fit` fails."""
     made = Transformer({"inputs": Text(9), "targets": Text(9)}, **SIZES)
     made.compile(optimizer="sgd", loss=CrossEntropy())
-    made.build()  # on JAX an error in the first `fit` would leave it half built
     return made
 
 
