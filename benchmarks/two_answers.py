@@ -12,17 +12,15 @@ import sys
 from typing import Any
 
 import numpy as np
-from measure import prepared, record
+from measure import record
 
 import kt2t
 from kt2t.callbacks.scoring import decode_split
 from kt2t.data.algorithmic.half_copy_half_repeat_even import HalfCopyHalfRepeatEven
 from kt2t.decoding import Greedy, Sample
 from kt2t.features import Tags
+from kt2t.recipe_file import load
 from kt2t.run.assemble import assemble
-
-OVERRIDES = ("problem.max_length=12", "problem.evaluation_length=12", "problem.validation_examples=1000")
-TAGGER = ("problem.type=two_answers.HalfCopyTags", "problem.symbols=10", "model.type=TransformerEncoder")
 
 
 @kt2t.register
@@ -39,21 +37,24 @@ class HalfCopyTags(HalfCopyHalfRepeatEven):
         return super().decode("inputs", value)  # a tag is a symbol
 
 
-def accepted(searches: dict[str, Any], steps: str, *overrides: str) -> dict[str, Any]:
+def accepted(kind: type, searches: dict[str, Any], steps: str, *overrides: str) -> dict[str, Any]:
     """Trains a model: for each search the shares of its answers that are right."""
-    recipe, problem = prepared("algorithmic/half_copy_half_repeat_even", f"train.steps={steps}", *OVERRIDES, *overrides)
+    recipe = load("algorithmic/half_copy_half_repeat_even", (f"train.steps={steps}", *overrides))
+    problem = kind(symbols=10, max_length=12, evaluation_length=12, validation_examples=1000)
+    problem.prepare()
     model, found = assemble(recipe, problem).model, {}
     model.fit(problem.batches("train", **recipe.train.batch), steps_per_epoch=recipe.train.steps, verbose=2)
     for name, search in searches.items():
         answers = [answer for _, answer in sorted(decode_split(model, problem, "validation", search))]
         score = problem.score(answers, problem.references("validation"))
-        found[name] = {kind: round(score[kind], 4) for kind in ("accepted", "copies", "repeats")}
+        found[name] = {share: round(score[share], 4) for share in ("accepted", "copies", "repeats")}
     return found
 
 
 def main(steps: str = "4000") -> None:
-    found = accepted({"greedy": Greedy(), "sampling": Sample(seed=1)}, steps)
-    record("two_answers", **accepted({"tagger": None}, steps, *TAGGER), **found)
+    found = accepted(HalfCopyHalfRepeatEven, {"greedy": Greedy(), "sampling": Sample(seed=1)}, steps)
+    found |= accepted(HalfCopyTags, {"tagger": None}, steps, "model.type=TransformerEncoder")
+    record("two_answers", **found)
 
 
 if __name__ == "__main__":
