@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import keras
+import pytest
 from harness import compiled, numbers
 
 from kt2t.ops.distances import edit_distance
@@ -41,3 +43,12 @@ def test_a_case_by_hand():
 def test_nothing_against_something():
     assert numbers(edit_distance(np.zeros((1, 2), "int32"), np.array([[3, 0, 4]], "int32"))).tolist() == [2]
     assert numbers(edit_distance(np.zeros((1, 2), "int32"), np.zeros((1, 3), "int32"))).tolist() == [0]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts in a TensorFlow graph")
+def test_the_graph_for_all_lengths_is_small():
+    import tensorflow as tf
+
+    ids = tf.TensorSpec([None, None], tf.int32)
+    graph = tf.function(edit_distance, autograph=False).get_concrete_function(ids, ids).graph.as_graph_def()
+    assert len(graph.node) + sum(len(function.node_def) for function in graph.library.function) < 1000
