@@ -2,8 +2,7 @@
 
     python benchmarks/two_answers.py [steps]
 
-A tagger, which chooses every position by itself, cannot agree with itself; a model that reads what it has written can. Prints
-the share of answers that are one of the two, for inputs of 1 to 12 symbols.
+A tagger chooses every position by itself; a model that decodes reads what it wrote. Prints the share of right answers.
 """
 
 from __future__ import annotations
