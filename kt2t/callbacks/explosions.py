@@ -114,7 +114,7 @@ class Explosions(keras.callbacks.Callback):
         step, state = self._step, self._state
         weight, total = self._since()
         state.update(seen_at=step, weight=0.0, sum=0.0)
-        self._seen = self._in_epoch()
+        self._compared = self._in_epoch()
         loss = total / weight if weight > 0 else math.nan
         if not math.isfinite(loss):  # steps without finite gradients are left out and watched elsewhere
             return
@@ -130,7 +130,7 @@ class Explosions(keras.callbacks.Callback):
             state["mean"] += (loss - state["mean"]) * weight
 
     def _forget_epoch(self) -> None:
-        self._loss, self._seen = None, (0.0, 0.0)
+        self._loss, self._compared = None, (0.0, 0.0)
 
     def _note(self, step: int, logs: dict[str, Any] | None) -> None:
         self._step, self._loss = step, (logs or {}).get("loss")
@@ -138,14 +138,14 @@ class Explosions(keras.callbacks.Callback):
     def _in_epoch(self) -> tuple[float, float]:
         """The weight and the summed loss since the epoch, or the `fit`, began; Keras's loss is the mean since then."""
         if self._loss is None:
-            return self._seen
+            return self._compared
         weight = float(self._step - self._start) if self._before is None else self._tokens_seen() - self._before
         return weight, float(self._loss) * weight
 
     def _since(self) -> tuple[float, float]:
         """The weight and the summed loss since the last look; what a `fit` before this one saw of it is in the state."""
-        (weight, total), (seen, of_these) = self._in_epoch(), self._seen
-        found = self._state["weight"] + weight - seen, self._state["sum"] + total - of_these
+        (weight, total), (known, of_these) = self._in_epoch(), self._compared
+        found = self._state["weight"] + weight - known, self._state["sum"] + total - of_these
         return found if math.isfinite(found[1]) else (0.0, 0.0)
 
     def _alarm(self, step: int, loss: float) -> None:
@@ -177,5 +177,5 @@ class Explosions(keras.callbacks.Callback):
         return True
 
     def _tokens_seen(self) -> Any:
-        seen = getattr(self.model, "tokens_seen", None)
-        return None if seen is None else float(seen)
+        tokens = getattr(self.model, "tokens_seen", None)
+        return None if tokens is None else float(tokens)

@@ -142,7 +142,7 @@ class TensorBoard(keras.callbacks.Callback):
 class _Window:
     """The loss since the last point, out of Keras's mean since the epoch began.
 
-    With W the weight seen and L the mean over it: (L2 · W2 - L1 · W1) / (W2 - W1).
+    With W the summed weight and L the mean over it: (L2 · W2 - L1 · W1) / (W2 - W1).
     """
 
     def __init__(self, model: Any) -> None:
@@ -150,22 +150,22 @@ class _Window:
         self.restart()
 
     def restart(self) -> None:
-        self._before = self._seen()
+        self._before = self._tokens()
         self._weight = self._mean = 0.0
 
     def loss(self, mean: float) -> float:
-        seen = self._seen()
-        if seen is None or self._before is None:
+        tokens = self._tokens()
+        if tokens is None or self._before is None:
             return mean
-        weight = seen - self._before
+        weight = tokens - self._before
         grown = weight - self._weight
         loss = (mean * weight - self._mean * self._weight) / grown if grown > 0 else mean
         self._weight, self._mean = weight, mean
         return loss
 
-    def _seen(self) -> float | None:
-        seen = getattr(self._model, "tokens_seen", None)
-        return None if seen is None else float(seen)
+    def _tokens(self) -> float | None:
+        tokens = getattr(self._model, "tokens_seen", None)
+        return None if tokens is None else float(tokens)
 
 
 def _number(value: Any) -> float:

@@ -99,9 +99,9 @@ def check_backend() -> None:
 
 
 def _backend() -> tuple[str, str]:
-    """The backend that keras will take, and where it is said."""
-    if said := os.environ.get("KERAS_BACKEND"):
-        return said, "KERAS_BACKEND"
+    """Returns the backend that keras will use, and where it is set."""
+    if backend := os.environ.get("KERAS_BACKEND"):
+        return backend, "KERAS_BACKEND"
     file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["backend"]), str(file)

@@ -61,10 +61,10 @@ class Residual(keras.layers.Layer):
 
     def __call__(self, x: Tensor, *args: Any, training: bool | None = None, **kwargs: Any) -> Tensor:
         # Keras refuses tensors and other things side by side in a catch-all, such as a mask and a cache, and takes an
-        # explicit training=None as the end of what an outer layer said.
+        # explicit training=None as the end of the mode that an outer layer set.
         further = {"further": _Further(args, kwargs)} if args or kwargs else {}
-        said = {} if training is None else {"training": training}
-        return super().__call__(x, **further, **said)
+        mode = {} if training is None else {"training": training}
+        return super().__call__(x, **further, **mode)
 
     def call(self, x: Tensor, further: _Further | None = None, training: bool | None = None) -> Tensor:
         args, kwargs = (further.args, further.kwargs) if further else ((), {})

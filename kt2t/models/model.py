@@ -14,7 +14,7 @@ from keras import ops
 from kt2t.features import Feature
 from kt2t.layers.feature_layers import embed, head
 from kt2t.layers.memory import Memory
-from kt2t.models.given import checked_features
+from kt2t.models.feature_checks import checked_features
 from kt2t.models.signature import one_row, signature
 from kt2t.ops.missing_segments import ids_show_padding, segments_from_ids, with_segments
 from kt2t.ops.randomness import name_layers

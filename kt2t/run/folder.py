@@ -175,7 +175,7 @@ class RunFolder:
         self._complete(recipe, manifest)
         return recipe
 
-    def given(self, overrides: Sequence[str] = ()) -> Recipe:
+    def user_recipe(self, overrides: Sequence[str] = ()) -> Recipe:
         """Returns the user's recipe of the last training, overrides applied, not yet checked."""
         manifest = self.manifest()
         try:
@@ -317,7 +317,7 @@ def recipe_and_run(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, Pa
         Kt2tError: There is neither, or it cannot be read.
     """
     run = RunFolder(name)
-    return (run.given(overrides), run.path) if run.exists else (load(name, overrides), None)
+    return (run.user_recipe(overrides), run.path) if run.exists else (load(name, overrides), None)
 
 
 def is_location(place: Place) -> bool:

@@ -125,9 +125,9 @@ def capture_weights(model: Any, features: Mapping[str, np.ndarray]) -> dict[str,
     """Runs a batch and returns the weights of every attention tap by the tap's path, in the order of the calls."""
     from kt2t.layers.tap import capture
 
-    with capture(kind="attention") as seen:
+    with capture(kind="attention") as captured:
         model({field: keras.ops.convert_to_tensor(value) for field, value in features.items()}, training=False)
-    return {path: weights for path, weights in seen.items() if weights.ndim == 4}
+    return {path: weights for path, weights in captured.items() if weights.ndim == 4}
 
 
 def grouped(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -9,16 +9,16 @@ import numpy as np
 BLOCK = 65_536
 
 
-def slices(pieces: Iterable[np.ndarray], size: int, step: int, seen: int = 0) -> Iterator[np.ndarray]:
+def slices(pieces: Iterable[np.ndarray], size: int, step: int, overlap: int = 0) -> Iterator[np.ndarray]:
     """Slices of the joined pieces, one beginning at every `step`-th id; those at the end may be shorter.
 
-    A slice is made if it has more than `seen` ids, or is the first.
+    A slice is made if it has more than `overlap` ids, or is the first.
 
     Args:
         pieces: Rows of ids, which follow each other.
         size: Ids in a slice, at most.
         step: Ids from the start of a slice to the start of the next.
-        seen: How many ids at the start of a slice stood in the one before it as well, as far as that matters.
+        overlap: Number of ids that a slice repeats from the one before it.
     """
     waiting: list[np.ndarray] = []
     count, first = 0, True
@@ -34,7 +34,7 @@ def slices(pieces: Iterable[np.ndarray], size: int, step: int, seen: int = 0) ->
         waiting, count = [joined[place:]], len(joined) - place
     joined = np.concatenate(waiting) if waiting else np.empty(0, np.int32)
     place = 0
-    while len(joined) - place > (0 if first else seen):
+    while len(joined) - place > (0 if first else overlap):
         yield joined[place : place + size]
         place, first = place + step, False
 
@@ -60,5 +60,5 @@ def evaluation_windows(pieces: Iterable[np.ndarray], length: int, stride: int) -
     with all there are.
     """
     context = length - stride
-    for number, window in enumerate(slices(pieces, length, stride, seen=context)):
+    for number, window in enumerate(slices(pieces, length, stride, overlap=context)):
         yield window, context if number else 0

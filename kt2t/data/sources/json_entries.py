@@ -82,8 +82,8 @@ def _text(entry: Any, key: str, where: _Where) -> str:
         keys = ", ".join(map(repr, _names(entry)))
         found = f"only {keys}" if isinstance(entry, Mapping) else repr(entry)[:80]
         raise where.refused(f"no text under {key!r}; there is {found}.")
-    if said := fault(text):
-        raise where.refused(f"{key}: {said}")
+    if reason := fault(text):
+        raise where.refused(f"{key}: {reason}")
     return text
 
 

@@ -89,13 +89,13 @@ def check_picture(data: bytes, channels: int = 3, where: str = "the picture") ->
     place = place_of(data, where)
     with _told(place):
         picture = _opened(data, place)
-        said = None
+        damage = None
         if picture.format == "PNG":
-            said = png_damage(data)
+            damage = png_damage(data)
         elif picture.format == "JPEG":
-            said = jpeg_damage(data, picture)
-    if said is not None:
-        raise DataError(f"'{place}' is a damaged {picture.format}: {said}.")
+            damage = jpeg_damage(data, picture)
+    if damage is not None:
+        raise DataError(f"'{place}' is a damaged {picture.format}: {damage}.")
     return decode_picture(data, channels, place)
 
 

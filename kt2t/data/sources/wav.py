@@ -79,8 +79,8 @@ def sound_facts(data: bytes, where: str = "the recording") -> SoundFacts:
     where = place_of(data, where)
     if not data:
         raise DataError(f"'{where}' is empty.")
-    if said := _wav_damage(data):
-        raise DataError(f"'{where}' is a damaged wav file: {said}.")
+    if damage := _wav_damage(data):
+        raise DataError(f"'{where}' is a damaged wav file: {damage}.")
     soundfile = _soundfile()
     try:
         found = soundfile.info(io.BytesIO(data))

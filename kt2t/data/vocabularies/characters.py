@@ -35,8 +35,8 @@ class Characters(Vocabulary):
     def __init__(self, characters: str | None = None) -> None:
         if characters is not None and not characters:
             raise ValueError("characters: '' is empty. Name some, or leave the option out to take the training texts'.")
-        if said := fault(characters or ""):
-            raise ValueError(f"characters: {said}")
+        if reason := fault(characters or ""):
+            raise ValueError(f"characters: {reason}")
         self._fixed = characters is not None
         self._take("".join(sorted(set(characters or ""))))
 

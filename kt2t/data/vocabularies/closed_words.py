@@ -53,8 +53,8 @@ class ClosedWords(WordList):
             raise ValueError(f"least_count: {least_count} is not positive.")
         if not unknown or unknown.split() != [unknown]:
             raise ValueError(f"unknown: {unknown!r} is not one word. A word is not empty and has no space in it.")
-        if said := fault(unknown):
-            raise ValueError(f"unknown: {said}")
+        if reason := fault(unknown):
+            raise ValueError(f"unknown: {reason}")
         self.requested_size = size or 10_000
         self._most = size
         self.least_count = least_count

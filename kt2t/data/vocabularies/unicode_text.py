@@ -28,6 +28,6 @@ def checked(text: str) -> str:
     Raises:
         DataError: It holds half of a surrogate pair, so that it cannot be written as UTF-8.
     """
-    if said := fault(text):
-        raise DataError(said)
+    if reason := fault(text):
+        raise DataError(reason)
     return text

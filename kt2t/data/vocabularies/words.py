@@ -45,8 +45,8 @@ class Words(WordList):
         for word in words or []:
             if not word or " " in word or "\n" in word:
                 raise ValueError(f"words: {word!r} is not one word. A word is not empty and has no space in it.")
-        if said := fault(" ".join(words or [])):
-            raise ValueError(f"words: {said}")
+        if reason := fault(" ".join(words or [])):
+            raise ValueError(f"words: {reason}")
         self.requested_size = size
         self._fixed = words is not None
         self._take(list(dict.fromkeys(words or [])))

@@ -7,7 +7,7 @@ import pytest
 from kt2t.features import Label, Text
 from kt2t.losses import CrossEntropy
 from kt2t.models import Transformer, TransformerEncoder, TransformerLM
-from kt2t.models.given import checked_features
+from kt2t.models.feature_checks import checked_features
 
 SIZES = {"num_layers": 1, "hidden_dim": 8, "intermediate_dim": 8, "num_heads": 2}
 IDS = np.random.default_rng(0).integers(2, 9, (4, 5)).astype("int32")
