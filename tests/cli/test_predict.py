@@ -51,12 +51,12 @@ def test_a_compressed_file_and_compressed_stdin(tiny_run, tmp_path, capfd, monke
         assert told in capfd.readouterr().err
 
 
-def test_where_nothing_can_be_written_is_told_before_anything_is_decoded(tmp_path, capsys, monkeypatch):
+def test_where_nothing_can_be_written_is_told_before_anything_is_decoded(tiny_run, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("kt2t.run.predict.Predictor", lambda *_: pytest.fail("nothing is to be read"))
     (tmp_path / "in").write_text("1 2\n")
     (tmp_path / "file").write_text("x")
     for place in ("file/out", "nowhere/out", "."):
-        words = ["predict", "run", "--input", str(tmp_path / "in"), "--output", str(tmp_path / place)]
+        words = ["predict", str(tiny_run), "--input", str(tmp_path / "in"), "--output", str(tmp_path / place)]
         assert run(words) == 5
         assert "cannot be written" in capsys.readouterr().err
 
