@@ -98,16 +98,16 @@ class Attention(keras.layers.Layer):
         return self.output_projection(merge_heads(self._means(query, key, value, mask, cache, training)))
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
-        """The implicit mask of the queries; the argument `mask` is about the keys."""
+        """Returns the implicit mask of the queries `x`; the argument `mask` of `call` concerns the keys."""
         return implicit_mask(x)
 
     def remember(self, memory: Tensor, cache: Cache) -> None:
-        """Puts the memory's keys and values into the cache, where `call` finds them instead of a memory."""
+        """Computes the keys and values of a memory and stores them in the cache, from which `call` reads them."""
         cache.remember("keys", split_heads(self.key(memory), self.num_heads))
         cache.remember("values", split_heads(self.value(memory), self.num_heads))
 
     def reserve(self, cache: Cache) -> None:
-        """Makes room in the cache for the keys and values of every position to come."""
+        """Reserves space in the cache for the keys and values of all positions that will be decoded."""
         cache.reserve("keys", self.num_heads, self._key_dim // self.num_heads, self.compute_dtype)
         cache.reserve("values", self.num_heads, self._value_dim // self.num_heads, self.compute_dtype)
 
@@ -123,12 +123,12 @@ class Attention(keras.layers.Layer):
     def _means(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Mask | None, cache: Cache | None, training: Any
     ) -> Tensor:
-        """What each head found, (batch, heads, query, depth); the query is scaled already."""
+        """Computes each head's weighted mean of the values, (batch, heads, query, depth); `query` is already scaled."""
         weights = self._weights(ops.matmul(query, ops.swapaxes(key, -1, -2)), mask, training)
         return ops.matmul(weights, value)
 
     def _weights(self, logits: Tensor, mask: Mask | None, training: Any) -> Tensor:
-        """(batch, heads, query, key); the softmax is taken in float32."""
+        """Computes the attention weights (batch, heads, query, key) by a softmax in float32."""
         dtype, logits = logits.dtype, ops.cast(logits, "float32")
         if isinstance(mask, SegmentMask):
             mask = mask.dense()
@@ -144,7 +144,7 @@ class Attention(keras.layers.Layer):
 
 
 def check_heads(num_heads: int, option: str, width: int, name: str = "num_heads") -> None:
-    """Raises a ValueError unless the heads, the option `name`, divide the width that `option` says."""
+    """Raises a ValueError unless `num_heads` divides `width`; the message uses the options' names `name` and `option`."""
     if num_heads < 1 or width % num_heads:
         fits = [str(heads) for heads in (1, 2, 4, 8, 16, 32) if width % heads == 0]
         raise ValueError(f"{name}: {num_heads} heads do not divide {option} {width}. Choose {_either(fits)}.")

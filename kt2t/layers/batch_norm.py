@@ -108,7 +108,7 @@ class BatchNorm(keras.layers.Layer):
         return mask
 
     def _statistics(self, x: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the channels of the whole batch; moves the averages towards them."""
+        """Computes each channel's mean and variance over the whole batch, and updates the moving averages."""
         counts = self._counts(x, segments)
         axes = tuple(range(len(x.shape) - 1))
         # Where nothing counts, 0 · inf must not become a number that is none.
@@ -125,7 +125,7 @@ class BatchNorm(keras.layers.Layer):
         return mean, variance
 
     def _counts(self, x: Tensor, segments: Tensor | None) -> Tensor:
-        """Which positions count: boolean, with the axes of x, of size 1 where one of them does not matter."""
+        """Returns a boolean mask of the positions that enter the statistics; it broadcasts to the axes of x."""
         axes = len(x.shape)
         counts = ops.ones((1,) * axes, dtype="bool")
         rows = rows_that_count()

@@ -40,7 +40,7 @@ class NoamNorm(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """There are no weights."""
+        """Makes no weights: this norm has none."""
 
     def call(self, x: Tensor) -> Tensor:
         wide = ops.cast(x, "float32")

@@ -45,7 +45,7 @@ class NumbersEmbedding(keras.layers.Layer):
         return ops.expand_dims(self.dense(numbers), 1)
 
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Segments of the output: ones (batch, 1)."""
+        """Returns the segment ids of the output: ones (batch, 1)."""
         return ops.ones((ops.shape(value)[0], 1), dtype="int32")
 
     def compute_output_shape(self, numbers_shape: Any, segments_shape: Any = None) -> tuple[Any, ...]:

@@ -75,7 +75,7 @@ class RelativeAttention(Attention):
         return ops.matmul(weights, value) + ops.matmul(by_distance, near_values)
 
     def _near(self, length: Any, cache: Cache | None, dtype: str) -> tuple[Tensor, Tensor]:
-        """Both tables' vectors, one for each key of a step of decoding, else for each distance within the length."""
+        """Returns the key and value vectors by distance: for each distance within `length`, or with a cache for each key."""
         if cache is None:
             distances = ops.arange(2 * length - 1, dtype="int32") - (length - 1)
         else:
@@ -86,7 +86,7 @@ class RelativeAttention(Attention):
         return near_keys, near_values
 
     def _table(self, name: str, width: int) -> Any:
-        """A vector for each distance from -D to D."""
+        """Makes a weight with one vector for each distance from -D to D, where D = `max_distance`."""
         shape = (2 * self.max_distance + 1, width // self.num_heads)
         fan_avg = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
         return self.add_weight(shape=shape, initializer=fan_avg, name=name)

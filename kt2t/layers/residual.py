@@ -74,7 +74,7 @@ class Residual(keras.layers.Layer):
 
 
 def norm_like(prototype: Any, dtype: str) -> Any:
-    """A new norm like the prototype, with its own precision if it names one; a `LayerNorm` without a prototype."""
+    """Makes a new norm from a prototype, whose own dtype has priority over `dtype`; a `LayerNorm` if it is None."""
     return build(describe(LayerNorm() if prototype is None else prototype), dtype=dtype)
 
 

@@ -14,7 +14,7 @@ Tensor = Any
 
 
 class Sequence(keras.layers.Layer):
-    """A stack of blocks, of recurrent cells or of convolutions, which models are composed of.
+    """Base class of the layers that turn a sequence into one of the same length: encoders and decoders of models.
 
     A subclass makes the masks and positions that it needs from `segments`. Examples that share a row do not influence
     each other, and padding influences nothing.
@@ -59,9 +59,9 @@ class Sequence(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} must define call(x, segments, memory, cache, training).")
 
     def start(self, memory: Memory | None, cache: Cache) -> None:
-        """Makes room in the cache for decoding step by step, and puts into it what every step needs of the memory."""
+        """Prepares the cache for decoding step by step: reserves space, and stores what each step reads from the memory."""
         raise NotImplementedError(f"{type(self).__name__} must define start(memory, cache) to decode step by step.")
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
-        """The implicit mask of x, if it has one."""
+        """Returns the implicit mask of x, or None."""
         return implicit_mask(x)

@@ -57,6 +57,6 @@ class EncoderDecoder(Writer):
         self.encoder = made(encoder, "encoder", self.dtype_policy.name)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory:
-        """Encodes the inputs; returns the memory."""
+        """Encodes the inputs and returns the memory that the decoder attends to."""
         x, segments = self.embedded_inputs(features)
         return Memory(self.encoder(x, segments, training=training), segments)

@@ -20,7 +20,7 @@ Tensor = Any
 
 @register
 class LanguageModel(Writer):
-    """Predicts each token of a text from those before it, inputs included if there are any.
+    """Predicts each token of a text from the tokens before it, and from the inputs if there are any.
 
         [0, x_1 … x_n, 0, y_1 … y_m-1]  →  [ …, y_1, … y_m]
 
@@ -69,7 +69,7 @@ class LanguageModel(Writer):
             self.inputs_embedding = embed(inputs, hidden_dim, dtype=self.dtype_policy.name)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory | None:
-        """Embeds a start vector and the inputs, which precede the targets: (batch, 1 + source, hidden_dim); else None.
+        """Embeds a start vector and the inputs (batch, 1 + source, hidden_dim); returns None if the model has no inputs.
 
         The start belongs to the first segment.
         """
@@ -81,7 +81,7 @@ class LanguageModel(Writer):
         return Memory(states, ops.pad(segments, [[0, 0], [1, 0]], constant_values=1))
 
     def start(self, memory: Memory | None, features: Mapping[str, Tensor], length: int, beams: int) -> Cache:
-        """Makes the cache for decoding and writes the inputs into it, where all beams see them."""
+        """Makes the cache for decoding; writes the inputs into it, so that all beams can attend to them."""
         if memory is None:
             return super().start(None, features, length, beams)
         cache = Cache(ops.shape(memory.segments)[0], length, beams, prefix=ops.greater(memory.segments, 0))

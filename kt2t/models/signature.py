@@ -29,7 +29,7 @@ def one_row(features: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def signature(features: Mapping[str, Any], segments: bool) -> dict[str, keras.InputSpec]:
-    """Returns shape and dtype of each field that an exported model reads; batch and time stay open.
+    """Returns the shape and dtype of each field that an exported model reads; batch size and length stay variable.
 
     Args:
         features: The problem's fields by name.

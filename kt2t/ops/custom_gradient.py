@@ -30,7 +30,7 @@ Tensor = Any
 
 
 class Piece:
-    """A layer as a function of tensors.
+    """A layer as a function of tensors, for use in `with_gradient`.
 
     Args:
         layer: A built layer.
@@ -50,7 +50,7 @@ class Piece:
         self.others = [one for one in layer.variables if not any(one is other for other in floats)]
 
     def run(self, values: Sequence[Tensor], others: Sequence[Tensor], *inputs: Tensor) -> tuple[Tensor, Collected]:
-        """The output for given values of the variables, and what the layer assigned and gave to `add_loss`.
+        """Runs the layer with given values of its variables; returns the output, and its assignments and losses.
 
         It draws the same random numbers each time.
         """
@@ -83,7 +83,7 @@ class BoundPiece:
         return output
 
     def pullback(self, *inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
-        """Runs the piece again, in `backward`.
+        """Runs the piece again, inside `backward`, so that a gradient can be pulled back through it.
 
         Returns:
             The output, and a function from the gradient by the output to those by the inputs. It also adds those by the
@@ -107,10 +107,10 @@ class BoundPiece:
         return output, pulled
 
     def turned(self, of_losses: Sequence[Tensor]) -> BoundPiece:
-        """Returns the piece as `backward` receives it.
+        """Returns the copy of this piece that is passed to `backward`.
 
         Args:
-            of_losses: The gradients by its losses.
+            of_losses: The gradients with respect to the losses of the piece.
         """
         turned = BoundPiece(self._piece, self._values, self._others)
         turned._of_losses = of_losses
@@ -124,7 +124,7 @@ def with_gradient(
     inputs: Sequence[Tensor],
     keeps: Literal["inputs", "outputs"],
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Runs `forward(*pieces, *inputs)`; its gradient is that of `backward(*pieces, kept, gradients)`.
+    """Runs `forward(*pieces, *inputs)` and uses `backward(*pieces, kept, gradients)` to compute its gradient.
 
     Args:
         forward: Takes the bound pieces and the inputs; calls each piece at most once; returns the outputs.
