@@ -15,7 +15,7 @@ def search_of(given: Any) -> Search:
     """Returns a search from an object, a node or the name of a class in any case, such as `"beam"`; `Greedy` for None.
 
     Raises:
-        ValueError: It is none.
+        ValueError: There is no such search.
     """
     if given is None:
         return Greedy()

@@ -24,12 +24,12 @@ _HIDDEN = -1.0e9
 
 @register
 class Attention(keras.layers.Layer):
-    """Each query takes a weighted mean of the values whose keys resemble it.
+    """Multi-head attention: each query takes a mean of the values, weighted by how well their keys match the query.
 
         output = W_o · concat_h( softmax(q_h · k_hᵀ / √d_h) · v_h ),   q = W_q x,  k = W_k m,  v = W_v m
 
-    One path serves self attention (no memory), attention to a memory, and a step of cached decoding, in which the beams
-    of one source stand on the query axis. Queries, keys and values have no bias.
+    The same code computes self attention (no memory), attention to a memory, and a step of cached decoding, in which the
+    query axis holds the beams of one source. Queries, keys and values have no bias.
 
     Keras's implicit mask of what is attended to hides its padding, unless a mask is given; the output has that of x.
 
@@ -38,14 +38,14 @@ class Attention(keras.layers.Layer):
         `SegmentMask`, or (batch, key), which hides padding → (batch, query, output_dim)
 
     Args:
-        num_heads: How many weighted means are taken.
+        num_heads: Number of attention heads.
         key_dim: Width of queries and keys, all heads together; the width of x unless given.
         value_dim: Width of the values, all heads together; `key_dim` unless given.
         output_dim: The width of x unless given.
         dropout: Probability of zeroing a weight, in training only.
 
     Raises:
-        ValueError: A width that the heads do not divide.
+        ValueError: `num_heads` does not divide a width.
 
     Source: Vaswani et al. 2017, section 3.2.2.
     """

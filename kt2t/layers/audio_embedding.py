@@ -37,7 +37,7 @@ class AudioEmbedding(keras.layers.Layer):
         rate: Samples per second.
         milliseconds: Length of sound per position: 10, 20, 40 or 80.
         bands: Mel bands of the spectrogram.
-        channels: Of each convolution; half of `hidden_dim`, at most 128, unless given.
+        channels: Channels of each convolution; half of `hidden_dim`, at most 128, unless given.
 
     Raises:
         ValueError: A size is not positive, or Audio does not take `rate` or `milliseconds`.

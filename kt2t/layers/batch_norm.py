@@ -31,9 +31,9 @@ class BatchNorm(keras.layers.Layer):
 
     A layer that is frozen (`trainable = False`) uses the moving averages in training too, and keeps them.
 
-    The layer couples the examples of a batch, so it is outside the law in one case: with `micro_batches` each part of a
-    replica's share is normalized by its own statistics, and the moving averages take the mean over all parts, weighted
-    by their rows. Everything is computed in float32.
+    The layer couples the examples of a batch, so results depend on how a batch is split in one case: with `micro_batches`
+    each part of a replica's share is normalized by its own statistics, and the moving averages take the mean over all
+    parts, weighted by their rows. Everything is computed in float32.
 
     Shapes:
         x (batch, …, channels), segments (batch, time) for x (batch, time, …, channels) or None, mask (batch, time) boolean
@@ -42,8 +42,8 @@ class BatchNorm(keras.layers.Layer):
     Args:
         momentum: m, the share of the moving averages that a step keeps.
         epsilon: ε, added to the variance.
-        center: Whether there is a β.
-        scale: Whether there is a γ.
+        center: Whether to add the learned shift β.
+        scale: Whether to multiply by the learned scale γ.
 
     Raises:
         ValueError: `momentum` is not in [0, 1), or `epsilon` is not positive.

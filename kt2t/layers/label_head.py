@@ -26,8 +26,8 @@ class LabelHead(keras.layers.Layer):
         `answer`: these logits → classes (batch,)
 
     Args:
-        num_classes: How many classes there are.
-        include_padding: Whether the mean goes over padding too, as in Tensor2Tensor.
+        num_classes: Number of classes.
+        include_padding: Whether the mean includes padding, as in Tensor2Tensor.
 
     Raises:
         ValueError: `num_classes` is not positive.

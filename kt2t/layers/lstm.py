@@ -16,7 +16,7 @@ Tensor = Any
 
 @register
 class LSTM(keras.layers.Layer):
-    """An LSTM layer whose state is reset at every example of a row and passes padding unchanged.
+    """An LSTM layer that resets its state at every example of a packed row; padding leaves the state unchanged.
 
         i, f, g, o = W x_t + R h_t-1 + b
         c_t = σ(f) c_t-1 + σ(i) tanh(g),   h_t = σ(o) tanh(c_t)

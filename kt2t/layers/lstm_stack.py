@@ -21,7 +21,7 @@ Tensor = Any
 
 @register
 class LSTMStack(Sequence):
-    """LSTMs on top of one another, with dropout on the input of each.
+    """A stack of LSTM layers with dropout on the input of each.
 
     As an encoder it may read every example from its end to its beginning, and may return the whole state of all layers,
     from which a decoder starts. As a decoder it starts from that state at every example (`memory="start"`), or reads a

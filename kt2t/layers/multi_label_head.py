@@ -17,7 +17,7 @@ Tensor = Any
 
 @register
 class MultiLabelHead(keras.layers.Layer):
-    """Computes a logit per class for a whole example, each for a sigmoid of its own.
+    """Computes one logit per class for a whole example; each class has its own sigmoid.
 
         logits = W · mean(h_t) + b,  p(class k) = 1 / (1 + exp(-logit_k))
 
@@ -26,7 +26,7 @@ class MultiLabelHead(keras.layers.Layer):
         `answer`: these logits → (batch, num_classes) float32 of zeros and ones
 
     Args:
-        num_classes: How many classes there are.
+        num_classes: Number of classes.
 
     Raises:
         ValueError: `num_classes` is not positive.

@@ -19,7 +19,7 @@ class NumbersEmbedding(keras.layers.Layer):
 
         x = W · numbers + b
 
-    The numbers are taken as they are: bring them to the order of 1 in the problem.
+    The layer does not normalise the numbers: scale them to about 1 in the problem.
 
     Shapes:
         numbers (batch, size) float32 → (batch, 1, hidden_dim)

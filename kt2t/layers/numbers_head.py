@@ -26,7 +26,7 @@ class NumbersHead(keras.layers.Layer):
         `answer`: the same as float32
 
     Args:
-        size: How many numbers.
+        size: Number of predicted values.
 
     Raises:
         ValueError: `size` is not positive.

@@ -18,7 +18,7 @@ Tensor = Any
 
 @register
 class RelativeAttention(Attention):
-    """Self attention in which every pair of positions also has a learned vector for its distance.
+    """Self attention that adds learned vectors for the distance between query and key.
 
         e_ij = q_i · (k_j + a^K_c) / √d_h,   z_i = Σ_j softmax(e_i)_j (v_j + a^V_c),   c = clip(j - i, -D, D)
 
@@ -30,7 +30,7 @@ class RelativeAttention(Attention):
         x (batch, time, dim), mask (batch or 1, time or 1, time) → (batch, time, output_dim)
 
     Args:
-        num_heads: How many weighted means are taken.
+        num_heads: Number of attention heads.
         max_distance: D, in positions; pairs that are farther apart share the vector of D.
         key_dim: Width of queries and keys, all heads together; the width of x unless given.
         value_dim: Width of the values, all heads together; `key_dim` unless given.
@@ -38,7 +38,7 @@ class RelativeAttention(Attention):
         dropout: Probability of zeroing a weight, in training only.
 
     Raises:
-        ValueError: A width that the heads do not divide, or `max_distance` is not positive.
+        ValueError: `num_heads` does not divide a width, or `max_distance` is not positive.
 
     Source: Shaw et al. 2018, equations 3 and 4; one table for all heads as there in section 3.3 and in Tensor2Tensor.
     """

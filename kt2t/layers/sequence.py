@@ -20,8 +20,8 @@ class Sequence(keras.layers.Layer):
     each other, and padding influences nothing.
 
     A decoder is called in two ways. In training it gets whole sequences. In decoding it gets one position at a time:
-    then `cache` holds what earlier positions left, the beams of a source stand on the time axis of `x`, `segments` is
-    None, and what comes from the memory was put into the cache by `start`. Both give the same numbers.
+    then `cache` holds the state after the earlier positions, the time axis of `x` holds the beams of a source, `segments` is
+    None, and `start` has stored in the cache what the decoder reads from the memory. Both ways give the same numbers.
 
     Where `segments` are missing, a padding mask (batch, time) takes their place: the argument `mask`, or the implicit mask
     that Keras attached to `x`.

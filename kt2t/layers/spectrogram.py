@@ -35,7 +35,7 @@ class LogMelSpectrogram(keras.layers.Layer):
 
     Args:
         rate: Samples per second; 10 ms must be a whole number of samples.
-        bands: How many mel bands, from 20 Hz to 8,000 Hz or half the rate.
+        bands: Number of mel bands, from 20 Hz to 8,000 Hz or half the rate.
         normalize: Whether the output is normalised; otherwise it is y, and 0 in padding.
 
     Raises:
@@ -93,15 +93,15 @@ def mel_weights(bins: int, rate: int, bands: int, lowest: float = LOWEST, highes
     """Returns the weights of the triangular filters that sum the bins of a spectrum into mel bands.
 
     Edges lie evenly on the mel scale, 1127 ln(1 + f / 700); triangle k rises from edge k to edge k + 1 and falls to edge
-    k + 2, linearly in mel. Bin 0, the mean of the samples, counts nowhere.
+    k + 2, linearly in mel. Bin 0, the mean of the samples, has weight 0 in every band.
 
     Shapes:
         → (bins, bands) float32
 
     Args:
-        bins: Of the spectrum, from 0 Hz to half the rate.
+        bins: Number of bins of the spectrum, from 0 Hz to half the rate.
         rate: Samples per second.
-        bands: How many triangles.
+        bands: Number of triangular filters.
         lowest: First edge, in Hz.
         highest: Last edge, in Hz; at most half the rate is used.
 

@@ -28,7 +28,7 @@ class TagsHead(keras.layers.Layer):
         hidden (batch, time, hidden_dim) → (batch, time, num_classes + 1); `answer`: these logits → ids (batch, time)
 
     Args:
-        num_classes: How many tags there are, padding not counted.
+        num_classes: Number of tags, padding not counted.
 
     Raises:
         ValueError: `num_classes` is not positive.

@@ -66,7 +66,7 @@ def capture(kind: str | None = None) -> Iterator[dict[str, np.ndarray]]:
         kind: The kind of tap to collect from; all kinds if None.
 
     Raises:
-        RuntimeError: Opened inside a trace, or a tap inside is traced.
+        RuntimeError: `capture` is opened inside a compiled function, or a tap inside it is traced.
     """
     if not _has_numbers(ops.zeros(())):
         raise RuntimeError("capture is opened inside a compiled function. Open it around an eager call of the model.")

@@ -11,8 +11,7 @@ from kt2t.models.model import Model
 
 
 class AttentionModel(Model):
-    """A model whose sequences are stacks of attention and feed-forward blocks; the defaults are Tensor2Tensor's base
-    model.
+    """Base class of models with stacks of attention and feed-forward blocks; defaults are Tensor2Tensor's base model.
 
     A subclass inherits from this class first and from `EncoderDecoder`, `LanguageModel` or `Reader` second, and
     passes to this constructor `encoder` and `decoder` as dicts of the options in which that stack departs from the

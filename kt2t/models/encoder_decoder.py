@@ -29,7 +29,7 @@ class EncoderDecoder(Writer):
         features: `inputs`, `targets`, and labels that condition the inputs.
         encoder: A `Sequence`, or its node.
         decoder: A causal `Sequence` that reads a memory, or its node.
-        hidden_dim: Width of the embeddings, and of what the decoder returns.
+        hidden_dim: Width of the embeddings, and of the decoder's output.
         tie: all: inputs, targets and softmax share one table when inputs and targets have the same vocabulary (else as
             output); output: targets and softmax share one; none: three tables.
 

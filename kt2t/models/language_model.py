@@ -24,7 +24,7 @@ class LanguageModel(Writer):
 
         [0, x_1 … x_n, 0, y_1 … y_m-1]  →  [ …, y_1, … y_m]
 
-    Zeros are the zero vector. Only what is predicted for the targets is returned. Without inputs `generate` continues
+    0 stands for the zero vector. Only the predictions for the targets are returned. Without inputs `generate` continues
     the batch's `targets` as a prompt; with inputs it answers to them.
 
     Shapes:
@@ -32,9 +32,9 @@ class LanguageModel(Writer):
         (batch, time, vocabulary_size)
 
     Args:
-        features: `targets` of kind Text, and `inputs` of any kind with a length that `embed` reads, if there are.
+        features: `targets` of kind Text, and `inputs` of any kind with a length that `embed` reads, optionally.
         decoder: A causal `Sequence`, or its node.
-        hidden_dim: Width of the embeddings, and of what the decoder returns.
+        hidden_dim: Width of the embeddings, and of the decoder's output.
         tie: all: the softmax shares the embedding's table, and inputs of the same vocabulary do too; output: the
             softmax does; none: a table for each.
 

@@ -49,8 +49,8 @@ class Model(Trainer):
 
     Attributes:
         reads: Names of the fields that the model takes besides `inputs` and `targets`.
-        takes_packed_rows: Whether examples that share a row are computed as examples in rows of their own.
-        encode_texts: Makes features of texts; a run gives its model the `batch_of` of its problem.
+        takes_packed_rows: Whether examples that share a row give the same results as in rows of their own.
+        encode_texts: Function that turns texts into features; a run sets it to `batch_of` of its problem.
 
     Raises:
         ValueError: A field that the model does not read, or no `targets`.

@@ -33,8 +33,8 @@ def signature(features: Mapping[str, Any], segments: bool) -> dict[str, keras.In
 
     Args:
         features: The problem's fields by name.
-        segments: Whether the segments of every field are read. Otherwise they are only where they cannot be found by the
-            ids, as in recordings.
+        segments: Whether the segments of every field are read. If False, segments are read only for fields whose ids do
+            not mark padding, such as recordings.
     """
     read = {}
     for name, feature in features.items():

@@ -26,7 +26,7 @@ class TransformerEncoder(AttentionModel, Reader):
     Args:
         features: `inputs` of any kind that `embed` reads, `targets` of any kind that `head` predicts, or a dict of
             them, and labels that condition the inputs.
-        include_padding: Whether the states of padding enter the mean for a label, as in Tensor2Tensor. Use it for weights
+        include_padding: Whether padding has states, which enter the mean for a label, as in Tensor2Tensor. Use it for weights
             that were trained so; predictions then depend on the padded width of the batch.
         common: The options of `AttentionModel`.
 

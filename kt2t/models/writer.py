@@ -28,7 +28,7 @@ class Writer(Decodes, Model):
     Args:
         features: See `Model`.
         decoder: A causal `Sequence` layer, its node, or a function that makes it.
-        hidden_dim: Width of the embeddings, and of what the decoder returns.
+        hidden_dim: Width of the embeddings, and of the decoder's output.
         tie: none gives the softmax a table of its own; otherwise it shares the table of the targets' embedding.
 
     Raises:

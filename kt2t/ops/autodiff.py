@@ -20,7 +20,7 @@ def pullback(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]
 
     Args:
         function: Takes tensors and returns a sequence of tensors.
-        inputs: Floating tensors. The gradient by one that no output depends on is zero.
+        inputs: Floating tensors. An input that no output depends on has gradient zero.
     """
     if keras.backend.backend() == "jax":
         import jax

@@ -34,8 +34,8 @@ class Piece:
 
     Args:
         layer: A built layer.
-        function: Calls the layer; takes floating tensors and returns one tensor. The layer itself by default. Other tensors,
-            such as masks, it may know from outside.
+        function: Calls the layer; takes floating tensors and returns one tensor. By default the layer
+            itself. It may capture other tensors, such as masks, in its closure.
     """
 
     def __init__(self, layer: keras.layers.Layer, function: Callable[..., Tensor] | None = None) -> None:
@@ -66,7 +66,7 @@ class BoundPiece:
     Attributes:
         losses: The losses that it gave to `add_loss`.
         updates: Pairs of a variable and the value assigned to it.
-        gradients: By its explicit variables, the sum of all that was pulled back.
+        gradients: For each of its explicit variables, the sum of the gradients that were pulled back.
     """
 
     def __init__(self, piece: Piece, values: Sequence[Tensor], others: Sequence[Tensor]) -> None:
@@ -86,8 +86,8 @@ class BoundPiece:
         """Runs the piece again, inside `backward`, so that a gradient can be pulled back through it.
 
         Returns:
-            The output, and a function from the gradient by the output to those by the inputs. It also adds those by the
-            weights, the piece's own losses included.
+            The output, and a function from the gradient with respect to the output to the gradients with respect to the inputs.
+            That function also adds to `gradients` those of the weights, including the gradients of the piece's own losses.
         """
         count = len(self._piece.weights)
 
@@ -128,11 +128,11 @@ def with_gradient(
 
     Args:
         forward: Takes the bound pieces and the inputs; calls each piece at most once; returns the outputs.
-        backward: Takes the bound pieces, what was kept, and the gradients by the outputs; returns those by the inputs. It
-            runs every piece with `pullback`, and pulls its gradient back.
+        backward: Takes the bound pieces, the kept tensors, and the gradients with respect to the outputs; returns the
+            gradients with respect to the inputs. It runs every piece with `pullback`, and pulls its gradient back.
         pieces: All weights that `forward` uses belong to one of them.
         inputs: Floating tensors.
-        keeps: `inputs` or `outputs`: all that is kept for the backward direction.
+        keeps: Which tensors are kept for `backward`: `inputs` or `outputs`.
 
     Returns:
         The outputs, and what the pieces gave to `add_loss`: scalars that have a gradient, for the caller to add.

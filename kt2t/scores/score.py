@@ -11,7 +11,7 @@ import numpy as np
 class Score:
     """Compares decoded values (texts, names of classes, lists of tags, numbers) with references.
 
-    A reference is a value like its prediction, or a list of such values any of which may serve as reference. A subclass has
+    A reference is a value like its prediction, or a list of such values if several answers are right. A subclass has
     `name`, under which recipes find it in `report.best`, and `compute`.
     """
 
