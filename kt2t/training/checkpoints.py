@@ -1,4 +1,4 @@
-"""Saves, verifies and restores checkpoints. A checkpoint is a folder `step-N/`, which is always complete.
+"""Saves, verifies and restores checkpoints. A checkpoint is a folder `step-N/`, either complete or absent.
 
     model.safetensors      the weights, by attribute path
     optimizer.safetensors  the optimizer's variables, by `<slot>/<path of the weight>`

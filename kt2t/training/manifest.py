@@ -78,7 +78,7 @@ def verify(path: str | Path) -> Manifest:
     """Reads a checkpoint's manifest and checks every file against it.
 
     Raises:
-        RuntimeError: A file is missing, cut or changed, or the manifest is invalid. The message names the file.
+        RuntimeError: A file is missing, cut or changed, or the manifest has another step or format. The message names it.
     """
     manifest = read_manifest(path)
     for name, recorded in manifest.files.items():
