@@ -58,7 +58,7 @@ SIZES = {
     "transformer_big": (6, 1024, 4096, 16),
 }
 SIZED = ("translation/own", "language/text_files")  # recipes whose model takes these sizes
-MARKS = ("problem", "problems", "hparams_set", "model", "t2t_usr_dir")  # options that only Tensor2Tensor's commands have
+MARKS = ("problem", "problems", "hparams_set", "model", "t2t_usr_dir")  # one of these shows a T2T command
 FLAGS = {"data_dir": "--data-dir", "output_dir": "--run-dir"}
 PAGE = "docs/from-tensor2tensor.md"
 

@@ -74,7 +74,7 @@ def _made(word: str, hparams: Hparams) -> Node:
 
 
 def _legacy(hparams: Hparams) -> Node:
-    """Converts a scheme of Tensor2Tensor before it had factors. If the optimizer is an Adam, the rate is times 0.002."""
+    """Converts an old scheme without factors. If the optimizer's name contains `adam`, the rate is multiplied by 0.002."""
     scheme = hparams.get("learning_rate_decay_scheme") or "none"
     rate = float(hparams["learning_rate"]) * (0.002 if "adam" in str(hparams.get("optimizer", "adam")) else 1.0)
     if scheme == "noam":
