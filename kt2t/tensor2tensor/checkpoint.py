@@ -83,7 +83,7 @@ def read(place: str | Path, source_size: int | None = None) -> Checkpoint:
 
 
 def find(place: str | Path) -> Path:
-    """Returns the prefix of a checkpoint's files; for a folder, that of its newest checkpoint.
+    """Returns the prefix of a checkpoint's files; for a folder, the prefix of its newest checkpoint.
 
     Raises:
         RunError: The checkpoint does not exist.

@@ -118,7 +118,7 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def _impossible(written: Mapping[str, Any]) -> str:
-    """Describes what in a sealed manifest cannot come from this format's writer; '' if everything is valid."""
+    """Describes the first entry of a manifest that `write_manifest` cannot have written; '' if all entries are valid."""
     if {*written} != {one.name for one in fields(Manifest)} - {"path"}:
         return f"it has the entries {', '.join(sorted(written))}"
     if type(written["step"]) is not int or written["step"] < 0:

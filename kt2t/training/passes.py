@@ -16,7 +16,7 @@ def is_batches(x: Any) -> bool:
 
 
 def is_endless(x: Any) -> bool:
-    """Whether the data are `Batches` that repeat without end, as those for training do."""
+    """Whether the data are `Batches` that repeat without end, as training batches do."""
     return is_batches(x) and getattr(x, "repeat", False) is True
 
 

@@ -1,4 +1,4 @@
-"""The replicas of a TensorFlow strategy: runs functions on them, shares batches, and sums their results."""
+"""Runs functions on the replicas of a TensorFlow strategy, and sums their results."""
 
 from __future__ import annotations
 

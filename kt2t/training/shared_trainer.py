@@ -203,7 +203,7 @@ class SharedTrainer(keras.Model):
         return 1
 
     def agree_on_stop(self) -> None:
-        """Exchanges stop requests; returns when every worker knows those of the others."""
+        """Exchanges stop requests with the other workers, and waits until every worker knows all of them."""
 
     def _for_fit(self, x: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Returns data and options for Keras's `fit`: `Batches` start at the optimizer's step, validation makes one pass.

@@ -14,7 +14,7 @@ _ACCOUNTS = ("_variables", "_trainable_variables")
 
 
 def slots(optimizer: keras.optimizers.Optimizer, paths: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
-    """Returns an optimizer's variables by name; unlike Keras's own names, these are the same in every process.
+    """Returns an optimizer's variables by a name that is the same in every process, unlike Keras's own names.
 
     Args:
         optimizer: A built optimizer.

@@ -301,7 +301,7 @@ class Trainer(Gradients, SharedTrainer):
             self._agreed[:] = [one or other for one, other in zip(self._agreed, heard.numpy().tolist(), strict=True)]
 
     def agree_on_stop(self) -> None:
-        """Exchanges stop requests; returns when every worker knows those of the others."""
+        """Exchanges stop requests with the other workers, and waits until every worker knows all of them."""
         self._hear()
         self._take_in(self._heard)
         object.__setattr__(self, "_heard", None)
