@@ -1,4 +1,4 @@
-"""What happens beside training: progress, checkpoints, scores, TensorBoard and the views that it shows."""
+"""Callbacks for training: progress, checkpoints, scores, TensorBoard, and the views that TensorBoard shows."""
 
 from kt2t.registry import exports
 

@@ -1,4 +1,4 @@
-"""Names and keeps the batches whose gradients were not finite."""
+"""Logs and saves the batches whose gradients were not finite."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _logger = logging.getLogger("kt2t")
 
 
 class BadBatches(keras.callbacks.Callback):
-    """Logs the records of every step whose gradient was not finite, one line per step, and keeps the batch.
+    """Logs the records of every step whose gradient was not finite, one line per step, and saves the batch.
 
-    The trainer looks for such steps every 16 steps; this callback makes it look at each epoch end as well, so it comes
-    before `Checkpointing`. `step-N.npz` holds the batch as the model got it (`features/…`, `targets`, `sample_weight`). Its
-    arrays `records`, `files` and `numbers` have the shape of the rows and say which record of the split each row is, in
-    which file, and as which number there; -1 is a row of weight zero. If training ends because of such steps, the last
-    batch is always kept. The log names a record whose own numbers are not finite, otherwise one that is in all batches left
-    out so far.
+    The trainer checks for such steps every 16 steps. This callback makes it check at each epoch end too, so place it before
+    `Checkpointing`. `step-N.npz` holds the batch that the model got (`features/…`, `targets`, `sample_weight`). Its arrays
+    `records`, `files` and `numbers` give, for each row, the index of its record in the split, the record's file, and its
+    number in the file; -1 is a row of weight zero. If training ends because of such steps, the last batch is always saved.
+    The log names records that contain values that are not finite; if there are none, records that are in all batches
+    skipped so far.
 
     Args:
-        folder: Where the batches are saved.
+        folder: Folder for the saved batches.
         batches: The training's `Batches`; step n uses `batches.batch(n)`.
-        checkpoints: The folder of `Checkpointing`. The message at the end of training names its newest checkpoint.
-        keep: Maximum number of batches to keep; further ones are only named.
-        writes: Whether this process writes and logs; one of several workers does.
+        checkpoints: The folder that `Checkpointing` writes to. An error that ends training names its newest checkpoint.
+        keep: Maximum number of batches to save; later ones are only logged.
+        writes: Whether this process writes and logs; with several workers, only one does.
 
     Raises:
         ValueError: `keep` is negative.
@@ -72,7 +72,7 @@ class BadBatches(keras.callbacks.Callback):
         self.model.on_not_finite = None
 
     def tell(self, steps: Sequence[int], ends: bool) -> str:
-        """Logs the batches of these steps; if training `ends`, returns where the last batch and the newest checkpoint are."""
+        """Logs and saves the batches of `steps`; if training `ends`, returns where the last one and the checkpoint are."""
         file = None
         if self.writes:
             for step in steps:
@@ -132,7 +132,7 @@ class BadBatches(keras.callbacks.Callback):
         return ""
 
     def _names(self, indices: np.ndarray, most: int | None = None) -> str:
-        """`records 3, 17 of train-00000-of-00002.arrayrecord, 5 of train-00001-of-00002.arrayrecord`."""
+        """Returns `records 3, 17 of train-00000-of-00002.arrayrecord, 5 of train-00001-of-00002.arrayrecord`."""
         real = np.sort(indices[indices >= 0])
         by_file: dict[str, list[str]] = {}
         for name, number in self.batches.records.places(real[:most]):
@@ -149,7 +149,7 @@ def _named(name: str, value: Any) -> dict[str, np.ndarray]:
 
 
 def _not_finite_rows(batch: Any, rows: int) -> np.ndarray:
-    """Which rows of a batch hold a real number that is not finite."""
+    """Returns a boolean mask (rows,) of the rows of a batch that contain a float that is not finite."""
     found = np.zeros(rows, bool)
     for array in _arrays(batch):
         if array.dtype.kind == "f":

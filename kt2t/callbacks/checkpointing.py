@@ -23,19 +23,19 @@ _logger = logging.getLogger("kt2t")
 class Checkpointing(keras.callbacks.Callback):
     """Saves checkpoints and keeps the newest few and the best one. Saves and stops when `model.stop_signal` is set.
 
-    Place it after `Scoring`, whose values it compares, and before `TensorBoard` and other callbacks that may fail, so
-    that the weights are saved first. `best.json` in the folder holds `{step, metric, value, since}`: the best step, its value,
-    and the steps that were evaluated since and were no better.
+    Place it after `Scoring`, whose scores it compares, and before `TensorBoard` and other callbacks that may fail, so
+    that the weights are saved first. `best.json` in the folder holds `{step, metric, value, since}`: the best step, its
+    value, and the later steps whose value was no better.
 
     Args:
-        folder: Where the `step-N/` folders are written.
-        every_epoch: Whether to save at each epoch end; otherwise only a better one, at a stop and at the end.
-        keep: How many of the newest checkpoints stay besides the best.
+        folder: Folder in which the `step-N/` folders are written.
+        every_epoch: Whether to save at each epoch end; otherwise only if the value is better, at a stop and at the end.
+        keep: Number of newest checkpoints to keep besides the best.
         best: Validation metric that selects the best checkpoint (`bleu`, `loss`, …). None keeps no best checkpoint.
         mode: `min` or `max`. None derives it from the metric's name.
-        recipe: The run's full recipe, kept in each checkpoint.
-        writes: Whether this process writes. The first of several workers does; the others follow it.
-        extra: Returns further values to store in a checkpoint, beside its `metrics`.
+        recipe: The run's full recipe, stored in each checkpoint.
+        writes: Whether this process writes files; with several workers, only the first does.
+        extra: Function that returns more values to store in a checkpoint, beside its `metrics`.
 
     Raises:
         ValueError: `keep` is not positive.
@@ -93,7 +93,7 @@ class Checkpointing(keras.callbacks.Callback):
             self.model.stop_training = True
         best = self._judged(step, logs)
         if self.every_epoch or is_stopping(self.model) or best and best["step"] == step:
-            # A stop cuts the evaluation: what a part of the split gave must not pass for the step's own values later.
+            # A stop cuts the evaluation short: the values of a part of the split must not be stored as the step's values.
             self._save(step, training(logs) if is_stopping(self.model) else logs)
         if best:
             self._best = best
@@ -106,10 +106,10 @@ class Checkpointing(keras.callbacks.Callback):
         self._prune()
 
     def rescue(self, error: Exception) -> None:
-        """Saves the finished steps after an error in the evaluation or scoring at an epoch's end.
+        """Saves a checkpoint after an error in the evaluation or scoring at an epoch's end.
 
-        Not where it came from a step, which may have been half done, or says that the numbers or the disk are the fault.
-        What was measured is not kept: the run, when it goes on, measures it again.
+        Does nothing if the error came from a training step, which may be half done, or if it is a NumericsError or
+        ResourceError. The checkpoint holds no metrics: a continued run measures them again.
         """
         step = step_of(self.model)
         if self._trains or step == self._saved or isinstance(error, NumericsError | ResourceError):
@@ -120,7 +120,7 @@ class Checkpointing(keras.callbacks.Callback):
             _logger.warning("what was trained up to step %d is not saved: %s", step, second)
 
     def _judged(self, step: int, logs: Mapping[str, float] | None) -> dict[str, Any] | None:
-        """What `best.json` says after this evaluation; the same where it is judged a second time, after a kill."""
+        """Returns the content of `best.json` after this evaluation; judging a step again after a restart changes nothing."""
         if self.metric is None or is_stopping(self.model):
             return None
         value = value_of(self.metric, logs)
@@ -164,7 +164,7 @@ class Checkpointing(keras.callbacks.Callback):
 
 
 def read_best(folder: str | Path) -> dict[str, Any] | None:
-    """Reads `{step, metric, value, since}` of the best checkpoint in a folder; None if there is none."""
+    """Reads `best.json` in a folder, `{step, metric, value, since}`; returns None if it is missing or damaged."""
     try:
         found = json.loads((Path(folder) / BEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):

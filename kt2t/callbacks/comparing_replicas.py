@@ -15,10 +15,10 @@ from kt2t.errors import DriftError
 class ComparingReplicas(keras.callbacks.Callback):
     """Stops all workers at an epoch's end if the weights of the replicas differ.
 
-    Each replica applies the same update to the same weights, so they stay equal to the bit. Defective memory, or
-    processors that round differently, make them differ, and nothing else would show it. The sha256 of the trainable
-    weights is compared, before the evaluation. Place this callback before `Checkpointing`, so that differing weights are
-    not saved, and before `EvaluatingAverages`, which copies the first replica's weights to all.
+    Each replica applies the same update to the same weights, so the weights stay equal to the last bit. Defective memory,
+    or processors that round differently, make them differ, and nothing else would detect it. This callback compares the
+    sha256 of the trainable weights before the evaluation. Place it before `Checkpointing`, so that differing weights are
+    not saved, and before `EvaluatingAverages`, which copies the first replica's weights to all replicas.
 
     Args:
         team: The `kt2t.training.workers.team.Team` of the run.

@@ -1,4 +1,4 @@
-"""Stops training when the best value no longer improves."""
+"""Stops training when a metric no longer improves."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from kt2t.callbacks.logs import bare
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Stops after `patience` evaluations that were no better than the best one.
+    """Stops training after `patience` evaluations without a new best value.
 
-    Unlike Keras's callback it reads the count from disk: place it after `Checkpointing(folder, best=...)`, which records
-    the best step and the steps evaluated since. So a run that was killed and restarted ends at the same step. It never
-    changes the weights; the best ones are in the checkpoint that is kept.
+    Place it after `Checkpointing(folder, best=...)`, which records the best step and the steps evaluated since. Unlike
+    Keras's callback, it reads the number of evaluations from this record, so a run that was killed and restarted ends at
+    the same step. It never changes the weights; the best weights are in the best checkpoint, which is kept.
 
     Args:
-        folder: The folder of `Checkpointing`.
+        folder: The folder that `Checkpointing` writes to.
         metric: The metric that `Checkpointing` compares.
-        patience: Number of evaluations.
+        patience: Number of evaluations without a new best value after which training stops.
         after: Evaluations up to this step do not count.
 
     Raises:
@@ -42,11 +42,11 @@ class EarlyStopping(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def is_over(self) -> bool:
-        """Whether `patience` evaluations have passed without a better one."""
+        """Whether `patience` evaluations have passed without a new best value."""
         return len(self.waited()) >= self.patience
 
     def waited(self) -> list[int]:
-        """Returns the steps that were evaluated since the best one."""
+        """Returns the steps of the evaluations since the best one, except those up to `after`."""
         best = read_best(self.folder)
         if best is None or best["metric"] != self.metric:
             return []

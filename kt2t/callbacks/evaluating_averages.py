@@ -1,4 +1,4 @@
-"""Evaluates the moving averages of the weights."""
+"""Evaluates a model with the moving averages of its weights."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from kt2t.training.averages import weights_averaged
 
 
 class EvaluatingAverages(keras.callbacks.Callback):
-    """Evaluates the averages that an optimizer keeps (`use_ema`). Training continues with the same weights to the bit.
+    """Replaces the weights by the averages that the optimizer keeps (`use_ema`) during each evaluation.
 
-    Keras's `SwapEMAWeights` swaps by sums and differences on TensorFlow, which round, and an error in the evaluation leaves
-    the averages where the weights were. Here such an error is followed by `put_back`, before anything is saved.
+    Training then continues with exactly the same weights. Keras's `SwapEMAWeights` swaps by additions and subtractions on
+    TensorFlow, which round, and after an error in the evaluation it leaves the averages in place of the weights. After such
+    an error call `put_back` before saving anything.
     """
 
     def __init__(self) -> None:
@@ -29,5 +30,5 @@ class EvaluatingAverages(keras.callbacks.Callback):
         self.put_back()
 
     def put_back(self) -> None:
-        """Restores the weights if an evaluation did not finish."""
+        """Restores the weights, if they are replaced by the averages because an evaluation did not finish."""
         self._evaluating.close()

@@ -18,19 +18,19 @@ logger = logging.getLogger("kt2t")
 
 
 class EventFile:
-    """An event file in `folder`, which TensorBoard shows as one run.
+    """Writes an event file in `folder`, which TensorBoard shows as one run.
 
-    The file appears with the first value. Each call is one write to the file, so that a killed process loses nothing
-    that was written before. If the disk is full, the value is dropped, the file is cut back to its last whole record,
-    and training continues; one log line says so.
+    The first value creates the file. Each call writes to the file at once, so that a killed process loses no earlier
+    values. If the disk is full, the value is dropped, the file is cut back to its last whole record, and training
+    continues with one warning in the log.
 
     TensorBoard's own `EventFileWriter` is not used: its thread dies on a full disk, and with tensorflow installed it
     writes through TensorFlow, which then loses events silently.
 
     Args:
-        folder: Where the file is written; created if missing.
-        start: The steps after this one are written again, so TensorBoard forgets what earlier files of the folder say
-            about them. None forgets nothing.
+        folder: Folder of the file; created if missing.
+        start: Training continues after this step, so TensorBoard drops later steps from the folder's earlier files. None
+            drops no steps.
     """
 
     def __init__(self, folder: str | Path, start: int | None = None) -> None:
@@ -42,7 +42,7 @@ class EventFile:
         self._warned = False
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes one point of each curve."""
+        """Writes the values of curves at a step, by tag."""
         summary = _protos()["Summary"]
         points = [summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()]
         if points:
@@ -66,7 +66,7 @@ class EventFile:
         self._add(step=step, summary=summary(value=[value]))
 
     def close(self) -> None:
-        """Closes the file; a later value opens another."""
+        """Closes the file; the next value opens a new one."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -118,7 +118,7 @@ class EventFile:
 
 
 def _record(**fields: Any) -> bytes:
-    """One event as it lies in the file: length, checksum, event, checksum."""
+    """Encodes an event as a record of the file: length, checksum, event, checksum."""
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     held = io.BytesIO()

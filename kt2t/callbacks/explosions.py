@@ -1,4 +1,4 @@
-"""Detects that the loss explodes, and warns, rolls back, or stops training."""
+"""Detects an exploding loss, and warns, rolls back, or stops training."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Explosions(keras.callbacks.Callback):
 
         mean ← mean + (loss - mean) · (1 - decay)        alarm where loss > ratio · max(mean, first / 10)
 
-    `loss` is the mean over the steps since the last comparison; `first` is the first such mean, so that a loss near zero
-    may vary. After an alarm the mean stays as it is, and the next alarm needs a loss below the bound in between. `state`
-    belongs into checkpoints, so that a restarted run raises the same alarms. Place this callback before `Checkpointing`,
-    so that no checkpoint has weights that are known to have exploded. After an epoch's last step it compares before the
-    evaluation, or after it if Keras does not know which step is the last.
+    `loss` is the mean over the steps since the last comparison. `first` is the first such mean; it keeps a loss near zero
+    from raising alarms. An alarm does not change the running mean, and the loss must fall below the bound before the next
+    alarm. Store `state` in checkpoints, so that a restarted run raises the same alarms. Place this callback before
+    `Checkpointing`, so that no checkpoint has weights that are known to have exploded. After an epoch's last step it
+    compares before the evaluation, or after it if Keras does not know which step is the last.
 
     A rollback loads the weights and the optimizer of the newest intact checkpoint. The step count, and with it the
     schedule and the data, continues, so the batches that led to the explosion do not come again. The third rollback to
@@ -38,14 +38,14 @@ class Explosions(keras.callbacks.Callback):
 
     Args:
         policy: `warn`, `stop` with an error, or `rollback`.
-        checkpoints: The folder of `Checkpointing`.
+        checkpoints: The folder that `Checkpointing` writes to; needed for `rollback`.
         state: The `state` from a checkpoint; None at the beginning of a run.
         ratio: A loss above `ratio` times the running mean is an explosion.
         decay: Decay of the mean per comparison.
-        looks: Number of first comparisons, which only build the mean.
+        looks: Number of comparisons at the start that only build the mean and raise no alarm.
 
     Raises:
-        ValueError: `ratio` is not above 1, `policy` is none of these, or `rollback` has no folder of checkpoints.
+        ValueError: `ratio` is not above 1, `policy` is unknown, or `rollback` has no folder of checkpoints.
         NumericsError: From `fit`: the loss exploded, and the policy is `stop`, or there is no checkpoint to return to.
     """
 
@@ -77,9 +77,9 @@ class Explosions(keras.callbacks.Callback):
 
     @property
     def state(self) -> dict[str, Any]:
-        """Plain values: mean, first loss, number of comparisons, whether the loss is above the bound, the checkpoint of the
-        last rollback and the number of rollbacks to it; the step of the last comparison, and the weight and summed loss
-        since."""
+        """Returns the state to store in checkpoints, as plain values: mean, first loss, number of comparisons, whether the
+        loss is above the bound, the checkpoint of the last rollback and the number of rollbacks to it, the step of the
+        last comparison, and the weight and summed loss since that step."""
         weight, total = self._since()
         return {**self._state, "weight": weight, "sum": total}
 
@@ -116,7 +116,7 @@ class Explosions(keras.callbacks.Callback):
         state.update(seen_at=step, weight=0.0, sum=0.0)
         self._compared = self._in_epoch()
         loss = total / weight if weight > 0 else math.nan
-        if not math.isfinite(loss):  # steps without finite gradients are left out and watched elsewhere
+        if not math.isfinite(loss):  # the trainer skips steps without finite gradients, and watches them itself
             return
         limit = self.ratio * max(state["mean"], state["first"] / 10)
         above = state["looks"] >= self.looks and loss > limit
@@ -136,14 +136,14 @@ class Explosions(keras.callbacks.Callback):
         self._step, self._loss = step, (logs or {}).get("loss")
 
     def _in_epoch(self) -> tuple[float, float]:
-        """The weight and the summed loss since the epoch, or the `fit`, began; Keras's loss is the mean since then."""
+        """Returns the weight and the summed loss since the epoch, or the `fit`, began. Keras's loss is the mean over it."""
         if self._loss is None:
             return self._compared
         weight = float(self._step - self._start) if self._before is None else self._tokens_seen() - self._before
         return weight, float(self._loss) * weight
 
     def _since(self) -> tuple[float, float]:
-        """The weight and the summed loss since the last look; what a `fit` before this one saw of it is in the state."""
+        """Returns the weight and the summed loss since the last comparison, including steps of an earlier `fit`."""
         (weight, total), (known, of_these) = self._in_epoch(), self._compared
         found = self._state["weight"] + weight - known, self._state["sum"] + total - of_these
         return found if math.isfinite(found[1]) else (0.0, 0.0)
@@ -163,7 +163,7 @@ class Explosions(keras.callbacks.Callback):
         raise NumericsError(f"{told}. {advice}{way_out}")
 
     def _rolled_back(self, step: int, told: str) -> bool:
-        """Takes the weights and the optimizer of the newest checkpoint, if there is one and it was not taken too often."""
+        """Restores the newest checkpoint; returns False if there is none or if it has been restored too often."""
         path = newest(self.checkpoints) if self.checkpoints is not None else None
         if path is None:
             return False

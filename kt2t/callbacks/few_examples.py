@@ -1,24 +1,24 @@
-"""Warns of scores that were computed over very few examples."""
+"""Warns about scores that were computed over very few examples."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
 
-FEW = 10  # a score over fewer examples is warned of
+FEW = 10  # scores over fewer examples cause a warning
 _logger = logging.getLogger("kt2t")
 
 
 def warn_of_few(names: Iterable[str], count: int, split: str) -> bool:
-    """Warns if scores were computed over fewer than ten examples, where one answer more decides much.
+    """Logs a warning if scores were computed over fewer than ten examples, since a single example then matters too much.
 
     Args:
-        names: The scores.
-        count: The examples that they were computed over.
-        split: The split that these are of.
+        names: Names of the scores.
+        count: Number of examples that the scores were computed over.
+        split: Name of the examples' split.
 
     Returns:
-        Whether there was a warning.
+        Whether a warning was logged.
     """
     names = list(names)
     if not names or count >= FEW:

@@ -1,4 +1,4 @@
-"""Ends the training of several workers together."""
+"""Ends the training of all workers at the same epoch."""
 
 from __future__ import annotations
 

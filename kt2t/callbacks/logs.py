@@ -33,8 +33,8 @@ def without_validation(logs: dict[str, float]) -> None:
 
 
 def value_of(metric: str, logs: Mapping[str, float] | None) -> float | None:
-    """Returns the validation value of `metric` (`bleu`, `validation_bleu`, `validation loss`). Without validation it is the
-    training value; None if the logs have neither."""
+    """Returns the validation value of `metric` (`bleu`, `validation_bleu`, `validation loss`); if the logs have no
+    validation values, its training value; None if there is no such value."""
     name = bare(metric)
     validated = validation(logs)
     if validated:
@@ -43,7 +43,7 @@ def value_of(metric: str, logs: Mapping[str, float] | None) -> float | None:
 
 
 def bare(metric: str) -> str:
-    """Returns `bleu` for `bleu`, `val_bleu`, `validation_bleu` and `validation bleu`."""
+    """Removes the validation prefix: returns `bleu` for `bleu`, `val_bleu`, `validation_bleu` and `validation bleu`."""
     name = metric.strip().replace(" ", "_")
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
@@ -57,7 +57,7 @@ def mode_of(metric: str) -> Mode:
 
 
 def is_better(value: float, than: float | None, mode: Mode, min_delta: float = 0.0) -> bool:
-    """Whether a value is better than the best so far by more than `min_delta`; NaN never is."""
+    """Whether a value is better than `than`, the best so far, by more than `min_delta`; NaN is never better."""
     if value != value:
         return False
     if than is None:

@@ -7,10 +7,10 @@ from typing import Any
 
 
 class Pace:
-    """Computes rates over the steps since the last reading, without evaluation, saving and the first step's compilation.
+    """Computes the speed of training since the last reading, without evaluation, saving and the first step's compilation.
 
-    A trainer may keep running sums on the model: `tokens_seen` (summed sample weight), `input_seconds` (waiting for the
-    next batch) and `step_seconds` (the rest of a step). Rates that need a missing sum are left out.
+    The model may have running sums: `tokens_seen` (summed sample weights), `input_seconds` (waiting for the next batch)
+    and `step_seconds` (the rest of a step). A rate is left out if its sums are missing.
 
     Args:
         model: The model in training.
@@ -28,7 +28,7 @@ class Pace:
         self._resumed = time.perf_counter()
 
     def tick(self, step: int) -> None:
-        """Notes that a step has ended."""
+        """Records that a step has ended."""
         now = time.perf_counter()
         if self._step is None:
             self._resumed, self._step, self._last = now, step, step

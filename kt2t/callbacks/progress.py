@@ -26,18 +26,17 @@ _LINE_SECONDS = (15.0, 60.0)  # between two lines: at first, and at most
 class Progress(keras.callbacks.Callback):
     """Prints the step, the loss, tokens per second, the time left and the values of each evaluation, to stderr.
 
-    On a terminal there is a bar, and a line stays above it for each evaluation; elsewhere and in notebooks there are
-    only the lines, and further ones between evaluations: after 15 seconds, then after 30, then one a
-    minute. The first line comes as soon as the first step is done. The line of an evaluation says over how many examples
-    its values were computed.
+    On a terminal it shows a bar, with a line above it for each evaluation. Elsewhere and in notebooks it prints only
+    lines, also between evaluations: after 15 seconds, then after 30, then every minute. The first line comes after the
+    first step. The line of an evaluation says over how many examples its values were computed.
 
     Args:
         total_steps: The run's last step; by default the last step of this `fit`.
         start_step: The step at which this `fit` continues.
-        console: Where to print; stderr by default.
-        keep: Also called with the line of each evaluation, for example to write it to a log.
+        console: The rich console to print to; stderr by default.
+        keep: Function that also gets the line of each evaluation, for example to write it to a log.
         validated: Number of examples that the validation metrics are computed over, if known.
-        scored: Number of examples behind each score, by the score's name, if it differs; read at each evaluation.
+        scored: Number of examples of each score, by the score's name, if it is not `validated`; read at each evaluation.
 
     Raises:
         ValueError: `total_steps` is not above `start_step`.
@@ -126,7 +125,7 @@ class Progress(keras.callbacks.Callback):
 
         step = "step {task.completed}/{task.total}" if self._total else "step {task.completed}"
         columns = (TextColumn(step), BarColumn(), TextColumn("{task.fields[summary]}"))
-        # Results on stdout must not end up on stderr, so stdout is only taken over where both are the terminal.
+        # Results on stdout must not end up on stderr, so stdout is redirected only if it is a terminal too.
         self._bar = Bar(*columns, console=self._console, transient=True, redirect_stdout=sys.stdout.isatty())
         self._task = self._bar.add_task("train", total=self._total, completed=self.start_step, summary="the first step…")
         open_display(self._bar)
@@ -136,7 +135,7 @@ class Progress(keras.callbacks.Callback):
         return f"step {step}/{self._total}" if self._total else f"step {step}"
 
     def _evaluated(self, measured: Mapping[str, float]) -> list[str]:
-        """Every value of an evaluation; behind the last of those over the same examples, over how many."""
+        """Formats the values of an evaluation; the last value of each group over the same examples also has their number."""
         counts = [self._scored.get(name, self._validated) for name in measured]
         shown = []
         for (name, value), count, following in zip(measured.items(), counts, [*counts[1:], None], strict=False):
@@ -154,7 +153,7 @@ class Progress(keras.callbacks.Callback):
         return parts if left is None else [*parts, f"{_duration(left)} left"]
 
     def _seconds_left(self, step: int) -> float | None:
-        """At the speed since the first step, with evaluations and whatever else took time."""
+        """Estimates the seconds left from the time per step since the first step, which includes evaluations."""
         if not self._total or self._first is None or step <= self._first[0]:
             return None
         per_step = (time.perf_counter() - self._first[1]) / (step - self._first[0])

@@ -17,25 +17,26 @@ from kt2t.decoding import has_source, without_answers, without_fillers
 
 
 class Scoring(keras.callbacks.Callback):
-    """Lets the model answer a split, and adds the scores to the logs as `validation_bleu` and so on.
+    """Decodes a split at each epoch end, and adds the scores of the decoded examples to the logs, as `validation_bleu`.
 
-    Callbacks see the logs in their order, so this one comes first: `Checkpointing(best="bleu")`, `EarlyStopping`,
-    `TensorBoard` and `Progress` behind it find the scores. Scores that the metrics give already, such as the accuracy of a
-    label, are not computed again. A model without a source gets no scores: a free continuation has no reference.
-    A run that is told to stop stops between two batches; the epoch then has no validation values, so that it is measured as
-    a whole when the run goes on. What `problem.derived_metrics` computes from the validation metrics, such as bits per byte,
-    is added to the logs of every model.
+    Place it before `Checkpointing(best="bleu")`, `EarlyStopping`, `TensorBoard` and `Progress`, so that they find the
+    scores in the logs. Scores that are already among the metrics, such as the accuracy of a label, are not computed again.
+    A model without a source gets no scores: a free continuation has no reference. The logs of every model also get the
+    values that `problem.derived_metrics` computes from the validation metrics, such as bits per byte.
+
+    If the run is asked to stop, decoding stops between two batches. The validation values of this epoch are then removed,
+    so that the continued run measures the whole split.
 
     Attributes:
-        examples: Number of examples behind each score of the last evaluation, by the score's name.
+        examples: Number of examples of each score in the last evaluation, by the score's name.
 
     Args:
         problem: The problem, with its examples, references and scores.
-        search: How to decode; the model's own default without one.
+        search: How to decode; by default the model's own search.
         split: The split to score.
         limit: Maximum number of examples, spread evenly over all lengths; None for all.
         rows: Number of examples of similar length to decode at a time.
-        shapes: The most shapes that these may have.
+        shapes: Maximum number of different shapes of the decoded batches.
 
     Raises:
         ValueError: `limit`, `rows` or `shapes` is not positive.
@@ -97,7 +98,7 @@ class Scoring(keras.callbacks.Callback):
 
 
 def can_be_scored(model: Any, problem: Any) -> bool:
-    """Whether a model's answers can be scored: it answers, and the problem has references."""
+    """Whether a model can be scored: it has `answer`, and the problem has a source."""
     return hasattr(model, "answer") and has_source(problem.features())
 
 
@@ -110,12 +111,12 @@ def decode_split(
     rows: int = 64,
     shapes: int = SHAPES,
 ) -> Iterator[tuple[int, Any]]:
-    """Yields each example's index in the split and its best answer, decoded, in order of length.
+    """Decodes a split; yields each example's index in the split and its best hypothesis, in order of length.
 
     Args:
-        limit: How many examples at most: whole batches evenly spaced from the shortest to the longest.
-        rows: Examples decoded at a time.
-        shapes: The most shapes that these may have.
+        limit: Maximum number of examples, in batches that are evenly spaced from the shortest to the longest.
+        rows: Number of examples to decode at a time.
+        shapes: Maximum number of different shapes of the batches.
     """
     rows = min(rows, limit or rows)
     batches = problem.batches(split, rows=rows, shapes=shapes, shuffle=False)
@@ -132,6 +133,6 @@ def decode_split(
 
 
 def _evenly(count: int, wanted: int) -> list[int]:
-    """`wanted` of `count` places, evenly spaced; all of them where there are no more."""
+    """Returns `wanted` evenly spaced indices out of `count`; all indices if there are no more."""
     wanted = min(wanted, count)
     return [int((place + 0.5) * count / wanted) for place in range(wanted)]

@@ -24,26 +24,28 @@ class TensorBoard(keras.callbacks.Callback):
 
     | tag | value | written |
     | --- | --- | --- |
-    | `loss` | that of training and that of validation, in one chart at the top | as the two below |
+    | `loss` | training loss and validation loss, in one chart at the top | as in the next two rows |
     | `train/…` | the loss since the last point; metrics, if training computes them | every `every` steps; each epoch |
     | `validation/…` | the loss, the metrics and the scores | each epoch |
     | `speed/…` | tokens and steps per second, share of the time spent waiting for input | every `every` steps |
-    | `watch/…` | learning rate, norm of the gradient, steps left out | every `every` steps |
+    | `watch/…` | learning rate, norm of the gradient, number of skipped steps | every `every` steps |
 
-    At each epoch end it also shows what the views render, such as decoded examples and attention. The files lie in the
-    folders `train` and `validation`, two runs to TensorBoard. A run that goes on at an earlier step replaces its points. The
-    callback comes after `Scoring` and `Checkpointing`, so that the scores are there and the weights are safe.
+    At each epoch end it also writes the texts and pictures of the views, such as decoded examples and attention. The files
+    are in the folders `train` and `validation`, which TensorBoard shows as two runs. If a run continues at an earlier step,
+    its new points replace the old ones. Place this callback after `Scoring` and `Checkpointing`, so that the scores are in
+    the logs and the weights are saved.
 
     Args:
-        folder: Where the event files go, in `train/` and `validation/`.
-        problem: Source of views, samples and names; without it there are only curves.
-        sample: The features of a batch to show, in place of the problem's.
+        folder: Folder of the event files, which are in its `train/` and `validation/`.
+        problem: The problem, which supplies views, samples and names. Without it there are only curves.
+        sample: Features of a batch to show, in place of the problem's sample.
         recipe_text: The run's recipe as YAML, shown as text.
-        decode: How to search for the decoded examples; the model's own default without one.
-        attention_maps: Whether to draw them.
-        samples: How many examples are decoded; 0 for none.
-        every: In steps, how often a point is written.
-        views: What to show, each with `render(model) → {tag: text or PNG}`; what `problem.views()` proposes by default.
+        decode: How to search for the decoded examples; by default the model's own search.
+        attention_maps: Whether to draw attention.
+        samples: Number of examples to decode; 0 for none.
+        every: Number of steps between two points.
+        views: Views to show, each with `render(model) → {tag: text or PNG}`; by default those that `problem.views()`
+            proposes.
 
     Raises:
         ValueError: `every` is not positive or `samples` is negative.
@@ -85,7 +87,7 @@ class TensorBoard(keras.callbacks.Callback):
         self._window = _Window(self.model)
         self._written = start
         if self._recipe_text:
-            recipe, self._recipe_text = self._recipe_text, None  # once, though a run may call `fit` more than once
+            recipe, self._recipe_text = self._recipe_text, None  # written once, even if a run calls `fit` several times
             self._train.text(start, "recipe", "\n".join(f"    {line}" for line in recipe.splitlines()))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -96,7 +98,7 @@ class TensorBoard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         step = self._first_step + batch + 1
         self._pace.tick(step)
-        # At the end of an epoch before anything saves: a run that goes on there finds its curves whole.
+        # Also at the last step of an epoch, before the checkpoint is saved: a run continued there has complete curves.
         if step % self.every == 0 or batch + 1 == (self.params or {}).get("steps"):
             self._write_curves(step, logs or {})
 
@@ -140,9 +142,9 @@ class TensorBoard(keras.callbacks.Callback):
 
 
 class _Window:
-    """The loss since the last point, out of Keras's mean since the epoch began.
+    """Computes the mean loss since the last point from Keras's mean loss since the beginning of the epoch.
 
-    With W the summed weight and L the mean over it: (L2 · W2 - L1 · W1) / (W2 - W1).
+    With W the summed weight and L the mean loss over it: (L2 · W2 - L1 · W1) / (W2 - W1).
     """
 
     def __init__(self, model: Any) -> None:

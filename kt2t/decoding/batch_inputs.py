@@ -9,7 +9,7 @@ import numpy as np
 
 
 def has_source(fields: Iterable[str]) -> bool:
-    """Whether a batch has inputs to answer. With targets alone a model continues a text, and there is no reference.
+    """Returns True if there are inputs to answer. With targets alone a model continues a text, and has no reference.
 
     Args:
         fields: The names of features, of a problem or of a batch.

@@ -36,8 +36,8 @@ class Beam(Search):
         length_penalty: 0 compares plain log-probabilities; larger values favour longer sequences. Must not be negative,
             because the bound that stops the search relies on this.
         n_best: Number of hypotheses returned for each source.
-        early_stopping: Whether to stop when the `n_best` best hypotheses are certain. False continues until all kept ones
-            are.
+        early_stopping: Whether to stop when the `n_best` best hypotheses are certain. False continues until all kept hypotheses
+            are certain.
         extra_length: Decoding stops this many tokens after the source's length.
 
     Raises:

@@ -21,7 +21,7 @@ _LENGTH_MULTIPLE = 16
 
 
 class Decodes:
-    """`generate` for a model that has
+    """Mix-in that adds `generate` to a model. The model must define
 
     * `encode(features, training=False)` → the memory, a structure that only the model reads;
     * `start(memory, features, length, beams)` → a `Cache` with every entry in its final shape;
@@ -44,16 +44,16 @@ class Decodes:
         length: int | None = None,
         draw: int = 0,
     ) -> dict[str, np.ndarray]:
-        """Decodes a batch. One graph is kept for each search and each of a few widths of source and output.
+        """Decodes a batch and returns its best hypotheses with their scores. Compiled graphs are kept for similar widths.
 
         Args:
-            features: As in training; `targets` are not looked at by a model that reads a source, and are the prompt of
-                one that does not. Where segments are missing, id 0 is padding. The model of a run that `kt2t.load` opened
+            features: As in training; a model that reads a source ignores `targets`; a model without a source takes
+                them as the prompt. Where segments are missing, id 0 is padding. The model of a run that `kt2t.load` opened
                 also takes a list of texts.
-            search: Such as `Greedy()`, the default, or `Beam(beams=4)`; also its node, or its name, such as `"beam"`.
-            length: Positions at most; for each row the length of its own source plus the search's `extra_length` unless
-                given.
-            draw: Number of the batch, where several are sampled: the same line in two of them is answered anew.
+            search: A search, such as `Greedy()` (the default) or `Beam(beams=4)`; its node; or its name, such as `"beam"`.
+            length: The maximum number of positions. Default: for each row the length of its own source plus the search's
+                `extra_length`.
+            draw: Number of the batch, for sampling: another number draws other random numbers for the same row.
 
         Returns:
             `ids` (batch, n_best, time) int32, END kept, 0 behind it; `scores` (batch, n_best) float32. Best first;
@@ -100,7 +100,7 @@ class Decodes:
         return {"values": found["ids"], "scores": found["scores"]}
 
     def readable(self, features: Any) -> Mapping[str, Any]:
-        """The features as arrays by field; the next base class may check them, or encode texts."""
+        """Returns the features as arrays by field; the next base class may check them or encode texts."""
         following = getattr(super(), "readable", None)
         given: Mapping[str, Any] = features if following is None else following(features)
         return given
@@ -122,7 +122,7 @@ class Decodes:
         return read
 
     def _positions(self, sources: Mapping[str, np.ndarray]) -> dict[str, int]:
-        """How many positions the model makes of the width of each field that has segments."""
+        """Returns, for each field that has segments, the number of positions that the model makes from its width."""
         return {
             name: int(self.features[name].positions(array.shape[1]))
             for name, array in sources.items()
@@ -130,7 +130,7 @@ class Decodes:
         }
 
     def _limits(self, prompt: np.ndarray | None, sources: Mapping[str, np.ndarray], extra: int) -> np.ndarray:
-        """For each row the positions of its longest source or of its prompt, plus `extra`; (batch,) int32."""
+        """Returns the maximum length of each row, (batch,) int32: its longest source or its prompt, plus `extra`."""
         lengths = [
             self.features[name].positions((np.asarray(sources[f"{name}_segments"]) != 0).sum(axis=1))
             for name in self._positions(sources)
@@ -140,7 +140,7 @@ class Decodes:
         return np.asarray(longest + extra, "int32")
 
     def _padded(self, sources: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Pads fields of some length to a multiple of positions, so that few shapes are compiled."""
+        """Pads fields of variable length to a multiple of positions, so that few shapes are compiled."""
         padded = dict(sources)
         for name, positions in self._positions(sources).items():
             width = _rounded(positions, _SOURCE_MULTIPLE) * self.features[name].values_per_position
@@ -151,11 +151,11 @@ class Decodes:
         return padded
 
     def _generator(self, search: Search, length: int, first: int) -> Callable[..., Any]:
-        """The compiled beginning of a search, with room for `first` of `length` positions."""
+        """Returns the compiled function that begins a search, with room for `first` of `length` positions."""
         return self._kept(search, length, first, lambda asked: self._begin(asked, search, length, first))
 
     def _continuer(self, search: Search, length: int, first: int) -> Callable[..., Any]:
-        """The compiled rest of a search, made when the first answer needs it: many searches end in the room of the first."""
+        """Returns the compiled function that continues a search beyond `first` positions; made when a search needs it."""
         return self._kept(search, length, -first, lambda asked: self._continue(asked, search, length, first))
 
     def _kept(self, search: Search, length: int, room: int, function: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -204,7 +204,7 @@ def _check_unpacked(features: Mapping[str, np.ndarray]) -> None:
 
 
 def _every(sources: Mapping[str, np.ndarray], prompt: np.ndarray | None, length: int) -> np.ndarray:
-    """The same length for each row."""
+    """Returns an array that holds `length` for each row of the batch."""
     first = prompt if prompt is not None else next(iter(sources.values()))
     return np.full(len(first), length, "int32")
 

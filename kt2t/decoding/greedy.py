@@ -14,7 +14,7 @@ Tensor = Any
 
 @register
 class Greedy(Single):
-    """Chooses the most probable next id. If several are equal, the smallest.
+    """Chooses the most probable next id, or the smallest one if several are equally probable.
 
     Shapes:
         logits (batch, 1, vocabulary_size) → ids (batch, 1, time), scores (batch, 1) in nats

@@ -54,7 +54,7 @@ def decode(
 
 
 def is_over(search: Search, position: Tensor, state: State, limit: Tensor) -> Tensor:
-    """Whether no source has a step left: a scalar bool. The arguments are those of `advanced`."""
+    """Returns a scalar bool: True if each source is done or at its limit. The arguments are those of `advanced`."""
     return ops.all(ops.logical_or(search.is_done(state, limit), position >= limit))
 
 
@@ -68,12 +68,12 @@ def advanced(
     limit: Tensor,
     prompt: Tensor | None = None,
 ) -> tuple[Tensor, State, Any]:
-    """Goes on with a search until it is over or the cache has no room left; returns position, state and cache.
+    """Continues a search until it is over or the cache is full; returns position, state and cache.
 
     Args:
         position: The number of steps taken, a scalar int32.
-        state: The search's.
-        limit: An int32 tensor, as in `decode`, where the other arguments are described, too.
+        state: The state of the search.
+        limit: An int32 tensor, as in `decode`, which also describes the other arguments.
     """
     each_its_own = len(limit.shape) == 1
 
@@ -97,7 +97,7 @@ def advanced(
 
 
 def _kept_from(limit: Tensor, position: Tensor, before: State, chosen: State) -> State:
-    """The chosen state, but the state before for each source that has reached its limit (batch,)."""
+    """Returns the state `chosen`, but the state `before` for each source that has reached its `limit` (batch,)."""
 
     def choose(new: Tensor, old: Tensor) -> Tensor:
         rank = len(new.shape)
@@ -107,7 +107,7 @@ def _kept_from(limit: Tensor, position: Tensor, before: State, chosen: State) ->
 
 
 def _obeying(prompt: Tensor, logits: Tensor, position: Tensor) -> Tensor:
-    """Forbids all ids but the prompt's, where the prompt has one."""
+    """Lowers the logits of all ids but the prompt's, at positions where the prompt has an id."""
     wanted = ops.expand_dims(ops.take(prompt, ops.reshape(position, (1,)), axis=1), -1)
     ids = ops.arange(logits.shape[-1], dtype="int32")
     allowed = ops.logical_or(ops.equal(wanted, 0), ops.equal(wanted, ids))

@@ -12,10 +12,10 @@ from kt2t.registry import build, names
 
 
 def search_of(given: Any) -> Search:
-    """The search that is given: an object, a node, or the name of a class in any case, such as `"beam"`; None is `Greedy`.
+    """Returns a search from an object, a node or the name of a class in any case, such as `"beam"`; `Greedy` for None.
 
     Raises:
-        ValueError: It is none.
+        ValueError: There is no such search.
     """
     if given is None:
         return Greedy()

@@ -34,7 +34,7 @@ class Search:
         raise NotImplementedError
 
     def choose(self, state: State, logits: Tensor, position: Tensor) -> tuple[State, Tensor | None]:
-        """Makes one step. Returns the new state and, for each beam, the beam that it continues (None: itself).
+        """Makes one step; returns the new state and the beam that each beam continues (None if each continues itself).
 
         Shapes:
             logits (batch, beams, vocabulary_size) float32
@@ -42,7 +42,7 @@ class Search:
         raise NotImplementedError
 
     def is_done(self, state: State, limit: Tensor) -> Tensor:
-        """Whether no further step can change the result of each source: (batch,) bool.
+        """Returns a bool per source (batch,): True if no further step can change its result.
 
         Args:
             limit: The maximum number of steps: a scalar, or one for each source, (batch,).

@@ -11,7 +11,7 @@ HOP_MILLISECONDS = 10  # between two frames of a spectrogram
 
 @register
 class Audio(Feature):
-    """A mono recording.
+    """A field that holds a mono recording.
 
     A model reads one position per `milliseconds` of sound: strided convolutions over a spectrogram with a frame every
     10 ms.

@@ -8,9 +8,10 @@ from kt2t.registry import register
 
 @register
 class Encoded(Feature):
-    """The bytes of a file (JPEG, PNG, FLAC, …), of any length: a form of storage, not an input of a model.
+    """A field that holds the bytes of a file (JPEG, PNG, FLAC, …): a form of storage, not an input of a model.
 
-    A problem names it in `stored()`. When a record is read, `transform` decodes the bytes to what `features()` says.
+    A problem names the field in `stored()`. When a record is read, `transform` decodes the bytes to the field that
+    `features()` describes.
 
     Shapes:
         (bytes,) uint8

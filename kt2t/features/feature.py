@@ -17,7 +17,7 @@ END = 1
 
 
 class Feature:
-    """One field of an example.
+    """Base class of features: describes the shape, dtype and limits of one field of an example.
 
     A field of variable length comes with a companion `<field>_segments` (batch, time) int32: 0 marks padding, and 1, 2, …
     number the examples in a packed row.
@@ -44,16 +44,16 @@ class Feature:
 
     @property
     def has_segments(self) -> bool:
-        """Whether the field comes with a `_segments` companion."""
+        """True if the field has a variable length and so comes with a `_segments` companion."""
         return None in self.shape
 
     @property
     def limits(self) -> tuple[int, int] | None:
-        """The smallest and the largest allowed value; None if any finite value is allowed."""
+        """Returns the smallest and the largest allowed value; None if any finite value is allowed."""
         return None
 
     def positions(self, lengths: Any) -> np.ndarray:
-        """Counts the positions that a model makes of values with these lengths.
+        """Returns how many positions a model makes from fields of the given lengths.
 
         Shapes:
             lengths (examples,) in raw values → (examples,) int64

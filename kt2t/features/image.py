@@ -9,7 +9,7 @@ from kt2t.registry import register
 
 @register
 class Image(Feature):
-    """A picture of fixed size.
+    """A field that holds a picture of fixed size.
 
     Shapes:
         (batch, height, width, channels) uint8

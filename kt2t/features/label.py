@@ -9,7 +9,7 @@ from kt2t.registry import register
 
 @register
 class Label(Feature):
-    """One class for a whole example.
+    """A field that holds one class for a whole example.
 
     Shapes:
         (batch,) int32, from 0 to `num_classes` - 1

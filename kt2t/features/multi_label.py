@@ -9,7 +9,7 @@ from kt2t.registry import register
 
 @register
 class MultiLabel(Feature):
-    """Any number of classes for a whole example.
+    """A field that holds any number of classes for a whole example.
 
     Shapes:
         (batch, num_classes) float32 of zeros and ones

@@ -9,7 +9,7 @@ from kt2t.registry import register
 
 @register
 class Numbers(Feature):
-    """A vector of real numbers.
+    """A field that holds a vector of real numbers.
 
     Shapes:
         (batch, size) float32

@@ -9,7 +9,7 @@ from kt2t.registry import register
 
 @register
 class Tags(Feature):
-    """One label per position of `inputs`, whose segments it shares.
+    """A field that holds one label per position of `inputs`, whose segments it shares.
 
     Shapes:
         (batch, time) int32, with `_segments`; id 0 is padding, tag k has id k + 1

@@ -8,7 +8,7 @@ from kt2t.registry import register
 
 @register
 class Text(Feature):
-    """A sequence of token ids: 0 is padding, 1 ends the sequence.
+    """A field that holds a sequence of token ids: 0 is padding, 1 ends the sequence.
 
     Shapes:
         (batch, time) int32, with `_segments`

@@ -24,12 +24,12 @@ _HIDDEN = -1.0e9
 
 @register
 class Attention(keras.layers.Layer):
-    """Each query takes a weighted mean of the values whose keys resemble it.
+    """Multi-head attention: each query takes a mean of the values, weighted by how well their keys match the query.
 
         output = W_o · concat_h( softmax(q_h · k_hᵀ / √d_h) · v_h ),   q = W_q x,  k = W_k m,  v = W_v m
 
-    One path serves self attention (no memory), attention to a memory, and a step of cached decoding, in which the beams
-    of one source stand on the query axis. Queries, keys and values have no bias.
+    The same code computes self attention (no memory), attention to a memory, and a step of cached decoding, in which the
+    query axis holds the beams of one source. Queries, keys and values have no bias.
 
     Keras's implicit mask of what is attended to hides its padding, unless a mask is given; the output has that of x.
 
@@ -38,14 +38,14 @@ class Attention(keras.layers.Layer):
         `SegmentMask`, or (batch, key), which hides padding → (batch, query, output_dim)
 
     Args:
-        num_heads: How many weighted means are taken.
+        num_heads: Number of attention heads.
         key_dim: Width of queries and keys, all heads together; the width of x unless given.
         value_dim: Width of the values, all heads together; `key_dim` unless given.
         output_dim: The width of x unless given.
         dropout: Probability of zeroing a weight, in training only.
 
     Raises:
-        ValueError: A width that the heads do not divide.
+        ValueError: `num_heads` does not divide a width.
 
     Source: Vaswani et al. 2017, section 3.2.2.
     """
@@ -98,16 +98,16 @@ class Attention(keras.layers.Layer):
         return self.output_projection(merge_heads(self._means(query, key, value, mask, cache, training)))
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
-        """The implicit mask of the queries; the argument `mask` is about the keys."""
+        """Returns the implicit mask of the queries `x`; the argument `mask` of `call` concerns the keys."""
         return implicit_mask(x)
 
     def remember(self, memory: Tensor, cache: Cache) -> None:
-        """Puts the memory's keys and values into the cache, where `call` finds them instead of a memory."""
+        """Computes the keys and values of a memory and stores them in the cache, from which `call` reads them."""
         cache.remember("keys", split_heads(self.key(memory), self.num_heads))
         cache.remember("values", split_heads(self.value(memory), self.num_heads))
 
     def reserve(self, cache: Cache) -> None:
-        """Makes room in the cache for the keys and values of every position to come."""
+        """Reserves space in the cache for the keys and values of all positions that will be decoded."""
         cache.reserve("keys", self.num_heads, self._key_dim // self.num_heads, self.compute_dtype)
         cache.reserve("values", self.num_heads, self._value_dim // self.num_heads, self.compute_dtype)
 
@@ -123,12 +123,12 @@ class Attention(keras.layers.Layer):
     def _means(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Mask | None, cache: Cache | None, training: Any
     ) -> Tensor:
-        """What each head found, (batch, heads, query, depth); the query is scaled already."""
+        """Computes each head's weighted mean of the values, (batch, heads, query, depth); `query` is already scaled."""
         weights = self._weights(ops.matmul(query, ops.swapaxes(key, -1, -2)), mask, training)
         return ops.matmul(weights, value)
 
     def _weights(self, logits: Tensor, mask: Mask | None, training: Any) -> Tensor:
-        """(batch, heads, query, key); the softmax is taken in float32."""
+        """Computes the attention weights (batch, heads, query, key) by a softmax in float32."""
         dtype, logits = logits.dtype, ops.cast(logits, "float32")
         if isinstance(mask, SegmentMask):
             mask = mask.dense()
@@ -144,7 +144,7 @@ class Attention(keras.layers.Layer):
 
 
 def check_heads(num_heads: int, option: str, width: int, name: str = "num_heads") -> None:
-    """Raises a ValueError unless the heads, the option `name`, divide the width that `option` says."""
+    """Raises a ValueError unless `num_heads` divides `width`; the message uses the options' names `name` and `option`."""
     if num_heads < 1 or width % num_heads:
         fits = [str(heads) for heads in (1, 2, 4, 8, 16, 32) if width % heads == 0]
         raise ValueError(f"{name}: {num_heads} heads do not divide {option} {width}. Choose {_either(fits)}.")

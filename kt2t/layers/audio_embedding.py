@@ -37,7 +37,7 @@ class AudioEmbedding(keras.layers.Layer):
         rate: Samples per second.
         milliseconds: Length of sound per position: 10, 20, 40 or 80.
         bands: Mel bands of the spectrogram.
-        channels: Of each convolution; half of `hidden_dim`, at most 128, unless given.
+        channels: Channels of each convolution; half of `hidden_dim`, at most 128, unless given.
 
     Raises:
         ValueError: A size is not positive, or Audio does not take `rate` or `milliseconds`.
@@ -92,7 +92,7 @@ class AudioEmbedding(keras.layers.Layer):
         return x * ops.cast(is_real[:, :, None], self.compute_dtype)
 
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Segments of the output (batch, positions): those of each position's first sample."""
+        """Returns the segment id of each output position (batch, positions): that of its first sample."""
         whole = ops.ones_like(value, dtype="int32") if segments is None else segments
         return whole[:, :: self._values_per_position]
 

@@ -31,9 +31,9 @@ class BatchNorm(keras.layers.Layer):
 
     A layer that is frozen (`trainable = False`) uses the moving averages in training too, and keeps them.
 
-    The layer couples the examples of a batch, so it is outside the law in one case: with `micro_batches` each part of a
-    replica's share is normalized by its own statistics, and the moving averages take the mean over all parts, weighted
-    by their rows. Everything is computed in float32.
+    The layer couples the examples of a batch, so results depend on how a batch is split in one case: with `micro_batches`
+    each part of a replica's share is normalized by its own statistics, and the moving averages take the mean over all
+    parts, weighted by their rows. Everything is computed in float32.
 
     Shapes:
         x (batch, …, channels), segments (batch, time) for x (batch, time, …, channels) or None, mask (batch, time) boolean
@@ -42,8 +42,8 @@ class BatchNorm(keras.layers.Layer):
     Args:
         momentum: m, the share of the moving averages that a step keeps.
         epsilon: ε, added to the variance.
-        center: Whether there is a β.
-        scale: Whether there is a γ.
+        center: Whether to add the learned shift β.
+        scale: Whether to multiply by the learned scale γ.
 
     Raises:
         ValueError: `momentum` is not in [0, 1), or `epsilon` is not positive.
@@ -108,7 +108,7 @@ class BatchNorm(keras.layers.Layer):
         return mask
 
     def _statistics(self, x: Tensor, segments: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the channels of the whole batch; moves the averages towards them."""
+        """Computes each channel's mean and variance over the whole batch, and updates the moving averages."""
         counts = self._counts(x, segments)
         axes = tuple(range(len(x.shape) - 1))
         # Where nothing counts, 0 · inf must not become a number that is none.
@@ -125,7 +125,7 @@ class BatchNorm(keras.layers.Layer):
         return mean, variance
 
     def _counts(self, x: Tensor, segments: Tensor | None) -> Tensor:
-        """Which positions count: boolean, with the axes of x, of size 1 where one of them does not matter."""
+        """Returns a boolean mask of the positions that enter the statistics; it broadcasts to the axes of x."""
         axes = len(x.shape)
         counts = ops.ones((1,) * axes, dtype="bool")
         rows = rows_that_count()

@@ -47,24 +47,24 @@ class Cache:
 
     @staticmethod
     def of(flat: dict[str, Tensor], length: int, beams: int) -> Cache:
-        """The cache with these entries, which `flat` gave for that length, as in another graph than the one it began in."""
+        """Rebuilds a cache from the tensors that `flat()` returned for the same length, for example in another graph."""
         prefix = flat.get("prefix")
         cache = Cache(None, length, 1, prefix)
         cache.beams, cache._entries = beams, dict(flat)
         return cache
 
     def child(self, name: Any) -> Cache:
-        """Returns the same cache with `name/` before every name. A layer passes it to a part of itself."""
+        """Returns a view of this cache that puts `name` before the name of each entry. A layer passes it to a sublayer."""
         below = self._twin()
         below._prefix = f"{self._prefix}{name}."
         return below
 
     def remember(self, name: str, value: Tensor) -> None:
-        """Stores a tensor of the source, (batch, …)."""
+        """Stores a tensor (batch, …) that belongs to the source and is shared by its beams."""
         self._entries[f"memory/{self._prefix}{name}"] = value
 
     def reserve(self, name: str, heads: int, depth: int, dtype: str) -> None:
-        """Makes room for one row per position and beam, after the rows of the prefix: (batch, heads, rows, depth)."""
+        """Reserves a history (batch, heads, rows, depth): the rows of the prefix, then one per position and beam."""
         shape = (self._batch, heads, self._prefix_rows + self.length * self.beams, depth)
         self._entries[f"history/{self._prefix}{name}"] = ops.zeros(shape, dtype=dtype)
 
@@ -77,13 +77,13 @@ class Cache:
         return self._entries[key]
 
     def keep(self, name: str, shape: tuple[int, ...], dtype: str, value: Tensor | None = None) -> None:
-        """Makes room for one row per beam, such as the state of a recurrent layer or the window of a convolution.
+        """Creates a state with one row per beam, such as the state of a recurrent layer or the window of a convolution.
 
         Args:
-            name: Of the entry.
-            shape: Of a row.
-            dtype: Of a row.
-            value: (batch, *shape), what every beam starts from, such as the state after a prefix; zeros without it.
+            name: The name of the entry.
+            shape: The shape of a row.
+            dtype: The dtype of a row.
+            value: (batch, *shape), the initial value for every beam, such as the state after a prefix; zeros if None.
         """
         whole = (self._batch, self.beams, *shape)
         if value is None:
@@ -92,29 +92,29 @@ class Cache:
             self.write(name, ops.broadcast_to(ops.expand_dims(ops.cast(value, dtype), 1), whole))
 
     def write(self, name: str, value: Tensor) -> None:
-        """Replaces the state of each beam: (batch, beams, …)."""
+        """Replaces the state `name` of each beam by `value` (batch, beams, …)."""
         self._entries[f"state/{self._prefix}{name}"] = value
 
     def read(self, name: str) -> Tensor:
-        """Returns the entry of that name, of any kind."""
+        """Returns the entry called `name`, of whichever kind; raises a KeyError if there is none."""
         for kind in ("memory", "state", "history"):
             if f"{kind}/{self._prefix}{name}" in self._entries:
                 return self._entries[f"{kind}/{self._prefix}{name}"]
         raise KeyError(f"{self._prefix}{name}")
 
     def holds(self, name: str) -> bool:
-        """Whether there is an entry of kind `memory` with that name."""
+        """Returns True if there is an entry of kind `memory` called `name`."""
         return f"memory/{self._prefix}{name}" in self._entries
 
     def place(self) -> Tensor:
-        """Position of this step's row in its sequence, counted from the start of the prefix: (batch or 1, 1) int32."""
+        """Returns the position of this step in its sequence, counted from the start of the prefix: (batch or 1, 1) int32."""
         position = ops.reshape(ops.cast(self.position, "int32"), (1, 1))
         if "prefix" not in self._entries:
             return position
         return position + ops.sum(ops.cast(self._entries["prefix"], "int32"), axis=1, keepdims=True)
 
     def positions(self) -> Tensor:
-        """Positions of all rows of a history without a prefix: (length · beams,) int32."""
+        """Returns the position of each row of a history that has no prefix: (length · beams,) int32."""
         return ops.arange(self.length * self.beams, dtype="int32") // self.beams
 
     def among_all(self, mask: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ class Cache:
         return ops.pad(mask, [[0, 0], [0, 0], [0, self.length * self.beams]], constant_values=False)
 
     def visible(self) -> Tensor:
-        """Mask of the history's rows that each beam may see: the prefix, its ancestors' rows, and its own row of this step.
+        """Returns a mask of the history rows that each beam may see: the prefix, its ancestors' rows, its row of this step.
 
         Shapes:
             → (batch or 1, beams, prefix rows + length · beams) boolean
@@ -136,7 +136,7 @@ class Cache:
         return ops.concatenate(wide, axis=2)
 
     def _own(self) -> Tensor:
-        """`visible` without the prefix."""
+        """Computes the mask of `visible` for the rows behind the prefix."""
         slots = ops.expand_dims(ops.arange(self.length * self.beams, dtype="int32"), (0, 1))
         now = ops.cast(self.position, "int32") * self.beams
         if self.beams == 1:
@@ -145,7 +145,7 @@ class Cache:
         return ops.logical_or(self._entries["ancestry"], ops.equal(slots, own))
 
     def reorder(self, parents: Tensor) -> None:
-        """Lets each beam continue the beam of the same source that `parents` (batch, beams) int32 names."""
+        """Replaces the content of each beam by that of its parent: `parents` (batch, beams) int32 are beams of one source."""
         if self.beams == 1:
             return
         self._entries["ancestry"] = gather_beams(self._own(), parents)
@@ -154,7 +154,7 @@ class Cache:
                 self._entries[key] = gather_beams(value, parents)
 
     def grown(self, length: int) -> Cache:
-        """Returns the same cache with room for more positions."""
+        """Returns a copy of the cache with room for `length` positions, where `length` is not smaller than before."""
         room = [[0, 0], [0, 0], [0, (length - self.length) * self.beams]]
         larger = self._twin()
         larger.length, larger._entries = length, dict(self._entries)
@@ -166,11 +166,11 @@ class Cache:
         return larger
 
     def flat(self) -> dict[str, Tensor]:
-        """Returns the tensors that a loop carries."""
+        """Returns all entries as a dict of tensors, which a loop can carry."""
         return dict(self._entries)
 
     def at(self, position: Tensor, flat: dict[str, Tensor]) -> Cache:
-        """Wraps the tensors of one step of a loop in a `Cache`."""
+        """Returns a `Cache` at step `position`, with the tensors that the loop carries (see `flat`)."""
         step = self._twin()
         step.position, step._entries = position, dict(flat)
         step._row = self._prefix_rows + position * self.beams

@@ -16,7 +16,7 @@ Tensor = Any
 
 @register
 class Convolutions(keras.layers.Layer):
-    """Blocks of rectifier, pooling, dropout and convolution, then one dense layer over the remaining map.
+    """A small convolutional network: blocks of ReLU, max-pooling, dropout and convolution, then one dense layer.
 
         x ← dropout(maxpool(relu(x))),   x ← dropout(maxpool(relu(W_k * x + b_k))) for each k,
         y = dropout(relu(W · flat(x) + b))
@@ -34,7 +34,7 @@ class Convolutions(keras.layers.Layer):
         dropout: Probability of zeroing an element after pooling; twice that, at most 0.5, after the wide layer.
 
     Raises:
-        ValueError: A size is not positive or not known, there are no filters, or `dropout` is no probability.
+        ValueError: A size is not positive or not known, `filters` is empty, or `dropout` is not a probability.
 
     Source: LeCun et al. 1998, with rectifiers, max-pooling and dropout.
     """

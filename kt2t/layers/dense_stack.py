@@ -17,7 +17,7 @@ Tensor = Any
 
 @register
 class DenseStack(keras.layers.Layer):
-    """Layers that each see the whole map, as one row of numbers, with a rectifier and dropout.
+    """Flattens a feature map and applies dense layers, each with ReLU and dropout.
 
         y = flat(x),   y ← dropout(relu(W_k · y + b_k))
 
@@ -25,11 +25,11 @@ class DenseStack(keras.layers.Layer):
         x (batch, height, width, channels) → (batch, 1, 1, widths[-1])
 
     Args:
-        widths: Of the layers.
+        widths: Width of each layer.
         dropout: Probability of zeroing an output of a layer.
 
     Raises:
-        ValueError: A width is not positive, there are none, the size of the map is not known, or `dropout` is no probability.
+        ValueError: A width is not positive, `widths` is empty, the map's size is unknown, or `dropout` is not a probability.
 
     Source: LeCun et al. 1998, section III.C.4, with rectifiers and dropout (Srivastava et al. 2014, section 6.1.1).
     """

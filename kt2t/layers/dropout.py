@@ -29,7 +29,7 @@ class Dropout(keras.layers.Layer):
     Args:
         rate: Probability of zeroing an element, in training only.
         broadcast_axes: Axes that share one mask; the batch is axis 0.
-        seed: For use without a root; None takes one from Python's generator.
+        seed: Seed for use without a root; None draws one from Python's generator.
 
     Raises:
         ValueError: `rate` is not in [0, 1).

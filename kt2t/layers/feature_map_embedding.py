@@ -53,7 +53,7 @@ class FeatureMapEmbedding(keras.layers.Layer):
         return y * ops.cast(ops.expand_dims(ops.greater(self.segments(value, segments), 0), -1), self.compute_dtype)
 
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Segments of the map (batch, height, width): ones for a picture, 0 in the padding of a recording."""
+        """Returns the segment ids of the map (batch, height, width): ones for a picture, 0 in the padding of a recording."""
         if self.spectrogram is None:
             return ops.ones_like(value[..., 0], dtype="int32")
         frames = self.spectrogram.segments(value, segments)

@@ -16,7 +16,7 @@ Tensor = Any
 
 @register
 class FeedForward(keras.layers.Layer):
-    """Position-wise feed-forward network: widen, activate, drop, narrow.
+    """Position-wise feed-forward network: dense layer, activation, dropout, dense layer.
 
         y = W2 · dropout(f(W1 · x + b1)) + b2
 

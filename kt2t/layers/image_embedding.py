@@ -54,7 +54,7 @@ class ImageEmbedding(keras.layers.Layer):
         return self.dense(ops.reshape(x, (batch, (height // side) * (width // side), side * side * channels)))
 
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Segments of the output: ones (batch, positions), as a picture has no padding."""
+        """Returns the segment ids of the output (batch, positions): all 1, because a picture has no padding."""
         batch, positions, _ = self.compute_output_shape(ops.shape(value))
         return ops.ones((batch, positions), dtype="int32")
 
@@ -64,7 +64,7 @@ class ImageEmbedding(keras.layers.Layer):
 
 
 def scaled(pixels: Tensor, dtype: str) -> Tensor:
-    """Brings pixels from 0 … 255 to -1 … 1.
+    """Scales pixels from the range 0 … 255 to -1 … 1.
 
     Shapes:
         (batch, height, width, channels) → the same

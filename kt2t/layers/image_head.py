@@ -54,7 +54,7 @@ class ImageHead(keras.layers.Layer):
         return ops.reshape(self.dense(hidden), (-1, self.height, self.width, self.channels, VALUES))
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
-        """The likeliest value of each channel of each pixel."""
+        """Returns the most probable value of each channel of each pixel."""
         return ops.cast(ops.argmax(logits, axis=-1), "uint8")
 
     def compute_output_shape(self, hidden_shape: Any, segments_shape: Any = None) -> tuple[int | None, ...]:

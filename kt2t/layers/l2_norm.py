@@ -18,8 +18,8 @@ class L2Norm(LayerNorm):
 
         y = (x - mean(x)) / sqrt(Σ (x - mean(x))² + epsilon) · scale + shift
 
-    It is layer norm with a sum in place of the variance: 1/√hidden_dim of its size before the scale. The statistics are
-    float32 under every dtype policy.
+    It is layer norm with a sum in place of the variance, so values before the scale are 1/√hidden_dim as large. The
+    statistics are float32 under every dtype policy.
 
     Shapes:
         x (…, hidden_dim) → (…, hidden_dim)

@@ -44,7 +44,7 @@ class LabelEmbedding(keras.layers.Layer):
         return ops.cast(ops.take(self.table, labels, axis=0), self.compute_dtype)
 
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Segments of the output, which has no positions: ones (batch,)."""
+        """Returns the segment ids of the output: ones (batch,), because the output has no positions."""
         return ops.ones_like(value, dtype="int32")
 
     def compute_output_shape(self, labels_shape: Any, segments_shape: Any = None) -> tuple[int | None, ...]:

@@ -26,8 +26,8 @@ class LabelHead(keras.layers.Layer):
         `answer`: these logits → classes (batch,)
 
     Args:
-        num_classes: How many classes there are.
-        include_padding: Whether the mean goes over padding too, as in Tensor2Tensor.
+        num_classes: Number of classes.
+        include_padding: Whether the mean includes padding, as in Tensor2Tensor.
 
     Raises:
         ValueError: `num_classes` is not positive.
@@ -49,11 +49,11 @@ class LabelHead(keras.layers.Layer):
         return self.dense(ops.cast(pooled(hidden, None if self.include_padding else segments), self.compute_dtype))
 
     def compute_mask(self, hidden: Tensor, previous_mask: Any = None) -> None:
-        """None: the output has no positions."""
+        """Returns None, because the output has no positions to mask."""
         return None
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
-        """The likeliest class of each example."""
+        """Returns the most probable class of each example."""
         return ops.argmax(logits, axis=-1)
 
     def compute_output_shape(self, hidden_shape: Any, segments_shape: Any = None) -> tuple[int | None, ...]:

@@ -26,7 +26,7 @@ class LearnedPositions(keras.layers.Layer):
         x (batch, time, hidden_dim), positions (batch or 1, time) int32 or None → (batch, time, hidden_dim)
 
     Args:
-        max_length: In positions.
+        max_length: Number of rows of the table, in positions.
 
     Raises:
         ValueError: `max_length` is not positive.

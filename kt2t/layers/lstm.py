@@ -16,7 +16,7 @@ Tensor = Any
 
 @register
 class LSTM(keras.layers.Layer):
-    """An LSTM layer whose state is reset at every example of a row and passes padding unchanged.
+    """An LSTM layer that resets its state at every example of a packed row; padding leaves the state unchanged.
 
         i, f, g, o = W x_t + R h_t-1 + b
         c_t = σ(f) c_t-1 + σ(i) tanh(g),   h_t = σ(o) tanh(c_t)
@@ -78,7 +78,7 @@ class LSTM(keras.layers.Layer):
         return ops.swapaxes(states, 0, 1)
 
     def step(self, inner: Tensor, state: Tensor) -> Tensor:
-        """Computes the next state.
+        """Computes the next state from the current state and the input's product W x + b.
 
         Shapes:
             inner (…, 4 · units): W x + b, state (…, 2 · units) → (…, 2 · units)
@@ -90,11 +90,11 @@ class LSTM(keras.layers.Layer):
         return ops.concatenate([c, ops.sigmoid(o) * ops.tanh(c)], axis=-1)
 
     def advance(self, x: Tensor, state: Tensor) -> Tensor:
-        """The state after one more position: x (…, dim), state (…, 2 · units) → (…, 2 · units)."""
+        """Computes the state after one more position: x (…, dim), state (…, 2 · units) → (…, 2 · units)."""
         return self.step(self._inner(x), state)
 
     def _inner(self, x: Tensor) -> Tensor:
-        """W x + b in float32."""
+        """Computes W x + b; returns it in float32."""
         return ops.cast(ops.matmul(ops.cast(x, self.compute_dtype), self.kernel) + self.bias, "float32")
 
     def compute_output_shape(self, x_shape: Any, segments_shape: Any = None, initial_shape: Any = None) -> Any:

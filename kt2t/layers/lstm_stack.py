@@ -21,7 +21,7 @@ Tensor = Any
 
 @register
 class LSTMStack(Sequence):
-    """LSTMs on top of one another, with dropout on the input of each.
+    """A stack of LSTM layers with dropout on the input of each.
 
     As an encoder it may read every example from its end to its beginning, and may return the whole state of all layers,
     from which a decoder starts. As a decoder it starts from that state at every example (`memory="start"`), or reads a
@@ -32,8 +32,8 @@ class LSTMStack(Sequence):
         (batch, time, 2 · num_layers · units) with `returns_state`: c and h of every layer, from the lowest
 
     Args:
-        num_layers: How many LSTMs.
-        units: Width of each.
+        num_layers: Number of LSTM layers.
+        units: Width of each layer's state.
         dropout: Probability of zeroing an element of a layer's input, in training only.
         reverse: Whether the positions of each example are read in reversed order. The output is in that order, too.
         returns_state: Whether the output is the state of all layers after each position.
@@ -65,7 +65,7 @@ class LSTMStack(Sequence):
         self.memory = one_of("memory", memory, ("start", "front"))
 
     def build(self, x_shape: Any, segments_shape: Any = None, memory_shape: Any = None) -> None:
-        """The parts build themselves in the first call."""
+        """Makes no weights: each sublayer makes its own in the first call."""
 
     def call(
         self,
@@ -100,7 +100,7 @@ class LSTMStack(Sequence):
             cache.keep(f"states.{level}", (2 * self.units,), "float32", value)
 
     def _states(self, x: Tensor, segments: Tensor, initial: Tensor | None, training: bool | None) -> list[Tensor]:
-        """c and h of every layer after each position, (batch, time, 2 · units) each."""
+        """Runs all layers; returns for each layer its c and h after each position, (batch, time, 2 · units)."""
         starts = [None] * len(self.layers) if initial is None else self._parts(initial)
         found = []
         for layer, dropout, start in zip(self.layers, self.dropouts, starts, strict=True):
@@ -109,7 +109,7 @@ class LSTMStack(Sequence):
         return found
 
     def _step(self, x: Tensor, cache: Cache) -> Tensor:
-        """One position of every beam: x (batch, beams, dim)."""
+        """Decodes one position of every beam: x (batch, beams, dim)."""
         found = []
         for level, layer in enumerate(self.layers):
             found.append(layer.advance(x, cache.read(f"states.{level}")))
@@ -126,7 +126,7 @@ class LSTMStack(Sequence):
 
 
 def _at_ends(memory: Memory, segments: Tensor) -> Tensor:
-    """For each position the memory's state after the last position of the same example.
+    """Finds, for each position, the state of the memory after the last position of the same example.
 
     Shapes:
         segments (batch, time) → (batch, time, dim)

@@ -17,7 +17,7 @@ Tensor = Any
 
 @register
 class MultiLabelHead(keras.layers.Layer):
-    """Computes a logit per class for a whole example, each for a sigmoid of its own.
+    """Computes one logit per class for a whole example; each class has its own sigmoid.
 
         logits = W · mean(h_t) + b,  p(class k) = 1 / (1 + exp(-logit_k))
 
@@ -26,7 +26,7 @@ class MultiLabelHead(keras.layers.Layer):
         `answer`: these logits → (batch, num_classes) float32 of zeros and ones
 
     Args:
-        num_classes: How many classes there are.
+        num_classes: Number of classes.
 
     Raises:
         ValueError: `num_classes` is not positive.
@@ -47,11 +47,11 @@ class MultiLabelHead(keras.layers.Layer):
         return self.dense(ops.cast(pooled(hidden, segments), self.compute_dtype))
 
     def compute_mask(self, hidden: Tensor, previous_mask: Any = None) -> None:
-        """None: the output has no positions."""
+        """Returns None, because the output has no positions to mask."""
         return None
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
-        """1 for each class whose probability is above one half, else 0."""
+        """Returns 1 for each class whose probability is above one half, else 0."""
         return ops.cast(ops.greater(logits, 0), "float32")
 
     def compute_output_shape(self, hidden_shape: Any, segments_shape: Any = None) -> tuple[int | None, ...]:

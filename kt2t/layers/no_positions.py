@@ -13,7 +13,7 @@ Tensor = Any
 
 @register
 class NoPositions(keras.layers.Layer):
-    """Adds nothing: for a stack whose attention tells positions itself, such as `RelativeAttention`.
+    """Returns its input without positions, for a stack whose attention encodes them, such as `RelativeAttention`.
 
         y = x
 

@@ -14,7 +14,7 @@ Tensor = Any
 
 @register
 class NoamNorm(keras.layers.Layer):
-    """Gives every vector the same length; nothing is centred and nothing is learned.
+    """Scales every vector to the same length, without centring and without learned weights.
 
         y = x · sqrt(hidden_dim) / sqrt(max(Σ x², epsilon))
 
@@ -24,7 +24,7 @@ class NoamNorm(keras.layers.Layer):
         x (…, hidden_dim) → (…, hidden_dim)
 
     Args:
-        epsilon: The least that a vector is divided by, squared.
+        epsilon: Lower bound of the squared length that a vector is divided by.
 
     Raises:
         ValueError: `epsilon` is not positive.
@@ -40,7 +40,7 @@ class NoamNorm(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """There are no weights."""
+        """Makes no weights: this norm has none."""
 
     def call(self, x: Tensor) -> Tensor:
         wide = ops.cast(x, "float32")

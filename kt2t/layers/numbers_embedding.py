@@ -19,7 +19,7 @@ class NumbersEmbedding(keras.layers.Layer):
 
         x = W · numbers + b
 
-    The numbers are taken as they are: bring them to the order of 1 in the problem.
+    The layer does not normalise the numbers: scale them to about 1 in the problem.
 
     Shapes:
         numbers (batch, size) float32 → (batch, 1, hidden_dim)
@@ -45,7 +45,7 @@ class NumbersEmbedding(keras.layers.Layer):
         return ops.expand_dims(self.dense(numbers), 1)
 
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Segments of the output: ones (batch, 1)."""
+        """Returns the segment ids of the output: ones (batch, 1)."""
         return ops.ones((ops.shape(value)[0], 1), dtype="int32")
 
     def compute_output_shape(self, numbers_shape: Any, segments_shape: Any = None) -> tuple[Any, ...]:

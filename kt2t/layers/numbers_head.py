@@ -26,7 +26,7 @@ class NumbersHead(keras.layers.Layer):
         `answer`: the same as float32
 
     Args:
-        size: How many numbers.
+        size: Number of predicted values.
 
     Raises:
         ValueError: `size` is not positive.
@@ -47,11 +47,11 @@ class NumbersHead(keras.layers.Layer):
         return self.dense(ops.cast(pooled(hidden, segments), self.compute_dtype))
 
     def compute_mask(self, hidden: Tensor, previous_mask: Any = None) -> None:
-        """None: the output has no positions."""
+        """Returns None, because the output has no positions to mask."""
         return None
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
-        """The predicted numbers."""
+        """Returns the predicted numbers."""
         return ops.cast(logits, "float32")
 
     def compute_output_shape(self, hidden_shape: Any, segments_shape: Any = None) -> tuple[int | None, ...]:

@@ -13,7 +13,7 @@ from kt2t.registry import build, describe
 
 
 def made(part: Any, option: str, dtype: str) -> Any:
-    """A new layer like a prototype, from its node, or from a function of `dtype` that makes it.
+    """Makes a new layer from a prototype layer, from its node, or by a function that takes `dtype`.
 
     Args:
         part: The prototype, the node or the function.
@@ -21,7 +21,7 @@ def made(part: Any, option: str, dtype: str) -> Any:
         dtype: The dtype policy of a layer that does not name its own.
 
     Raises:
-        ValueError: It is no layer.
+        ValueError: `part` is not a layer.
     """
     if isinstance(part, partial | FunctionType):
         return part(dtype=dtype)

@@ -10,7 +10,7 @@ Tensor = Any
 
 
 def pooled(hidden: Tensor, segments: Tensor | None = None) -> Tensor:
-    """The mean over the real positions of each row, in float32; zeros for a row of padding.
+    """Computes the mean over the real positions of each row, in float32; returns zeros for a row of padding.
 
         y = Σ_t [segment_t > 0] · h_t / Σ_t [segment_t > 0]
 
@@ -19,7 +19,7 @@ def pooled(hidden: Tensor, segments: Tensor | None = None) -> Tensor:
 
     Args:
         hidden: States of a sequence or a map; (batch, hidden_dim) is returned as it is.
-        segments: 0 marks padding. Without them, every position is real.
+        segments: Segment ids; 0 marks padding. If None, every position is real.
     """
     wide = ops.cast(hidden, "float32")
     axes = tuple(range(1, len(hidden.shape) - 1))

@@ -16,11 +16,11 @@ Tensor = Any
 def recomputed(
     layer: keras.layers.Layer, x: Tensor, memory: Tensor | None = None, **options: Any
 ) -> tuple[Tensor, list[Tensor]]:
-    """`layer(x, memory=memory, **options)`, of which only `x` and `memory` are kept for the backward pass.
+    """Calls `layer(x, memory=memory, **options)`, and keeps only `x` and `memory` for the backward pass.
 
-    There the layer runs once more, with the same dropout. Gradients reach its weights, `x` and `memory`; a tensor among
-    the options gets none. What the layer gives to `add_loss` is returned instead, for the caller to add, so that it counts
-    once and has its gradient. What it assigns to variables, such as the averages of batch normalization, is assigned once.
+    In the backward pass the layer runs once more, with the same dropout. Gradients reach its weights, `x` and `memory`, but
+    no tensor among the options. The losses that the layer gives to `add_loss` are returned, and the caller must add them:
+    so they count once and have a gradient. Variables, such as the averages of batch normalization, are assigned once.
 
     Shapes:
         x (batch, time, hidden_dim), memory (batch, source, any dim) → the layer's output, and a list of scalars
@@ -38,7 +38,7 @@ def recomputed(
 
 
 def is_worthwhile(training: bool | None, cache: Any) -> bool:
-    """Whether there is a backward pass that can draw the same again: in a trainer's step, or under an open root."""
+    """Returns True in training without a cache, if a root of randomness is open, so that draws can be repeated."""
     return bool(training) and cache is None and randomness.is_open()
 
 

@@ -18,7 +18,7 @@ Tensor = Any
 
 @register
 class RelativeAttention(Attention):
-    """Self attention in which every pair of positions also has a learned vector for its distance.
+    """Self attention that adds learned vectors for the distance between query and key.
 
         e_ij = q_i · (k_j + a^K_c) / √d_h,   z_i = Σ_j softmax(e_i)_j (v_j + a^V_c),   c = clip(j - i, -D, D)
 
@@ -30,7 +30,7 @@ class RelativeAttention(Attention):
         x (batch, time, dim), mask (batch or 1, time or 1, time) → (batch, time, output_dim)
 
     Args:
-        num_heads: How many weighted means are taken.
+        num_heads: Number of attention heads.
         max_distance: D, in positions; pairs that are farther apart share the vector of D.
         key_dim: Width of queries and keys, all heads together; the width of x unless given.
         value_dim: Width of the values, all heads together; `key_dim` unless given.
@@ -38,7 +38,7 @@ class RelativeAttention(Attention):
         dropout: Probability of zeroing a weight, in training only.
 
     Raises:
-        ValueError: A width that the heads do not divide, or `max_distance` is not positive.
+        ValueError: `num_heads` does not divide a width, or `max_distance` is not positive.
 
     Source: Shaw et al. 2018, equations 3 and 4; one table for all heads as there in section 3.3 and in Tensor2Tensor.
     """
@@ -75,7 +75,7 @@ class RelativeAttention(Attention):
         return ops.matmul(weights, value) + ops.matmul(by_distance, near_values)
 
     def _near(self, length: Any, cache: Cache | None, dtype: str) -> tuple[Tensor, Tensor]:
-        """Both tables' vectors, one for each key of a step of decoding, else for each distance within the length."""
+        """Returns the key and value vectors by distance: for each distance within `length`, or with a cache for each key."""
         if cache is None:
             distances = ops.arange(2 * length - 1, dtype="int32") - (length - 1)
         else:
@@ -86,7 +86,7 @@ class RelativeAttention(Attention):
         return near_keys, near_values
 
     def _table(self, name: str, width: int) -> Any:
-        """A vector for each distance from -D to D."""
+        """Makes a weight with one vector for each distance from -D to D, where D = `max_distance`."""
         shape = (2 * self.max_distance + 1, width // self.num_heads)
         fan_avg = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
         return self.add_weight(shape=shape, initializer=fan_avg, name=name)

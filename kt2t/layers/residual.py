@@ -21,7 +21,7 @@ class Residual(keras.layers.Layer):
         pre:   y = x + dropout(f(norm(x)))
         post:  y = norm(x + dropout(f(x)))
 
-    Pre-norm trains deep stacks without warmup troubles and wants one more norm behind the last layer; post-norm is the
+    Pre-norm trains deep stacks without problems in warmup, and needs one more norm after the last layer; post-norm is the
     published Transformer. Further arguments of a call, such as the memory or a mask, go to the sublayer.
 
     Shapes:
@@ -29,12 +29,12 @@ class Residual(keras.layers.Layer):
 
     Args:
         sublayer: Any layer that keeps the shape of its first argument.
-        norm: Whether the norm stands before the sublayer or behind the sum.
+        norm: pre, before the sublayer; post, after the residual sum.
         dropout: Probability of zeroing an element of the sublayer's output, in training only.
         normalization: Prototype of the norm; `LayerNorm` unless given.
 
     Raises:
-        ValueError: `norm` is neither.
+        ValueError: `norm` is neither pre nor post.
 
     Source: Vaswani et al. 2017, section 5.4 (post); Tensor2Tensor's transformer_base (pre).
     """
@@ -74,7 +74,7 @@ class Residual(keras.layers.Layer):
 
 
 def norm_like(prototype: Any, dtype: str) -> Any:
-    """A new norm like the prototype, with its own precision if it names one; a `LayerNorm` without a prototype."""
+    """Makes a new norm from a prototype, whose own dtype has priority over `dtype`; a `LayerNorm` if it is None."""
     return build(describe(LayerNorm() if prototype is None else prototype), dtype=dtype)
 
 

@@ -14,14 +14,14 @@ Tensor = Any
 
 
 class Sequence(keras.layers.Layer):
-    """A stack of blocks, of recurrent cells or of convolutions, which models are composed of.
+    """Base class of the layers that turn a sequence into one of the same length: encoders and decoders of models.
 
     A subclass makes the masks and positions that it needs from `segments`. Examples that share a row do not influence
     each other, and padding influences nothing.
 
     A decoder is called in two ways. In training it gets whole sequences. In decoding it gets one position at a time:
-    then `cache` holds what earlier positions left, the beams of a source stand on the time axis of `x`, `segments` is
-    None, and what comes from the memory was put into the cache by `start`. Both give the same numbers.
+    then `cache` holds the state after the earlier positions, the time axis of `x` holds the beams of a source, `segments` is
+    None, and `start` has stored in the cache what the decoder reads from the memory. Both ways give the same numbers.
 
     Where `segments` are missing, a padding mask (batch, time) takes their place: the argument `mask`, or the implicit mask
     that Keras attached to `x`.
@@ -59,9 +59,9 @@ class Sequence(keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} must define call(x, segments, memory, cache, training).")
 
     def start(self, memory: Memory | None, cache: Cache) -> None:
-        """Makes room in the cache for decoding step by step, and puts into it what every step needs of the memory."""
+        """Prepares the cache for decoding step by step: reserves space, and stores what each step reads from the memory."""
         raise NotImplementedError(f"{type(self).__name__} must define start(memory, cache) to decode step by step.")
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
-        """The implicit mask of x, if it has one."""
+        """Returns the implicit mask of x, or None."""
         return implicit_mask(x)

@@ -15,19 +15,19 @@ Tensor = Any
 
 @register
 class SinusoidalPositions(keras.layers.Layer):
-    """Adds sines and cosines of the position.
+    """Adds fixed sines and cosines of the position to each vector.
 
         y = x + s(position)
 
-    Nothing is learned, so that any length can be read; the sum is formed in float32.
+    Nothing is learned, so sequences may have any length. The sum is computed in float32.
 
     Shapes:
         x (batch, time, hidden_dim), positions (batch or 1, time) int32 or None → (batch, time, hidden_dim)
 
     Args:
         layout: concatenated as in Tensor2Tensor, [sines, cosines], or interleaved as in the paper.
-        min_timescale: Of the fastest sinusoid, in positions.
-        max_timescale: Of the slowest sinusoid, in positions.
+        min_timescale: Timescale of the fastest sinusoid, in positions.
+        max_timescale: Timescale of the slowest sinusoid, in positions.
 
     Raises:
         ValueError: An unknown layout, or timescales that are not positive and rising.

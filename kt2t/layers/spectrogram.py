@@ -35,7 +35,7 @@ class LogMelSpectrogram(keras.layers.Layer):
 
     Args:
         rate: Samples per second; 10 ms must be a whole number of samples.
-        bands: How many mel bands, from 20 Hz to 8,000 Hz or half the rate.
+        bands: Number of mel bands, from 20 Hz to 8,000 Hz or half the rate.
         normalize: Whether the output is normalised; otherwise it is y, and 0 in padding.
 
     Raises:
@@ -67,7 +67,7 @@ class LogMelSpectrogram(keras.layers.Layer):
         return ops.cast((self._normalized(y, is_real) if self.normalize else y) * is_real, self.compute_dtype)
 
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Segments of the frames (batch, frames): those of each frame's first sample."""
+        """Returns the segment id of each frame (batch, frames): that of its first sample."""
         return (ops.ones_like(value, dtype="int32") if segments is None else segments)[:, :: self.hop]
 
     def compute_output_shape(self, samples_shape: Any, segments_shape: Any = None) -> tuple[Any, ...]:
@@ -75,7 +75,7 @@ class LogMelSpectrogram(keras.layers.Layer):
         return (samples_shape[0], None if time is None else -(-time // self.hop), self.bands)
 
     def _frames(self, x: Tensor) -> Tensor:
-        """(batch, time) → (batch, frames, samples of the window), silence after the end."""
+        """Cuts samples (batch, time) into frames (batch, frames, window samples), padded with silence after the end."""
         batch, time = ops.shape(x)
         count = -(-time // self.hop)
         x = ops.pad(x, [[0, 0], [0, (count + 2) * self.hop - time]])
@@ -90,18 +90,18 @@ class LogMelSpectrogram(keras.layers.Layer):
 
 
 def mel_weights(bins: int, rate: int, bands: int, lowest: float = LOWEST, highest: float = HIGHEST) -> np.ndarray:
-    """Triangles that sum the bins of a spectrum into mel bands.
+    """Returns the weights of the triangular filters that sum the bins of a spectrum into mel bands.
 
     Edges lie evenly on the mel scale, 1127 ln(1 + f / 700); triangle k rises from edge k to edge k + 1 and falls to edge
-    k + 2, linearly in mel. Bin 0, the mean of the samples, counts nowhere.
+    k + 2, linearly in mel. Bin 0, the mean of the samples, has weight 0 in every band.
 
     Shapes:
         → (bins, bands) float32
 
     Args:
-        bins: Of the spectrum, from 0 Hz to half the rate.
+        bins: Number of bins of the spectrum, from 0 Hz to half the rate.
         rate: Samples per second.
-        bands: How many triangles.
+        bands: Number of triangular filters.
         lowest: First edge, in Hz.
         highest: Last edge, in Hz; at most half the rate is used.
 

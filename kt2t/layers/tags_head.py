@@ -28,7 +28,7 @@ class TagsHead(keras.layers.Layer):
         hidden (batch, time, hidden_dim) → (batch, time, num_classes + 1); `answer`: these logits → ids (batch, time)
 
     Args:
-        num_classes: How many tags there are, padding not counted.
+        num_classes: Number of tags, padding not counted.
 
     Raises:
         ValueError: `num_classes` is not positive.
@@ -51,6 +51,6 @@ class TagsHead(keras.layers.Layer):
         return ops.concatenate([padding, tags], axis=-1)
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
-        """The likeliest tag's id at each position, 0 where `segments` say padding."""
+        """Returns the id of the most probable tag at each position; 0 where `segments` mark padding."""
         ids = ops.argmax(logits[..., 1:], axis=-1) + 1
         return ids if segments is None else ops.where(ops.greater(segments, 0), ids, PADDING)

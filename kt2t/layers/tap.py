@@ -58,15 +58,15 @@ class _Capture(NamedTuple):
 
 @contextlib.contextmanager
 def capture(kind: str | None = None) -> Iterator[dict[str, np.ndarray]]:
-    """Collects the inputs of all taps that run inside, by the tap's attribute path; a tap's second run is `PATH#1`.
+    """Collects the inputs of all taps that run inside the `with` block, by attribute path; a second run is `PATH#1`.
 
     Run the model eagerly, on a few examples, outside any compiled function: a tap that is traced has no numbers.
 
     Args:
-        kind: Of the taps to look at; all without it.
+        kind: The kind of tap to collect from; all kinds if None.
 
     Raises:
-        RuntimeError: Opened inside a trace, or a tap inside is traced.
+        RuntimeError: `capture` is opened inside a compiled function, or a tap inside it is traced.
     """
     if not _has_numbers(ops.zeros(())):
         raise RuntimeError("capture is opened inside a compiled function. Open it around an eager call of the model.")

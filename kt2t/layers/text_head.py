@@ -50,6 +50,6 @@ class TextHead(keras.layers.Layer):
         return ops.matmul(hidden, ops.transpose(self.table))
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
-        """The likeliest id at each position, 0 where `segments` say padding."""
+        """Returns the most probable id at each position; 0 where `segments` mark padding."""
         ids = ops.argmax(logits, axis=-1)
         return ids if segments is None else ops.where(ops.greater(segments, 0), ids, PADDING)

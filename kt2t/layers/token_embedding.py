@@ -57,15 +57,15 @@ class TokenEmbedding(keras.layers.Layer):
         return rows * ops.expand_dims(scale, -1)
 
     def segments(self, value: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Segments of the output: those of the ids; one segment without padding if none are given."""
+        """Returns the segment ids of the output: those of the token ids; if none are given, one segment without padding."""
         return ops.ones_like(value, dtype="int32") if segments is None else segments
 
     def compute_mask(self, ids: Tensor, previous_mask: Any = None) -> Tensor | None:
-        """Where the ids are no padding, with `mask_zero`; else None."""
+        """Returns a mask that is True where the ids are not padding, if `mask_zero` is set; else None."""
         return ops.not_equal(ids, PADDING) if self.mask_zero else None
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """Logits over the ids, in the compute dtype and without the scale of the look-up."""
+        """Computes logits over the ids with the same table, in the compute dtype and without the scale of the look-up."""
         table = ops.cast(self.table, self.compute_dtype)
         return ops.matmul(ops.cast(hidden, self.compute_dtype), ops.transpose(table))
 

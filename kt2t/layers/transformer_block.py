@@ -16,18 +16,18 @@ Tensor = Any
 
 @register
 class TransformerBlock(keras.layers.Layer):
-    """Self attention, attention to a memory if there is one, and a feed-forward network, each with its residual sum.
+    """One Transformer block: self attention, optional cross-attention and a feed-forward network, each with a residual.
 
     Shapes:
         x (batch, time, hidden_dim), memory (batch, source, any dim), mask (batch or 1, time or 1, time) or (batch, time),
-        memory_mask (batch or 1, time or 1, source) or (batch, source), real (batch, time) boolean: where the feed-forward
-        network adds anything, everywhere unless given → (batch, time, hidden_dim)
+        memory_mask (batch or 1, time or 1, source) or (batch, source), real (batch, time) boolean: the positions where the
+        feed-forward network adds its output (default: all) → (batch, time, hidden_dim)
 
     Args:
         attention: Prototype of the self attention.
         feed_forward: Prototype of the feed-forward network.
         cross_attention: Prototype of the attention to the memory; None for a block without a memory.
-        norm: Where the norm of every residual connection stands.
+        norm: Position of each sublayer's norm: pre, before the sublayer; post, after the residual sum.
         dropout: Probability of zeroing an element of a sublayer's output, in training only.
         normalization: Prototype of the norms; `LayerNorm` unless given.
 
@@ -54,7 +54,7 @@ class TransformerBlock(keras.layers.Layer):
         self.feed_forward = self._around(feed_forward, wiring)
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:
-        """The parts build themselves in the first call."""
+        """Makes no weights: each sublayer makes its own in the first call."""
 
     def call(
         self,
@@ -74,11 +74,11 @@ class TransformerBlock(keras.layers.Layer):
         return self.feed_forward(x, training=training, **where)
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
-        """The implicit mask of x; the argument `mask` may be of any kind."""
+        """Returns the implicit mask of x; the argument `mask` of `call` may be any attention mask."""
         return implicit_mask(x)
 
     def start(self, memory: Tensor | None, cache: Cache) -> None:
-        """Prepares the cache: room for this block's keys and values, and the memory's own."""
+        """Prepares the cache: reserves space for the keys and values of the block, and stores those of the memory."""
         self.attention.sublayer.reserve(cache.child("attention"))
         if self.cross_attention is not None:
             self.cross_attention.sublayer.remember(memory, cache.child("cross_attention"))

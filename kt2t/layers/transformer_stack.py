@@ -27,29 +27,29 @@ Tensor = Any
 
 @register
 class TransformerStack(Sequence):
-    """Positions, dropout, equal blocks, and after pre-norm blocks one more norm.
+    """A stack of equal Transformer blocks: adds positions, applies dropout, runs the blocks, then a final norm.
 
-    Masks and positions are made here, from segments. A memory is attended to if the blocks have a cross-attention.
-    Otherwise it stands in front of the sequence, as its beginning: its first row begins every example, the others are
-    those of the example with the same segment, and positions count through both.
+    The stack computes masks and positions from the segments. If the blocks have a cross-attention, they attend to the
+    memory. Otherwise the memory is put in front of the sequence: its first row begins every example, each further row
+    belongs to the example with the same segment id, and positions are counted through memory and sequence.
 
     Shapes:
         x (batch, time, hidden_dim), segments (batch, time) int32 or None, memory or None → (batch, time, hidden_dim)
 
     Args:
-        block: Prototype of a block; every level is a new one like it.
-        num_layers: How many blocks.
+        block: Prototype of a block; every block of the stack is a new layer like it.
+        num_layers: Number of blocks.
         positions: Prototype of the layer that adds positions; sinusoids unless given.
-        dropout: Probability of zeroing an element of what enters the first block, in training only.
+        dropout: Probability of zeroing an element of the first block's input, in training only.
         final_norm: Whether a norm follows the last block.
-        recompute: Whether training computes what is inside each block again on the way back instead of keeping it: less
-            memory, one more forward pass. It needs an open root of `kt2t.ops.randomness`, as every trainer's step has.
+        recompute: Whether the backward pass recomputes the activations inside each block instead of storing them: less
+            memory, one more forward pass. Needs an open root of `kt2t.ops.randomness`, as every trainer's step has.
         normalization: Prototype of the final norm; `LayerNorm` unless given.
         causal: Whether a position sees only itself and earlier positions, as a decoder's must.
         count_from: The end of an example that positions are counted from: start or end.
-        front: How the rows of a memory in front see each other: causal, each those before it; full, each all of them.
-        include_padding: Whether padding has positions and states of its own, as in Tensor2Tensor; a row is then one
-            example.
+        front: Which rows of a memory in front a row may attend to: causal, the rows up to itself; full, all of them.
+        include_padding: Whether padding has positions and states of its own, as in Tensor2Tensor. Each row must then hold
+            one example.
 
     Raises:
         ValueError: `num_layers` is not positive, or `count_from` or `front` is unknown.
@@ -88,7 +88,7 @@ class TransformerStack(Sequence):
         self.takes_packed_front = front == "causal"
 
     def build(self, x_shape: Any, segments_shape: Any = None, memory_shape: Any = None) -> None:
-        """The parts build themselves in the first call."""
+        """Makes no weights: each sublayer makes its own in the first call."""
 
     def call(
         self,
@@ -116,7 +116,7 @@ class TransformerStack(Sequence):
 
     @property
     def reads_memory(self) -> bool:
-        """Whether the blocks attend to a memory; otherwise a memory stands in front of the sequence."""
+        """True if the blocks attend to a memory; False if a memory is put in front of the sequence."""
         return self.layers[0].cross_attention is not None
 
     def start(self, memory: Memory | None, cache: Cache) -> None:
@@ -141,7 +141,7 @@ class TransformerStack(Sequence):
         cache: Any,
         training: Any,
     ) -> Tensor:
-        """The layers one after the other; every way to call the stack ends here."""
+        """Runs all layers of the stack in order, in training and in decoding."""
         x = self.dropout(self.positions(x, places), training=training)
         real = ops.greater(mask.segments, 0) if self.include_padding else None
         options = {"mask": mask, "memory_mask": memory_mask, "real": real, "training": training}
@@ -159,7 +159,7 @@ class TransformerStack(Sequence):
         return SegmentMask(segments, self.causal, front, self.front == "full", self.include_padding, shared)
 
     def _places(self, segments: Tensor) -> Tensor | None:
-        """The position of each place in its example; None for its place in the row."""
+        """Numbers the positions within each example; returns None if they are to be counted within the row."""
         if self.include_padding:
             return None
         return positions(segments) if self.count_from == "start" else positions_from_end(segments)
@@ -169,7 +169,7 @@ class TransformerStack(Sequence):
 
 
 def _front_places(front: Tensor) -> Tensor:
-    """The start is at 0; the rows of every example follow from 1.
+    """Numbers the rows of a memory in front: 0 for the start vector, then from 1 in every example.
 
     Shapes:
         front (batch, rows) → (batch, rows) int32
@@ -178,7 +178,7 @@ def _front_places(front: Tensor) -> Tensor:
 
 
 def _later_places(front: Tensor, own: Tensor) -> Tensor:
-    """Positions of a sequence go on where those of the same example in front end; padding in front takes none.
+    """Numbers the positions of a sequence after the rows of the same example in front; padding there is not counted.
 
     Shapes:
         front (batch, rows), own (batch, time) → (batch, time) int32
@@ -207,15 +207,15 @@ def stack_of(
     dtype: str | None = None,
     **of_stack: Any,
 ) -> TransformerStack:
-    """A stack from sizes; `attention` and `feed_forward` replace the plain layers. See `AttentionModel`.
+    """Makes a `TransformerStack` from sizes; `attention` and `feed_forward` replace the default sublayers.
 
-    `of_stack` are further options of `TransformerStack`, such as `causal`.
+    `AttentionModel` describes the shared options; `of_stack` are further options of `TransformerStack`, such as `causal`.
 
-    `dtype` names the policy of every layer whose prototype does not name its own; keras's default without it.
+    `dtype` is the dtype policy of every layer whose prototype does not name its own; None is Keras's default.
 
     Raises:
-        ValueError: Heads that do not divide a width, a size that is not positive, a dropout that is no probability,
-            or a part that is no layer.
+        ValueError: `num_heads` does not divide a width, a size is not positive, a dropout is not a probability, or a part
+            is not a layer.
     """
     if key_dim is None:
         check_heads(num_heads, "hidden_dim", hidden_dim)
@@ -247,14 +247,14 @@ def stack_of(
 
 
 def _check_layers(**parts: Any) -> None:
-    """Refuses what a recipe may hand in, being registered, though it is no layer."""
+    """Raises a ValueError for a part that is a registered object but not a layer."""
     for option, part in parts.items():
         if part is not None and not isinstance(part, keras.layers.Layer):
             raise ValueError(f"{option}: {type(part).__name__} is no layer. `kt2t list layers` tells which there are.")
 
 
 def _check_prototype(attention: Any, hidden_dim: int) -> None:
-    """Refuses here, where its name is known, what the attention itself could refuse only when it is built."""
+    """Raises a ValueError if `attention` does not fit `hidden_dim`, with the name of the option in the message."""
     if not isinstance(attention, Attention):
         return
     if attention.key_dim is None:

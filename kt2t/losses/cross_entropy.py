@@ -15,7 +15,7 @@ Tensor = Any
 
 @register
 class CrossEntropy(keras.losses.Loss):
-    """Cross-entropy with label smoothing, in nats.
+    """Computes the cross-entropy of each id, with label smoothing, in nats.
 
         q = 1 - ε for the correct id, ε / (V - 1) for each other
         l = -Σ q_i log p_i - H(q) + z · (log Σ exp logits)²

@@ -16,7 +16,7 @@ Tensor = Any
 
 @register
 class EditDistance(keras.metrics.Metric):
-    """Insertions, deletions and replacements from the most probable ids to the correct ones, per correct id.
+    """Edit distance from the most probable ids to the correct ids, divided by the number of correct ids.
 
         Σ edits / Σ length
 

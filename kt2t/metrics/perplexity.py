@@ -15,7 +15,7 @@ Tensor = Any
 
 @register
 class Perplexity(keras.metrics.Metric):
-    """Perplexity over all positions since the last reset; not a mean of batches.
+    """Perplexity over all positions since the last reset, not the mean of the batches' perplexities.
 
         exp(Σ w · -log p(correct id) / Σ w)
 

@@ -11,8 +11,7 @@ from kt2t.models.model import Model
 
 
 class AttentionModel(Model):
-    """A model whose sequences are stacks of attention and feed-forward blocks; the defaults are Tensor2Tensor's base
-    model.
+    """Base class of models with stacks of attention and feed-forward blocks; defaults are Tensor2Tensor's base model.
 
     A subclass inherits from this class first and from `EncoderDecoder`, `LanguageModel` or `Reader` second, and
     passes to this constructor `encoder` and `decoder` as dicts of the options in which that stack departs from the
@@ -20,25 +19,25 @@ class AttentionModel(Model):
 
     Args:
         features: See `Model`.
-        num_layers: Blocks of each stack.
+        num_layers: Number of blocks in each stack.
         hidden_dim: Width of the states between the layers.
         intermediate_dim: Width inside the feed-forward networks.
-        num_heads: Of every attention.
-        dropout: Probability of zeroing an element of a sublayer's output or of what enters the first block.
+        num_heads: Number of heads of every attention layer.
+        dropout: Probability of zeroing an element of a sublayer's output or of the first block's input.
         attention_dropout: Probability of zeroing an attention weight; `dropout` unless given.
         activation_dropout: Probability of zeroing an inner unit of a feed-forward network; `dropout` unless given.
-        norm: pre, or post as published.
+        norm: pre, before each sublayer; post, after the residual sum, as published.
         key_dim: Width of queries and keys, all heads together; `hidden_dim` unless given.
         value_dim: Width of values, all heads together; `key_dim` unless given.
         positions: Prototype of the layer that adds positions; sinusoids unless given.
         attention: Prototype of the self attention, in place of the plain one.
         feed_forward: Prototype of the feed-forward network, in place of the plain one.
-        recompute: Whether training computes what is inside each block again on the way back instead of keeping it: less
-            memory, more work, the same numbers.
+        recompute: Whether the backward pass recomputes the activations inside each block instead of storing them: less
+            memory, more time, the same results.
         normalization: Prototype of every norm, such as `L2Norm()`; `LayerNorm` unless given.
 
     Raises:
-        ValueError: Heads that do not divide a width, or a size that is not positive.
+        ValueError: `num_heads` does not divide a width, or a size is not positive.
     """
 
     fills_in = ("encoder", "decoder")

@@ -21,9 +21,9 @@ class DenseReader(Reader):
     Args:
         features: `inputs` of kind Image, `targets` of any kind that `head` predicts for a whole example, or a dict of them,
             and labels that condition the inputs.
-        widths: Of the layers.
+        widths: Width of each dense layer.
         dropout: Probability of zeroing an output of a layer.
-        hidden_dim: Numbers that each pixel becomes, by itself, before the first layer.
+        hidden_dim: Number of channels to which each pixel is projected before the first layer.
 
     Raises:
         ValueError: No inputs, inputs without a map of one size, or a size that is not positive.

@@ -29,7 +29,7 @@ class EncoderDecoder(Writer):
         features: `inputs`, `targets`, and labels that condition the inputs.
         encoder: A `Sequence`, or its node.
         decoder: A causal `Sequence` that reads a memory, or its node.
-        hidden_dim: Width of the embeddings, and of what the decoder returns.
+        hidden_dim: Width of the embeddings, and of the decoder's output.
         tie: all: inputs, targets and softmax share one table when inputs and targets have the same vocabulary (else as
             output); output: targets and softmax share one; none: three tables.
 
@@ -57,6 +57,6 @@ class EncoderDecoder(Writer):
         self.encoder = made(encoder, "encoder", self.dtype_policy.name)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory:
-        """Encodes the inputs; returns the memory."""
+        """Encodes the inputs and returns the memory that the decoder attends to."""
         x, segments = self.embedded_inputs(features)
         return Memory(self.encoder(x, segments, training=training), segments)

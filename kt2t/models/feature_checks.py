@@ -11,7 +11,7 @@ import numpy as np
 def checked_features(
     given: Any, needed: Iterable[str], reader: str, encode: Callable[[list[Any]], dict[str, Any]] | None = None
 ) -> Mapping[str, Any]:
-    """Checks that all needed fields are there; encodes texts.
+    """Returns the features as a dict after a check that no needed field is missing; encodes texts with `encode`.
 
     Args:
         given: A dict of arrays by field; a text or a list of texts if there is an `encode`.
@@ -20,7 +20,7 @@ def checked_features(
         encode: Makes features of a list of texts.
 
     Raises:
-        ValueError: Neither, or a field is missing; the message says what to give.
+        ValueError: A field is missing, or `given` is neither a dict nor texts that can be encoded.
     """
     if isinstance(given, Mapping):
         missing = [name for name in needed if name not in given]
@@ -48,7 +48,7 @@ def checked_features(
 
 
 def _texts(given: Any) -> list[Any]:
-    """The texts or examples in a list; none where it is something else."""
+    """Returns the texts or examples in `given` as a list; an empty list if it holds anything else."""
     if isinstance(given, str):
         return [given]
     if isinstance(given, np.ndarray) and given.dtype.kind in "UO":

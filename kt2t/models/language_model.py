@@ -20,11 +20,11 @@ Tensor = Any
 
 @register
 class LanguageModel(Writer):
-    """Predicts each token of a text from those before it, inputs included if there are any.
+    """Predicts each token of a text from the tokens before it, and from the inputs if there are any.
 
         [0, x_1 … x_n, 0, y_1 … y_m-1]  →  [ …, y_1, … y_m]
 
-    Zeros are the zero vector. Only what is predicted for the targets is returned. Without inputs `generate` continues
+    0 stands for the zero vector. Only the predictions for the targets are returned. Without inputs `generate` continues
     the batch's `targets` as a prompt; with inputs it answers to them.
 
     Shapes:
@@ -32,9 +32,9 @@ class LanguageModel(Writer):
         (batch, time, vocabulary_size)
 
     Args:
-        features: `targets` of kind Text, and `inputs` of any kind with a length that `embed` reads, if there are.
+        features: `targets` of kind Text, and `inputs` of any kind with a length that `embed` reads, optionally.
         decoder: A causal `Sequence`, or its node.
-        hidden_dim: Width of the embeddings, and of what the decoder returns.
+        hidden_dim: Width of the embeddings, and of the decoder's output.
         tie: all: the softmax shares the embedding's table, and inputs of the same vocabulary do too; output: the
             softmax does; none: a table for each.
 
@@ -69,7 +69,7 @@ class LanguageModel(Writer):
             self.inputs_embedding = embed(inputs, hidden_dim, dtype=self.dtype_policy.name)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory | None:
-        """Embeds a start vector and the inputs, which precede the targets: (batch, 1 + source, hidden_dim); else None.
+        """Embeds a start vector and the inputs (batch, 1 + source, hidden_dim); returns None if the model has no inputs.
 
         The start belongs to the first segment.
         """
@@ -81,7 +81,7 @@ class LanguageModel(Writer):
         return Memory(states, ops.pad(segments, [[0, 0], [1, 0]], constant_values=1))
 
     def start(self, memory: Memory | None, features: Mapping[str, Tensor], length: int, beams: int) -> Cache:
-        """Makes the cache for decoding and writes the inputs into it, where all beams see them."""
+        """Makes the cache for decoding; writes the inputs into it, so that all beams can attend to them."""
         if memory is None:
             return super().start(None, features, length, beams)
         cache = Cache(ops.shape(memory.segments)[0], length, beams, prefix=ops.greater(memory.segments, 0))

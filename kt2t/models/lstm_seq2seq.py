@@ -13,8 +13,7 @@ from kt2t.registry import register
 
 @register
 class LSTMSeq2Seq(EncoderDecoder):
-    """LSTMs read the inputs, from their end to their beginning; others start from their last state and write the
-    targets.
+    """Encodes the inputs with LSTMs, by default from last to first; decodes the targets with LSTMs from the final state.
 
     Shapes:
         inputs (batch, source) and targets (batch, time) int32, each with `_segments`, labels such as target_space
@@ -22,7 +21,7 @@ class LSTMSeq2Seq(EncoderDecoder):
 
     Args:
         features: `inputs` of any kind that `embed` reads, `targets` of kind Text, and labels that condition the inputs.
-        num_layers: LSTMs of the encoder, and of the decoder.
+        num_layers: Number of LSTM layers in the encoder, and in the decoder.
         hidden_dim: Width of the embeddings and of every LSTM.
         dropout: Probability of zeroing an element of the input of an LSTM, in training only.
         tie: See `EncoderDecoder`.

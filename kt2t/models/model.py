@@ -25,7 +25,7 @@ Tensor = Any
 
 
 def _built_first(method: Callable[..., Any]) -> Any:
-    """The method of a model, which makes the weights before it runs."""
+    """Wraps a method of a model so that the model's weights are made before it runs."""
 
     @functools.wraps(method)
     def run(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -36,10 +36,10 @@ def _built_first(method: Callable[..., Any]) -> Any:
 
 
 class Model(Trainer):
-    """A model of kt2t: built from features, trained by `compile` and `fit`.
+    """Base class of all models: built from features, trained by `compile` and `fit`.
 
-    The weights follow from the features, so nobody has to call `build`: whatever needs the weights makes them first. The
-    constructor does not, because it ends before a subclass has made its layers.
+    The features determine the shapes of the weights, so the user need not call `build`: every method that needs the weights
+    makes them first. The constructor makes none, because a subclass adds its layers after it.
 
     A subclass makes its layers in the constructor and has `call(features, training=None)`, which returns logits, as a dict with
     the keys of the targets if these are a dict.
@@ -49,8 +49,8 @@ class Model(Trainer):
 
     Attributes:
         reads: Names of the fields that the model takes besides `inputs` and `targets`.
-        takes_packed_rows: Whether examples that share a row are computed as examples in rows of their own.
-        encode_texts: Makes features of texts; a run gives its model the `batch_of` of its problem.
+        takes_packed_rows: Whether examples that share a row give the same results as in rows of their own.
+        encode_texts: Function that turns texts into features; a run sets it to `batch_of` of its problem.
 
     Raises:
         ValueError: A field that the model does not read, or no `targets`.
@@ -107,8 +107,8 @@ class Model(Trainer):
         its exporter cannot know that a field and its segments have the same width.
 
         Args:
-            filepath: Where to.
-            format: As Keras has them; `tf_saved_model` unless given.
+            filepath: The path to write to.
+            format: One of Keras's export formats; `tf_saved_model` by default.
             verbose: Whether Keras prints the endpoints.
             input_signature: As Keras takes it, in place of ours; a SavedModel then has the endpoint `serve` alone.
             kwargs: Further options of Keras for this format.
@@ -142,21 +142,21 @@ class Model(Trainer):
         return checked_features(features, self._read(answering=True), type(self).__name__, self.encode_texts)
 
     def _read(self, answering: bool) -> list[str]:
-        """The fields that the model reads; the targets only where they are fed back or, answering, continued."""
+        """Lists the fields that the model reads: `targets` only if they are fed back or, in answering, continued."""
         known = self.features
         fed_back = getattr(known["targets"], "is_fed_back", False)
         without = "targets" if not fed_back or answering and len(known) > 1 else None
         return [name for name in known if name != without]
 
     def answer(self, features: Any, search: Any = None, draw: int = 0) -> dict[str, Any]:
-        """Answers a batch: here the answers of the heads.
+        """Predicts the most probable answers for a batch, as the heads of the model define them.
 
         Args:
-            features: As in training, without packed rows; `targets` are not looked at. Where segments are missing, id 0
+            features: As in training, without packed rows; `targets` are ignored. Where segments are missing, id 0
                 is padding. The model of a run that `kt2t.load` opened also takes a list of texts, or of paths of pictures
                 or recordings.
-            search: For models that decode step by step; of no effect here.
-            draw: Likewise.
+            search: Ignored; models that decode step by step use it.
+            draw: Ignored; models that decode step by step use it.
 
         Returns:
             `values`: an array (batch, 1, …) of the most probable answers, such as a class (batch, 1) or a tag for each
@@ -188,7 +188,7 @@ class Model(Trainer):
         Args:
             hidden_dim: Width of a vector.
             inputs_embedding: An embedding to share, in place of a new one.
-            options: Of the inputs' embedding.
+            options: Further options for the embedding of the inputs.
         """
         dtype = self.dtype_policy.name
         self.inputs_embedding = inputs_embedding or embed(self.features["inputs"], hidden_dim, dtype=dtype, **options)
@@ -211,7 +211,7 @@ class Model(Trainer):
 
 @contextlib.contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Lets what a layer refuses through in its own words, which begin with the option; Keras would wrap them."""
+    """Turns off Keras's traceback filter inside the `with` block, so that layers' error messages stay unchanged."""
     filtering = keras.config.is_traceback_filtering_enabled()
     keras.config.disable_traceback_filtering()
     try:
@@ -224,7 +224,7 @@ def _plain_errors() -> Iterator[None]:
 def segments_of(features: Mapping[str, Tensor], name: str, feature: Any = None) -> Tensor:
     """Returns the segments (batch, time) of a field.
 
-    Where a batch has none: one segment a row, without its padding if the ids of the `feature` show it.
+    If the batch has none, each row is one segment; its padding gets 0 if the ids of `feature` mark padding.
     """
     if f"{name}_segments" in features:
         return features[f"{name}_segments"]
@@ -234,7 +234,7 @@ def segments_of(features: Mapping[str, Tensor], name: str, feature: Any = None) 
 
 
 def require_inputs(features: Mapping[str, Any], reader: str) -> Feature:
-    """Returns the feature of the inputs. Raises a ValueError that names the model `reader` if there is none."""
+    """Returns the feature `inputs`; raises a ValueError, in which `reader` names the model, if there is none."""
     if "inputs" not in features:
         raise ValueError(f"features: {reader} reads 'inputs', and there are none. TransformerLM does without.")
     return features["inputs"]

@@ -29,12 +29,12 @@ def one_row(features: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def signature(features: Mapping[str, Any], segments: bool) -> dict[str, keras.InputSpec]:
-    """Returns shape and dtype of each field that an exported model reads; batch and time stay open.
+    """Returns the shape and dtype of each field that an exported model reads; batch size and length stay variable.
 
     Args:
         features: The problem's fields by name.
-        segments: Whether the segments of every field are read. Otherwise they are only where they cannot be found by the
-            ids, as in recordings.
+        segments: Whether the segments of every field are read. If False, segments are read only for fields whose ids do
+            not mark padding, such as recordings.
     """
     read = {}
     for name, feature in features.items():

@@ -23,18 +23,18 @@ class Transformer(AttentionModel, EncoderDecoder):
         features: `inputs` of any kind that `embed` reads, `targets` of kind Text, and labels that condition the inputs.
         tie: all: inputs, targets and softmax share one table when inputs and targets have the same vocabulary (else as
             output); output: targets and softmax share one; none: three tables.
-        encoder_layers: Blocks of the encoder; `num_layers` unless given.
-        decoder_layers: Blocks of the decoder; `num_layers` unless given.
-        input_positions: from_start, or from_end, which counts the positions of the inputs from their last one back:
-            what stands how far from the end can then be looked for, however long the inputs are.
+        encoder_layers: Number of blocks of the encoder; `num_layers` unless given.
+        decoder_layers: Number of blocks of the decoder; `num_layers` unless given.
+        input_positions: from_start or from_end: whether the positions of the inputs are counted from the first or from
+            the last. From the end, a distance from the end has the same encoding for inputs of any length.
         common: The options of `AttentionModel`.
 
     Raises:
-        ValueError: No inputs, targets that are not Text, heads that do not divide a width, or unknown
-        `input_positions`.
+        ValueError: There are no inputs, targets are not Text, `num_heads` does not divide a width, or `input_positions` is
+            unknown.
 
     Source: Vaswani et al. 2017; pre-norm, the target space and all numbers: Tensor2Tensor's transformer_base.
-    Positions from the end: as Takase and Okazaki 2019 tell a decoder how many are left of the length asked for.
+    Positions from the end: similar to Takase and Okazaki 2019, who tell a decoder how much of the requested length is left.
     """
 
     def __init__(

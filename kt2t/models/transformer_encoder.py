@@ -26,12 +26,12 @@ class TransformerEncoder(AttentionModel, Reader):
     Args:
         features: `inputs` of any kind that `embed` reads, `targets` of any kind that `head` predicts, or a dict of
             them, and labels that condition the inputs.
-        include_padding: Whether padding has states of its own that take part in a label's mean, as in Tensor2Tensor:
-            for weights that were trained so. What is predicted then depends on how wide a batch is padded.
+        include_padding: Whether padding has states, which enter the mean for a label, as in Tensor2Tensor. Use it for weights
+            that were trained so; predictions then depend on the padded width of the batch.
         common: The options of `AttentionModel`.
 
     Raises:
-        ValueError: No inputs, targets that are Text, or heads that do not divide a width.
+        ValueError: There are no inputs, targets are Text, or `num_heads` does not divide a width.
 
     Source: Tensor2Tensor's transformer_encoder. Departs: a label is read from the mean over real positions, not over
     padding, unless `include_padding`.

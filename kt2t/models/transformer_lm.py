@@ -14,23 +14,23 @@ from kt2t.registry import register
 
 @register
 class TransformerLM(AttentionModel, LanguageModel):
-    """Predicts each token of a text from those before it, inputs included if there are any, with attention blocks.
+    """Predicts each token of a text from the tokens before it, and from the inputs if there are any, with attention blocks.
 
     Shapes:
         targets (batch, time) and, if they are a field, inputs (batch, source) int32, each with `_segments` → logits
         (batch, time, vocabulary_size)
 
     Args:
-        features: `targets` of kind Text, and `inputs` of any kind with a length that `embed` reads, if there are.
+        features: `targets` of kind Text, and optionally `inputs` of any kind with a length that `embed` reads.
         tie: all: the softmax shares the embedding's table, and inputs of the same vocabulary do too; output: the
             softmax does; none: a table for each.
-        prefix: How inputs see each other: causal, each those before it; full, each all of them, which asks for rows of
-            one example, not packed ones.
+        prefix: Which inputs an input may attend to: causal, the inputs up to itself; full, all of them, which excludes
+            packed rows.
         common: The options of `AttentionModel`.
 
     Raises:
-        ValueError: Targets that are not Text, inputs without a length, heads that do not divide a width, an unknown
-            `prefix`, or `RelativeAttention` with inputs.
+        ValueError: Targets that are not Text, inputs without a length, `num_heads` that does not divide a width, an
+            unknown `prefix`, or `RelativeAttention` with inputs.
 
     Source: Tensor2Tensor's transformer_base without inputs, and its transformer_prepend with them; Radford et al.
     2018 made the form known.

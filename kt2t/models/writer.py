@@ -20,19 +20,19 @@ Tensor = Any
 
 
 class Writer(Decodes, Model):
-    """A model whose decoder writes targets of kind Text, one position after another.
+    """Base class of models whose decoder writes targets of kind Text, one position after another.
 
     The same layers serve training, in `decode`, and decoding, in `start` and `step`. A subclass has
     `encode(features, training)`, which returns the memory of the decoder, or None.
 
     Args:
         features: See `Model`.
-        decoder: A causal `Sequence`, or its node, or a function that makes it.
-        hidden_dim: Width of the embeddings, and of what the decoder returns.
+        decoder: A causal `Sequence` layer, its node, or a function that makes it.
+        hidden_dim: Width of the embeddings, and of the decoder's output.
         tie: none gives the softmax a table of its own; otherwise it shares the table of the targets' embedding.
 
     Raises:
-        ValueError: Targets that are not written one after another, or an unknown `tie`.
+        ValueError: The targets are not Text, or `tie` is unknown.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Writer(Decodes, Model):
         self.decoder = made(decoder, "decoder", dtype)
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory | None:
-        """Returns the decoder's memory; None if it has none."""
+        """Returns the memory that the decoder reads, or None if the decoder reads none."""
         raise NotImplementedError(f"{type(self).__name__} must define encode(features, training).")
 
     def decode(self, features: Mapping[str, Tensor], memory: Memory | None, training: bool | None = False) -> Tensor:
@@ -69,7 +69,7 @@ class Writer(Decodes, Model):
         return self.targets_embedding.logits(hidden) if self.head is None else self.head(hidden)
 
     def start(self, memory: Memory | None, features: Mapping[str, Tensor], length: int, beams: int) -> Cache:
-        """Makes the cache for decoding `length` positions; without a memory, `features` give the number of rows."""
+        """Makes the cache for decoding `length` positions. If `memory` is None, `features` give the batch size."""
         first = features["targets"] if memory is None else memory.segments
         cache = Cache(ops.shape(first)[0], length, beams)
         self.decoder.start(memory, cache.child("decoder"))

@@ -20,7 +20,7 @@ def pullback(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]
 
     Args:
         function: Takes tensors and returns a sequence of tensors.
-        inputs: Floating tensors. The gradient by one that no output depends on is zero.
+        inputs: Floating tensors. An input that no output depends on has gradient zero.
     """
     if keras.backend.backend() == "jax":
         import jax
@@ -41,7 +41,7 @@ def pullback(function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor]
 
 
 def read(variables: Sequence[Any]) -> list[Tensor]:
-    """Reads variables as tensors, each in the variable's own dtype; gradients flow through."""
+    """Reads variables as tensors, each in the variable's own dtype; gradients reach the variables."""
     with AutocastScope(None):
         if keras.backend.backend() == "jax":
             return [variable.value for variable in variables]
@@ -51,7 +51,7 @@ def read(variables: Sequence[Any]) -> list[Tensor]:
 
 
 def after(tensors: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
-    """Returns the floating tensors, but computed after the others, so that the graph optimizer merges nothing across."""
+    """Returns `tensors` (floating), computed after `others`, so that the graph optimizer cannot merge the two."""
     if keras.backend.backend() == "jax":
         import jax
 

@@ -30,12 +30,12 @@ Tensor = Any
 
 
 class Piece:
-    """A layer as a function of tensors.
+    """A layer as a function of tensors, for use in `with_gradient`.
 
     Args:
         layer: A built layer.
-        function: Calls the layer; takes floating tensors and returns one tensor. The layer itself by default. Other tensors,
-            such as masks, it may know from outside.
+        function: Calls the layer; takes floating tensors and returns one tensor. By default the layer
+            itself. It may capture other tensors, such as masks, in its closure.
     """
 
     def __init__(self, layer: keras.layers.Layer, function: Callable[..., Tensor] | None = None) -> None:
@@ -50,7 +50,7 @@ class Piece:
         self.others = [one for one in layer.variables if not any(one is other for other in floats)]
 
     def run(self, values: Sequence[Tensor], others: Sequence[Tensor], *inputs: Tensor) -> tuple[Tensor, Collected]:
-        """The output for given values of the variables, and what the layer assigned and gave to `add_loss`.
+        """Runs the layer with given values of its variables; returns the output, and its assignments and losses.
 
         It draws the same random numbers each time.
         """
@@ -66,7 +66,7 @@ class BoundPiece:
     Attributes:
         losses: The losses that it gave to `add_loss`.
         updates: Pairs of a variable and the value assigned to it.
-        gradients: By its explicit variables, the sum of all that was pulled back.
+        gradients: For each of its explicit variables, the sum of the gradients that were pulled back.
     """
 
     def __init__(self, piece: Piece, values: Sequence[Tensor], others: Sequence[Tensor]) -> None:
@@ -83,11 +83,11 @@ class BoundPiece:
         return output
 
     def pullback(self, *inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], list[Tensor]]]:
-        """Runs the piece again, in `backward`.
+        """Runs the piece again, inside `backward`, so that a gradient can be pulled back through it.
 
         Returns:
-            The output, and a function from the gradient by the output to those by the inputs. It also adds those by the
-            weights, the piece's own losses included.
+            The output, and a function from the gradient with respect to the output to the gradients with respect to the inputs.
+            That function also adds to `gradients` those of the weights, including the gradients of the piece's own losses.
         """
         count = len(self._piece.weights)
 
@@ -107,10 +107,10 @@ class BoundPiece:
         return output, pulled
 
     def turned(self, of_losses: Sequence[Tensor]) -> BoundPiece:
-        """Returns the piece as `backward` receives it.
+        """Returns the copy of this piece that is passed to `backward`.
 
         Args:
-            of_losses: The gradients by its losses.
+            of_losses: The gradients with respect to the losses of the piece.
         """
         turned = BoundPiece(self._piece, self._values, self._others)
         turned._of_losses = of_losses
@@ -124,15 +124,15 @@ def with_gradient(
     inputs: Sequence[Tensor],
     keeps: Literal["inputs", "outputs"],
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Runs `forward(*pieces, *inputs)`; its gradient is that of `backward(*pieces, kept, gradients)`.
+    """Runs `forward(*pieces, *inputs)` and uses `backward(*pieces, kept, gradients)` to compute its gradient.
 
     Args:
         forward: Takes the bound pieces and the inputs; calls each piece at most once; returns the outputs.
-        backward: Takes the bound pieces, what was kept, and the gradients by the outputs; returns those by the inputs. It
-            runs every piece with `pullback`, and pulls its gradient back.
+        backward: Takes the bound pieces, the kept tensors, and the gradients with respect to the outputs; returns the
+            gradients with respect to the inputs. It runs every piece with `pullback`, and pulls its gradient back.
         pieces: All weights that `forward` uses belong to one of them.
         inputs: Floating tensors.
-        keeps: `inputs` or `outputs`: all that is kept for the backward direction.
+        keeps: Which tensors are kept for `backward`: `inputs` or `outputs`.
 
     Returns:
         The outputs, and what the pieces gave to `add_loss`: scalars that have a gradient, for the caller to add.

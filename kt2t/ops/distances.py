@@ -12,7 +12,7 @@ Tensor = Any
 
 
 def edit_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Counts the fewest insertions, deletions and replacements that turn one sequence into the other, without padding.
+    """Counts the fewest insertions, deletions and replacements that turn one sequence into the other; ignores padding.
 
         d(i, j) = min(d(i-1, j) + 1, d(i, j-1) + 1, d(i-1, j-1) + [a_i ≠ b_j])
 

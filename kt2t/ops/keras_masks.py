@@ -13,19 +13,19 @@ Tensor = Any
 
 
 def implicit_mask(x: Tensor) -> Tensor | None:
-    """The padding mask (batch, time) that Keras has attached to a tensor, or None."""
+    """Returns the padding mask (batch, time) that Keras has attached to a tensor, or None."""
     return getattr(x, "_keras_mask", None)
 
 
 def segments_or_mask(x: Tensor, segments: Tensor | None, mask: Tensor | None = None) -> Tensor | None:
-    """The segments of x. Without segments, a padding mask makes one segment of each row's real positions.
+    """Returns `segments`; if they are None, a padding mask as segments: 1 at the real positions of a row, else 0.
 
     Shapes:
         segments (batch, time) int32, mask (batch, time) boolean → (batch, time) int32, or None if all positions are real
 
     Args:
-        x: What the segments belong to; its implicit mask is used if no mask is given.
-        segments: They win over any mask.
+        x: The tensor that the segments belong to; its implicit mask is used if no mask is given.
+        segments: Segment ids, which have priority over any mask.
         mask: True = real.
     """
     if segments is not None:
@@ -35,14 +35,14 @@ def segments_or_mask(x: Tensor, segments: Tensor | None, mask: Tensor | None = N
 
 
 def attention_mask(mask: Any, source: Tensor | None) -> Any:
-    """What may be attended to. A mask of two axes is a padding mask of the keys; any other is returned as it is.
+    """Returns the attention mask. Expands a padding mask of the keys (two axes); returns any other mask unchanged.
 
     Shapes:
         mask (batch, key) → (batch, 1, key) boolean
 
     Args:
         mask: The mask that was given, or None.
-        source: What the keys are made of; its implicit mask is used if no mask is given. None if there is none.
+        source: The tensor that the keys are computed from; its implicit mask is used if no mask is given. May be None.
     """
     mask = implicit_mask(source) if mask is None else mask
     if len(getattr(mask, "shape", ())) != 2:

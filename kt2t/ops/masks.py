@@ -22,12 +22,12 @@ class SegmentMask:
 
     Attributes:
         segments: (batch, time) int32.
-        causal: Whether a position sees only itself and what comes before it.
-        front: Number of leading rows in front of the sequence proper; 0 for none. The first of them begins every
-            example of the row: it sees nothing but itself, and every later position sees it.
-        full_front: Whether the rows in front also see those that come after them in front.
-        reads_padding: Whether padding may attend as well, to what is no padding. A row is then one example.
-        shared: Whether all layers use one tensor; they must be in the same graph.
+        causal: Whether a position may attend only to itself and earlier positions.
+        front: Number of memory positions in front of the sequence; 0 for none. The first one begins every example of the
+            row: it attends only to itself, and every later position may attend to it.
+        full_front: Whether the positions in front may also attend to later positions in front.
+        reads_padding: Whether padding may attend to real positions. Each row must then hold one example.
+        shared: Whether all layers use the same tensor; they must then be in the same graph.
     """
 
     segments: Tensor
@@ -39,7 +39,7 @@ class SegmentMask:
     _made: list[Tensor] = field(default_factory=list, init=False, repr=False)
 
     def dense(self) -> Tensor:
-        """The rule as a tensor, (batch, query or 1, key) boolean."""
+        """Computes the mask as a tensor (batch, query or 1, key) boolean."""
         if not self.shared:
             return self._dense()
         if not self._made:
@@ -61,7 +61,7 @@ class SegmentMask:
 
 
 def padding(segments: Tensor) -> Tensor:
-    """Keys that are not padding.
+    """Makes a mask of the keys that are not padding.
 
     Shapes:
         segments (batch, key) → (batch, 1, key)
@@ -70,7 +70,7 @@ def padding(segments: Tensor) -> Tensor:
 
 
 def causal(query_length: Any, key_length: Any = None, offset: Any = 0) -> Tensor:
-    """Keys at or before the query's own position.
+    """Makes a causal mask: each query may attend to keys at or before its own position.
 
     Args:
         query_length: In positions; a number or a scalar tensor.
@@ -85,7 +85,7 @@ def causal(query_length: Any, key_length: Any = None, offset: Any = 0) -> Tensor
 
 
 def window(query_length: Any, left: int | None, right: int | None, key_length: Any = None, offset: Any = 0) -> Tensor:
-    """Keys from `left` positions before the query to `right` positions after it; None does not limit that side.
+    """Makes a mask of the keys from `left` positions before each query to `right` after it; None sets no limit.
 
     Args:
         query_length: In positions; a number or a scalar tensor.
@@ -108,7 +108,7 @@ def window(query_length: Any, left: int | None, right: int | None, key_length: A
 
 
 def same_segment(query_segments: Tensor, key_segments: Tensor) -> Tensor:
-    """Keys of the query's own segment; padding sees nothing and is seen by nothing.
+    """Makes a mask of the keys in the same segment as the query; padding neither attends nor is attended to.
 
     Shapes:
         query_segments (batch, query), key_segments (batch, key) → (batch, query, key)
@@ -118,10 +118,10 @@ def same_segment(query_segments: Tensor, key_segments: Tensor) -> Tensor:
 
 
 def prefix(lengths: Tensor, query_length: Any, key_length: Any = None, offset: Any = 0) -> Tensor:
-    """A fully visible prefix, causal after it.
+    """Makes a causal mask in which every query may also attend to the whole prefix of its row.
 
     Args:
-        lengths: (batch,) int32, how many leading keys everyone may see.
+        lengths: (batch,) int32, the length of each row's prefix, which every query may attend to.
         query_length: In positions; a number or a scalar tensor.
         key_length: The same as the queries' unless given.
         offset: Position of the first query among the keys.
@@ -135,7 +135,7 @@ def prefix(lengths: Tensor, query_length: Any, key_length: Any = None, offset: A
 
 
 def both(*masks: Tensor | None) -> Tensor | None:
-    """What all of the masks allow; None allows everything, and all None gives None."""
+    """Combines masks by a logical and. A mask that is None allows everything; returns None if all masks are None."""
     allowed = None
     for mask in masks:
         if mask is not None:

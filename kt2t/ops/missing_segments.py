@@ -17,14 +17,14 @@ _logger = logging.getLogger("kt2t")
 
 
 def ids_show_padding(feature: Any) -> bool:
-    """Whether id 0 of a field can only be padding, as in Text and Tags: it has one id a position, and no real id is 0."""
+    """Returns True if id 0 of a field can only be padding, as in Text and Tags: one id a position, and no real id 0."""
     if not getattr(feature, "has_segments", False) or len(feature.shape) != 1:
         return False
     return feature.limits is not None and feature.limits[0] > 0
 
 
 def segments_from_ids(ids: Tensor) -> Tensor:
-    """One segment for each row's ids, and 0 where an id is padding. The log says so once in a process.
+    """Makes segment ids from token ids: 0 where an id is padding, else 1. Logs a warning once in a process.
 
     Shapes:
         ids (batch, time) → (batch, time) int32
@@ -34,7 +34,7 @@ def segments_from_ids(ids: Tensor) -> Tensor:
 
 
 def with_segments(batch: Any, features: Mapping[str, Any], targets: Any = None) -> Any:
-    """The features of a batch with the segments that are missing, of each field whose ids show its padding.
+    """Adds missing segment ids to the features of a batch, for each field in which id 0 can only be padding.
 
     Segments that are given stay. Fields of which 0 is a legal value, such as recordings, get none.
 
@@ -58,7 +58,7 @@ def with_segments(batch: Any, features: Mapping[str, Any], targets: Any = None) 
 
 @functools.cache
 def say_so() -> None:
-    """Says, the first time in a process, that padding is found by the ids."""
+    """Logs a warning, once in a process, that id 0 is taken for padding."""
     _logger.warning(
         "A batch came without segments (such as 'inputs_segments'): id 0 is taken for padding. Give the segments, "
         "with 0 for padding, to say otherwise."

@@ -30,7 +30,7 @@ def positions(segments: Tensor) -> Tensor:
 
 
 def positions_or_places(x: Tensor, given: Tensor | None) -> Tensor:
-    """The positions that were given; else those of the row's real positions if x has an implicit mask; else 0, 1, …
+    """Returns `given`; if it is None, numbers the real positions of x by its implicit mask, or else all: 0, 1, …
 
     Shapes:
         x (batch, time, …), given (batch or 1, time) → (batch or 1, time) int32
@@ -53,7 +53,7 @@ def positions_from_end(segments: Tensor) -> Tensor:
 
 
 def reversal(segments: Tensor) -> Tensor:
-    """Indices that reverse the order of the positions within every segment; padding keeps its place.
+    """Returns indices that reverse the order of the positions within every segment; padding keeps its place.
 
     Shapes:
         segments (batch, time) → (batch, time) int32

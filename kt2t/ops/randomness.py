@@ -145,7 +145,7 @@ def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def is_open() -> bool:
-    """Whether a root is open, so that random draws depend only on the step."""
+    """Returns True if a root is open, so that random draws depend only on the step."""
     return _open.get() is not None
 
 

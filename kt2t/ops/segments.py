@@ -29,17 +29,17 @@ def showing(segments: Tensor | Mapping[str, Tensor | None] | None) -> Iterator[N
 
 @contextlib.contextmanager
 def showing_target(key: str) -> Iterator[None]:
-    """Within this context `shown` gives the segments of one of several targets."""
+    """Makes `shown()` return the segments of the target `key` inside the `with` block."""
     everything = _shown.get()
     with showing(everything.get(key) if isinstance(everything, Mapping) else everything):
         yield
 
 
 def of_targets(features: Any, targets: Any = None) -> Any:
-    """Finds the segments of the targets among the features of a batch: a tensor, or a dict by target; None where none are.
+    """Returns the segments of the targets from the features of a batch: a tensor, a dict by target, or None if missing.
 
     Args:
-        features: What a model is called with.
+        features: The features that the model is called with.
         targets: The problem's `targets`, a `Feature` or a dict of them, which says whose segments a target shares.
             Without it the segments are `targets_segments`, or else those of the inputs.
     """
@@ -53,7 +53,7 @@ def of_targets(features: Any, targets: Any = None) -> Any:
 
 
 def shown() -> Tensor | None:
-    """The segments that are being shown, or None."""
+    """Returns the segments that the innermost open `showing` was given; None if there are none, or one per target."""
     found = _shown.get()
     return None if isinstance(found, Mapping) else found
 
@@ -114,7 +114,7 @@ def shift_right(x: Tensor, segments: Tensor | None = None, first: Tensor | None 
 
 
 def last_positions(segments: Tensor) -> Tensor:
-    """Where every segment ends, by its number.
+    """Finds the last position of every segment.
 
     Shapes:
         segments (batch, time) → (batch, time + 1) int32: place k holds the last position of segment k, 0 if there is none

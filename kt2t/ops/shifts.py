@@ -35,7 +35,7 @@ def keys_of_distances(x: Tensor, length: Any) -> Tensor:
 
 
 def distances_of_keys(x: Tensor, length: Any) -> Tensor:
-    """Moves the value of every query and key to their distance; zero where no key is at a distance.
+    """Moves the value of every query and key to the column of their distance; zero where no key has that distance.
 
         y[i, r] = x[i, r + i - length + 1]
 

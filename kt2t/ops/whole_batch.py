@@ -21,7 +21,7 @@ _open: ContextVar[_Shown | None] = ContextVar("kt2t_whole_batch", default=None)
 
 @contextlib.contextmanager
 def showing(rows: Tensor | None, total: Callable[[list[Tensor]], list[Tensor]] | None = None) -> Iterator[None]:
-    """Makes the facts available to layers inside the `with` block.
+    """Tells layers inside the `with` block which rows of the batch count and how to sum over replicas.
 
     Shapes:
         rows (batch,) boolean, False for rows that weigh nothing, such as those that fill up a batch; None where all count
@@ -37,12 +37,12 @@ def showing(rows: Tensor | None, total: Callable[[list[Tensor]], list[Tensor]] |
 
 
 def rows_that_count() -> Tensor | None:
-    """Which rows of the batch count, (batch,) boolean; None where all of them do."""
+    """Returns a boolean mask (batch,) of the rows of the batch that count; None if all rows count."""
     shown = _open.get()
     return None if shown is None else shown.rows
 
 
 def summed_over_replicas(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The sums of tensors over all replicas that compute the batch at the same time; the tensors themselves on one device."""
+    """Sums each tensor over all replicas that share the batch; returns the tensors unchanged on one device."""
     shown = _open.get()
     return list(tensors) if shown is None or shown.total is None else list(shown.total(list(tensors)))

@@ -24,13 +24,13 @@ class CorpusScore(Score):
 
     @property
     def signature(self) -> str:
-        """sacrebleu's own signature; before anything is scored, the one for a single reference."""
+        """Returns sacrebleu's signature of the last score; before the first score, the one for a single reference."""
         if self._signature is None:
             self.compute(["any"], [["any"]])
         return str(self._signature)
 
 
 def _streams(references: list[list[str]]) -> list[list[str | None]]:
-    """The references as sacrebleu takes them: a list with the first of each prediction, a list with the second, …"""
+    """Arranges references as sacrebleu takes them: a list of the first of each prediction, one of the second, …"""
     most = max(map(len, references))
     return [[several[place] if place < len(several) else None for several in references] for place in range(most)]

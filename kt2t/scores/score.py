@@ -11,14 +11,14 @@ import numpy as np
 class Score:
     """Compares decoded values (texts, names of classes, lists of tags, numbers) with references.
 
-    A reference is a value like its prediction, or a list of such values any of which may serve as reference. A subclass has
+    A reference is a value like its prediction, or a list of such values if several answers are right. A subclass has
     `name`, under which recipes find it in `report.best`, and `compute`.
     """
 
     name: ClassVar[str]
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
-        """Returns the scores by name.
+        """Scores predictions against references and returns a dict of scores by name.
 
         Raises:
             ValueError: There are no predictions, or not as many as references, or a prediction has no reference.
@@ -47,7 +47,7 @@ class Score:
 
 
 def _are_several(prediction: Any, reference: Any) -> bool:
-    """Whether a reference is a list of values: a list that is nested deeper than the prediction."""
+    """Returns True if a reference is a list of references: a list nested deeper than the prediction."""
     return isinstance(reference, list | tuple) and _depth(reference) > _depth(prediction)
 
 
@@ -58,7 +58,7 @@ def _depth(value: Any) -> int:
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether two values are equal: texts, numbers, and lists or arrays of them, element by element."""
+    """Returns True if two values are equal: texts, numbers, or lists and arrays, compared element by element."""
     if isinstance(one, str) or isinstance(other, str):
         return bool(isinstance(one, str) and isinstance(other, str) and one == other)
     if any(isinstance(value, list | tuple | np.ndarray) for value in (one, other)):

@@ -12,7 +12,7 @@ from kt2t.scores.score import Score
 
 @register
 class SquaredError(Score):
-    """The mean over examples of the mean squared difference from the reference, or from the nearest of several.
+    """Mean squared error, averaged over examples; with several references the nearest one counts.
 
     Shapes:
         n arrays of numbers, n references of the same shapes (or lists of references) → {"squared_error": value}

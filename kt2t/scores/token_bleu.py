@@ -19,7 +19,7 @@ class TokenBleu(Score):
         BLEU = BP · exp(Σ log p_n / N),  p_n = 1 / (2^k · possible) for the k-th order without a match
 
     An n-gram order longer than every prediction counts with precision 1. Texts are cut
-    by sacrebleu's international tokeniser, that of mteval-v14. Of several references only the first is used. To publish
+    by sacrebleu's international tokeniser (mteval-v14). Of several references only the first is used. To publish
     a score, use `Bleu`.
 
     Shapes:

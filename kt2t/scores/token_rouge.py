@@ -17,7 +17,7 @@ class TokenRouge(Score):
         ROUGE-L: (1 + β²) R P / (R + β² P),  R = lcs / |reference|,  P = lcs / |prediction|,  β = P / R
 
     Repeated n-grams count once, and β is computed for each pair, both as in Tensor2Tensor. Other programs therefore give
-    other values. Texts are cut at white space. With several references the first counts.
+    other values. Texts are cut at white space. Of several references only the first is used.
 
     Shapes:
         n predictions, n references (or lists of references) → {"token_rouge": ROUGE-L, "token_rouge_1": …, "token_rouge_2": …}

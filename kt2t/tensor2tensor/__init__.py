@@ -1,1 +1,1 @@
-"""Translates Tensor2Tensor's variables, hparams, problems and checkpoints into our terms."""
+"""Converts Tensor2Tensor's variables, hparams, problems and checkpoints to kt2t's."""

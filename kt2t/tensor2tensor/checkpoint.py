@@ -1,4 +1,4 @@
-"""Reads a checkpoint of TensorFlow 1: weights and Adam's state, by our attribute paths."""
+"""Reads a TensorFlow 1 checkpoint: weights and Adam's state, by our attribute paths."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DATA = re.compile(r"\.(?:index|meta|data-\d+-of-\d+)$")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The content of a Tensor2Tensor checkpoint, by our attribute paths.
+    """Holds the arrays of a Tensor2Tensor checkpoint, by our attribute paths.
 
     Attributes:
         path: Prefix of the checkpoint's files.
@@ -39,17 +39,17 @@ class Checkpoint:
 
     @property
     def target_space(self) -> int | None:
-        """The only row of the target space table that was ever trained; None if the checkpoint does not show it."""
+        """Returns the index of the only trained row of the target space table; None if the checkpoint does not show it."""
         moved = self.velocities.get("target_space_embedding.table", np.zeros((1, 1)))
         rows = np.flatnonzero(moved.any(axis=1))
         return int(rows[0]) if len(rows) == 1 else None
 
 
 def read(place: str | Path, source_size: int | None = None) -> Checkpoint:
-    """Reads a checkpoint.
+    """Reads a Tensor2Tensor checkpoint.
 
     Args:
-        place: A checkpoint such as `model.ckpt-1000`, or a folder of checkpoints, of which the newest is read.
+        place: A checkpoint such as `model.ckpt-1000`, or a folder, whose newest checkpoint is read.
         source_size: See `path_of`.
 
     Raises:
@@ -83,7 +83,7 @@ def read(place: str | Path, source_size: int | None = None) -> Checkpoint:
 
 
 def find(place: str | Path) -> Path:
-    """Returns the prefix of a checkpoint's files.
+    """Returns the prefix of a checkpoint's files; for a folder, the prefix of its newest checkpoint.
 
     Raises:
         RunError: The checkpoint does not exist.

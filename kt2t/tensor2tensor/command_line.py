@@ -1,11 +1,11 @@
-"""Translates a command line of Tensor2Tensor into one of ours: its problem and hparams set name a recipe."""
+"""Translates a Tensor2Tensor command line to ours: problem and hparams set together select a recipe."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 
-# Tensor2Tensor's commands, and ours in their place. `t2t_trainer.py` and the like are the same.
+# Our command for each of Tensor2Tensor's; names such as `t2t_trainer.py` are converted to these first.
 COMMANDS = {
     "t2t-trainer": "train",
     "t2t-datagen": "prepare",
@@ -14,8 +14,8 @@ COMMANDS = {
     "t2t-avg-all": "average",
     "t2t-bleu": "evaluate",
 }
-# The recipe for a problem, by how its name begins; the longest beginning decides. A problem AREA_REST with a recipe AREA/REST
-# of its own needs no entry.
+# The recipe for a problem, by the prefix of its name; the longest prefix decides. A problem AREA_REST that has its own
+# recipe AREA/REST needs no entry.
 RECIPES = {
     "translate_ende_wmt": "translation/wmt_ende_base",
     "translate_": "translation/own",
@@ -43,14 +43,14 @@ RECIPES = {
     "algorithmic_multiplication_": "algorithmic/multiplication_decimal40",
     "algorithmic_sort_problem": "algorithmic/sort",
 }
-BIG = {"translation/wmt_ende_base": "translation/wmt_ende_big"}  # of a recipe, the one for transformer_big
-# Options of problems that the recipe above has with another value.
+BIG = {"translation/wmt_ende_base": "translation/wmt_ende_big"}  # a recipe's variant for transformer_big
+# Options of problems whose value differs from that in the recipe above.
 OPTIONS = {
     "algorithmic_identity_binary40": ("problem.symbols=2",),
     "algorithmic_reverse_binary40": ("problem.symbols=2",),
     "algorithmic_reverse_nlplike32k": ("problem.symbols=32000",),
 }
-# What the hparams sets of Transformers change of a recipe that has other sizes: layers, hidden, intermediate, heads.
+# Sizes of the Transformer in each hparams set: layers, hidden, intermediate, heads.
 SIZES = {
     "transformer_tiny": (2, 128, 512, 4),
     "transformer_small": (2, 256, 1024, 4),
@@ -58,22 +58,22 @@ SIZES = {
     "transformer_big": (6, 1024, 4096, 16),
 }
 SIZED = ("translation/own", "language/text_files")  # recipes whose model takes these sizes
-MARKS = ("problem", "problems", "hparams_set", "model", "t2t_usr_dir")  # options that tell a command line of Tensor2Tensor
+MARKS = ("problem", "problems", "hparams_set", "model", "t2t_usr_dir")  # one of these shows a T2T command
 FLAGS = {"data_dir": "--data-dir", "output_dir": "--run-dir"}
 PAGE = "docs/from-tensor2tensor.md"
 
 
 def our_command(name: str) -> str | None:
-    """Returns our command for one of Tensor2Tensor's, such as `t2t-trainer`; None if it has no counterpart."""
+    """Returns our command for a Tensor2Tensor command such as `t2t-trainer`; None if we have no such command."""
     return COMMANDS.get(name.removesuffix(".py").replace("_", "-"))
 
 
 def translated(words: Sequence[str], recipes: Collection[str]) -> str | None:
-    """Returns a sentence with our command line in place of Tensor2Tensor's; None if the words are not of Tensor2Tensor.
+    """Returns a hint that gives our command line for Tensor2Tensor's; None if `words` are not Tensor2Tensor's.
 
     Args:
-        words: The command's name and what stands behind it.
-        recipes: Short names of the recipes that there are.
+        words: The command's name and its arguments.
+        recipes: Short names of the existing recipes.
     """
     given = _options(words[1:])
     if not words or not any(mark in given for mark in MARKS):
@@ -119,7 +119,7 @@ def _overrides(problem: str, recipe: str, given: Mapping[str, str], command: str
 
 
 def _options(words: Sequence[str]) -> dict[str, str]:
-    """The options of a command line: `--name=value` and `--name value`."""
+    """Returns the options of a command line by name; reads `--name=value` and `--name value`."""
     found: dict[str, str] = {}
     for place, word in enumerate(words):
         name, equals, value = word.lstrip("-").partition("=")

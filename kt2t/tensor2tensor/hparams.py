@@ -1,4 +1,4 @@
-"""Converts Tensor2Tensor's hparams to the sections of a recipe. `supported` checks which can be converted."""
+"""Converts Tensor2Tensor's hparams to the sections of a recipe; `supported` checks whether they can be converted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mi
 
 
 def sizes(hparams: Hparams) -> Node:
-    """Returns the options that decide a Transformer's weights and computation. None means our default."""
+    """Returns the options that determine a Transformer's weights and computation; None stands for our default."""
     return {
         "num_layers": hparams["num_hidden_layers"],
         "hidden_dim": hparams["hidden_size"],
@@ -43,7 +43,7 @@ def norms(hparams: Hparams) -> tuple[str, str]:
 
 
 def model(hparams: Hparams) -> Node:
-    """Makes the node of the model."""
+    """Returns the recipe's node of the model, a Transformer."""
     return {
         "type": "Transformer",
         **{option: value for option, value in sizes(hparams).items() if value is not None},
@@ -55,7 +55,7 @@ def model(hparams: Hparams) -> Node:
 
 
 def optimizer(hparams: Hparams) -> Node:
-    """Makes the node of the optimizer and its schedule."""
+    """Returns the recipe's node of the optimizer, with its learning rate schedule."""
     node: Node
     if hparams.get("optimizer", "adam") in ADAFACTOR:
         node = {
@@ -79,12 +79,12 @@ def optimizer(hparams: Hparams) -> Node:
 
 
 def loss(hparams: Hparams) -> Node:
-    """Makes the node of the problem's loss."""
+    """Returns the recipe's node of the problem's loss."""
     return {"type": "CrossEntropy", "label_smoothing": float(hparams.get("label_smoothing", 0.0))}
 
 
 def train(hparams: Hparams) -> Node:
-    """Makes the `train` section. Without a number of steps it has the default of Tensor2Tensor's trainer."""
+    """Returns the recipe's `train` section; without `train_steps`, the steps are the default of Tensor2Tensor's trainer."""
     measure = "rows" if hparams.get("use_fixed_batch_size") else "tokens"
     return {
         "steps": int(hparams.get("train_steps") or 250_000),
@@ -94,7 +94,7 @@ def train(hparams: Hparams) -> Node:
 
 
 def report() -> Node:
-    """Makes the `report` section, with Tensor2Tensor's steps between evaluations and its search."""
+    """Returns the recipe's `report` section: the steps between evaluations and the search, as in Tensor2Tensor."""
     search = {"type": "Beam", "beams": 4, "length_penalty": 0.6, "extra_length": 100}
     return {"every": 1000, "decode": search}
 

@@ -50,10 +50,10 @@ LEGACY: dict[str, Callable[[Hparams], Node | None]] = {
 
 
 def schedule(hparams: Hparams) -> Node:
-    """Makes the node of the schedule.
+    """Returns the node of the learning rate schedule that Tensor2Tensor's hparams describe.
 
     Raises:
-        RecipeError: kt2t does not have the scheme or one of the factors, or a number for it is missing.
+        RecipeError: kt2t does not have the scheme or one of the factors, or an option that it needs is missing.
     """
     words = str(hparams.get("learning_rate_schedule") or "legacy").replace(" ", "")
     if hparams.get("learning_rate_minimum"):
@@ -74,7 +74,7 @@ def _made(word: str, hparams: Hparams) -> Node:
 
 
 def _legacy(hparams: Hparams) -> Node:
-    """Converts a scheme from before there were factors. With `adam` in the optimizer's name the rate is times 0.002."""
+    """Converts an old scheme without factors. If the optimizer's name contains `adam`, the rate is multiplied by 0.002."""
     scheme = hparams.get("learning_rate_decay_scheme") or "none"
     rate = float(hparams["learning_rate"]) * (0.002 if "adam" in str(hparams.get("optimizer", "adam")) else 1.0)
     if scheme == "noam":

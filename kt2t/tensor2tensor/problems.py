@@ -1,4 +1,4 @@
-"""Converts names of Tensor2Tensor's problems to nodes of ours."""
+"""Converts the names of Tensor2Tensor's problems to nodes of our problems."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ OWN = "text2text_tmpdir"
 
 
 def problem(name: str, vocabularies: Sequence[str]) -> Node:
-    """Makes the recipe's `problem` section for a Tensor2Tensor text-pair problem; `train_files` stays empty.
+    """Returns the recipe's `problem` section for a Tensor2Tensor text-pair problem; `train_files` stays empty.
 
     Args:
-        name: The name that Tensor2Tensor registers, including `_rev` and `_packed`.
-        vocabularies: One `.subwords` file for both sides, or the source's and the target's; none for characters.
+        name: The problem's name in Tensor2Tensor, including `_rev` and `_packed`.
+        vocabularies: One `.subwords` file for both sides, or the source's and the target's; empty for characters.
 
     Raises:
-        RecipeError: The problem is no text-pair problem, or needs other vocabularies.
+        RecipeError: The problem is not a text-pair problem, or needs other vocabularies.
     """
     if not name.startswith(TEXT_TO_TEXT):
         needs = next((what for prefix, what in OTHERS.items() if name.startswith(prefix)), None)

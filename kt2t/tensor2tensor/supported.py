@@ -15,7 +15,7 @@ from kt2t.tensor2tensor.learning_rates import schedule
 
 Hparams = Mapping[str, Any]
 
-LONGEST_PHRASE = 200  # characters told of one option
+LONGEST_PHRASE = 200  # maximum number of characters in the message about one option
 REQUIRED = ("hidden_size", "filter_size", "num_heads", "num_hidden_layers")
 # Options that `hparams` converts.
 READ = RATES | {
@@ -26,7 +26,7 @@ READ = RATES | {
     "optimizer_adam_beta2", "optimizer_adam_epsilon", "optimizer_adafactor_clipping_threshold",
     "optimizer_adafactor_memory_exponent", "clip_grad_norm", "activation_dtype", "train_steps",
 }  # fmt: skip
-# Those of them that are not whole numbers.
+# The options in READ that are not whole numbers.
 WORDS = frozenset({
     "layer_preprocess_sequence", "layer_postprocess_sequence", "pos", "norm_type", "optimizer", "activation_dtype",
     "learning_rate_schedule", "learning_rate_decay_scheme",
@@ -87,7 +87,7 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "split_targets_chunk_length": ((0,), "targets cut to pieces"),
     "multiproblem_vocab_size": ((-1, 0), "several problems in one"),
 }  # fmt: skip
-# Options without effect here: for other models, for parts that are refused above, for the machine, or for decoding and
+# Options that the import ignores: for other models, for parts that FIXED excludes, for the machine, or for decoding and
 # reading, which kt2t does in its own way.
 WITHOUT_EFFECT = frozenset({
     "add_relative_to_values", "area_key_mode", "area_value_mode", "attention_dropout_broadcast_dims", "batch_shuffle_size",
@@ -117,8 +117,8 @@ def read(file: str | Path) -> dict[str, Any]:
     """Reads and checks the `hparams.json` beside Tensor2Tensor's checkpoints.
 
     Raises:
-        RecipeError: The file cannot be read, or options in it have no counterpart here: the first of them are named, with what
-            would be needed.
+        RecipeError: The file cannot be read, or kt2t lacks some of its options; the message names the first of them, and
+            says what importing them would need.
     """
     try:
         found = json.loads(Path(file).read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ def _shortened(phrase: str) -> str:
 
 
 def faults(hparams: Hparams) -> list[str]:
-    """Describes each of the hparams that cannot be imported."""
+    """Returns a phrase for each of the hparams that cannot be imported."""
     known = READ | WITHOUT_EFFECT | set(FIXED)
     wrong = [f"{name} is missing" for name in REQUIRED if not _is_count(hparams.get(name))]
     strange = _of_another_kind(hparams)
@@ -181,7 +181,7 @@ def _is_count(value: Any) -> bool:
 
 
 def _of_another_kind(hparams: Hparams) -> dict[str, str]:
-    """Describes each converted option whose value is of another kind than Tensor2Tensor's."""
+    """Returns a phrase for each converted option whose value does not have the type that Tensor2Tensor uses, by name."""
     found = {}
     for name in READ.intersection(hparams).difference(REQUIRED):
         value = hparams[name]

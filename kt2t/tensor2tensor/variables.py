@@ -89,7 +89,7 @@ def name_of(path: str) -> str:
 
 
 def gathered(variables: Mapping[str, np.ndarray], source_size: int | None = None) -> dict[str, np.ndarray]:
-    """Renames Tensor2Tensor's arrays to our paths, and joins the shards of a table.
+    """Returns Tensor2Tensor's arrays under our attribute paths, with the shards of each table joined.
 
     Raises:
         KeyError: Our model does not have one of the variables.
@@ -117,5 +117,5 @@ def _keys(table: Mapping[str, str]) -> dict[str, str]:
 
 
 def _in_order(name: str) -> list[int | str]:
-    """Sort key by number, so that shard 10 comes after shard 9."""
+    """Returns a sort key that compares numbers by value, so that shard 10 comes after shard 9."""
     return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", name)]

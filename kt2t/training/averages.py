@@ -1,7 +1,7 @@
 """Moving averages of the weights, for optimizers that keep them (`use_ema`).
 
-A run trains the weights and evaluates the averages. A script's `fit` ends with the averages as the weights, as Keras's
-does.
+A run trains the weights and evaluates their averages. After a script's own `fit` the model holds the averages, as after
+Keras's `fit`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kt2t.training.clipping import innermost
 
 
 def take_averages(model: Any) -> None:
-    """Replaces the weights by their averages. Does nothing without averages or before the first step."""
+    """Replaces the model's weights by their averages, if its optimizer keeps averages and has made a step."""
     for weight, average in _pairs(model):
         weight.assign(keras.ops.convert_to_numpy(average))
 

@@ -1,4 +1,4 @@
-"""Saves, verifies and restores checkpoints. A checkpoint is a folder `step-N/` that is whole or not there.
+"""Saves, verifies and restores checkpoints. A checkpoint is a folder `step-N/`, either complete or absent.
 
     model.safetensors      the weights, by attribute path
     optimizer.safetensors  the optimizer's variables, by `<slot>/<path of the weight>`
@@ -29,7 +29,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: Mapping[str, Any] | None = None) -> Path:
-    """Writes a checkpoint `step-N/` below `folder`. A kill at any moment leaves it whole or not there.
+    """Writes a checkpoint `step-N/` in `folder`. If the process is killed, the checkpoint is either complete or absent.
 
     Args:
         folder: The run's folder of checkpoints.
@@ -43,8 +43,8 @@ def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: M
 
     Raises:
         ArithmeticError: A weight or an optimizer variable is not finite.
-        OSError: The disk is full or cannot be written. Nothing half-written remains.
-        RuntimeError: A weight of the model is in no attribute, so it has no name.
+        OSError: The disk is full or cannot be written. No incomplete checkpoint remains.
+        RuntimeError: A weight is in no attribute of the model, so it has no name.
     """
     _take_from_jax(model)
     weights, variables = _variables(model)
@@ -112,7 +112,7 @@ def weights_of(path: str | Path) -> tuple[Manifest, dict[str, np.ndarray]]:
 
 
 def newest(folder: str | Path) -> Path | None:
-    """Returns the intact checkpoint of the highest step, or None. Skips damaged ones, with a warning that says why."""
+    """Returns the newest intact checkpoint, or None. Skips damaged checkpoints and logs a warning that says why."""
     return next((manifest.path for manifest in intact(folder)), None)
 
 
@@ -123,7 +123,7 @@ def way_back(folder: str | Path) -> str:
 
 
 def intact(folder: str | Path) -> Iterator[Manifest]:
-    """Yields the intact checkpoints, newest first. Skips damaged ones, with a warning that says why."""
+    """Yields the manifests of intact checkpoints, newest first. Skips damaged ones and logs a warning that says why."""
     recover(Path(folder))
     for path in reversed(saved(folder)):
         try:
@@ -133,13 +133,14 @@ def intact(folder: str | Path) -> Iterator[Manifest]:
 
 
 def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = (), newest: int | None = None) -> None:
-    """Removes all checkpoints except the last `keep_last` and the steps in `keep`. Also removes files of dead writers.
+    """Removes old checkpoints, except the newest `keep_last` and the steps in `keep`, and files that killed processes left.
 
     Args:
         folder: The run's folder of checkpoints.
-        keep_last: Number of last checkpoints to keep.
-        keep: Further steps to keep.
-        newest: Later steps are neither counted nor removed: they are damaged, and training continued before them.
+        keep_last: Number of newest checkpoints to keep.
+        keep: Other steps to keep.
+        newest: Checkpoints of later steps are neither counted nor removed: they are damaged, and training restarted from
+            an earlier one.
     """
     kept = {f"step-{step}" for step in keep}
     counted = [path for path in saved(folder) if newest is None or int(path.name[5:]) <= newest]
@@ -189,7 +190,7 @@ def average(manifests: Sequence[Manifest], destination: str | Path, extra: Mappi
 
 
 def is_mean_of(manifest: Manifest, paths: Sequence[Path]) -> bool:
-    """Whether a checkpoint written by `average` is the mean of exactly these checkpoints, as they are now."""
+    """Whether a checkpoint written by `average` is the mean of exactly the checkpoints at `paths`, in their present state."""
     try:
         return bool(manifest.extra.get("averaged") == _marks([read_manifest(path) for path in paths]))
     except RunError:
@@ -255,7 +256,7 @@ def _known(manifest: Manifest) -> Manifest:
 
 
 def _read(manifest: Manifest, name: str) -> dict[str, np.ndarray]:
-    """Reads the arrays of a file and checks that they are those of the manifest."""
+    """Reads the arrays of a file and checks them against the names, shapes and dtypes in the manifest."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

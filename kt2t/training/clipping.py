@@ -1,4 +1,4 @@
-"""Gradient clipping, taken over from the optimizer so that it comes after the sum over replicas."""
+"""Clips gradients after the sum over replicas, with the clipping options of the optimizer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Clipping:
     The options are stored on the optimizer under another name, so that a second `compile` finds them.
 
     Args:
-        optimizer: A Keras optimizer; of a `LossScaleOptimizer` the inner one is used.
+        optimizer: A Keras optimizer; for a `LossScaleOptimizer`, its inner optimizer is used.
     """
 
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
@@ -31,7 +31,7 @@ class Clipping:
         self._write(dict.fromkeys(OPTIONS))
 
     def clip(self, gradients: Sequence[Any], norm: Any, scale: Any = 1.0) -> list[Any]:
-        """Clips gradients.
+        """Returns the gradients, clipped as the optimizer's options say.
 
         Args:
             gradients: Dense tensors or None.
@@ -64,12 +64,12 @@ class Clipping:
 
 
 def innermost(optimizer: Any) -> Any:
-    """The optimizer that a `LossScaleOptimizer` wraps, or the optimizer itself."""
+    """Returns the optimizer that a `LossScaleOptimizer` wraps; any other optimizer unchanged."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def global_norm(gradients: Sequence[Any]) -> Any:
-    """√Σg² over all gradients, a float32 scalar."""
+    """Returns √Σg² over all gradients, a float32 scalar."""
     squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
     return ops.sqrt(ops.sum(ops.stack(squares)))
 

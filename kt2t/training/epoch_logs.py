@@ -1,4 +1,4 @@
-"""Composes the logs of a step, the losses and metrics of the epoch so far, for the trainers of all backends."""
+"""Composes the logs of a step (losses and metrics of the epoch so far), on all backends."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from kt2t.training.watching import BadSteps
 
 
 class EpochLogs:
-    """Records batches and composes the logs.
+    """Adds up the losses of an epoch's batches and composes the logs of each step.
 
     | name | holds |
     | --- | --- |
-    | `loss` | the weighted mean of the targets' loss; the model's own loss where `compile` got none |
-    | `KEY_loss` | the same of one target, where `compile` got a dict of losses |
-    | `auxiliary_loss` | what layers gave to `add_loss`, and regularizers; in training only, and only where there is any |
+    | `loss` | the weighted mean of the targets' loss; the model's own loss if `compile` got none |
+    | `KEY_loss` | the loss of one target, if `compile` got a dict of losses |
+    | `auxiliary_loss` | losses given to `add_loss`, and regularizers; in training only, if there are any |
     | `METRIC`, `KEY_METRIC` | the metrics |
-    | `gradient_norm`, `learning_rate`, `bad_steps` | of the last step, and of the epoch; in training only |
+    | `gradient_norm`, `learning_rate` | values of the last step; in training only |
+    | `bad_steps` | number of skipped steps in the epoch; in training only |
 
     Args:
         objective: The losses.
@@ -42,17 +43,17 @@ class EpochLogs:
 
     @property
     def width(self) -> int:
-        """Returns the length of the vector of sums."""
+        """Returns the length of the vector that `sums` returns."""
         return 2 * len(self._names) + 2
 
     def sums(self, part: Part, loss: Any, data: Data) -> Any:
-        """Returns the sums over a part of a batch as one float32 vector; vectors of parts may be added."""
+        """Returns the sums over a part of a batch as one float32 vector. The vectors of all parts add up to the batch's."""
         vector = part.vector(self._names, loss, data)
         self._extra = part.extra
         return vector
 
     def of_training(self, sums: Any, finite: Any, step: Any, norm: Any, rate: Any) -> tuple[dict[str, Any], Any]:
-        """Records a step, and returns the logs and the tokens of its batch.
+        """Adds a training step to the epoch, and returns the logs and the number of tokens of its batch.
 
         Args:
             sums: The sums over the whole batch.
@@ -68,7 +69,7 @@ class EpochLogs:
         return logs, tokens
 
     def of_evaluation(self, sums: Any) -> dict[str, Any]:
-        """Records a whole batch of an evaluation, whose metrics are up to date, and returns the logs."""
+        """Adds a batch of an evaluation to the epoch, and returns the logs. The metrics must already include the batch."""
         self._record(sums, only_finite=False)
         return self._results(False)
 

@@ -16,6 +16,6 @@ def is_finite(value: np.ndarray) -> bool:
         return True
     if value.dtype != np.float32:
         value = value.astype(np.float32)
-    # A sum is finite only if every term is; it is many times faster than looking at each. Overflow is looked at again.
+    # A sum is finite only if every term is, and it is many times faster than a check of each. If it overflows, check each.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(value.sum())) or bool(np.isfinite(value).all())

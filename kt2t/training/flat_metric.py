@@ -10,10 +10,10 @@ from keras import ops
 
 
 class FlatMetric(keras.metrics.Metric):
-    """Gives a Keras metric its arguments flattened to (batch · time).
+    """Wraps a Keras metric and flattens its arguments to (batch · time), so that every position counts the same.
 
-    Keras averages weighted values over all axes but the first before it sums over batches, so that with weights of
-    (batch, time) a position of a long batch counts less. Other authors' metrics get their arguments unchanged.
+    Keras averages weighted values over all axes but the first before it sums over batches. With weights of (batch, time)
+    a position of a long batch would then count less. `flat` does not wrap metrics of other authors.
 
     Shapes:
         y_true (batch, time, …), y_pred (batch, time, …, classes), sample_weight (batch, time, …)
@@ -58,7 +58,7 @@ def _metric(given: Any) -> keras.metrics.Metric:
 
 
 class _Function(keras.metrics.MeanMetricWrapper):
-    """The mean of a function. One number for a whole batch counts as much as the batch weighs."""
+    """Averages a function. If it returns one number for a whole batch, the number is weighted by the batch's weight."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         value = self._fn(y_true, y_pred)
@@ -71,7 +71,7 @@ class _Function(keras.metrics.MeanMetricWrapper):
 
 
 def _accuracy(y_true: Any, y_pred: Any) -> Callable[..., keras.metrics.Metric]:
-    """Which accuracy Keras means by the bare word, told by the shapes."""
+    """Returns the metric class that Keras takes for the name `accuracy`, which depends on the shapes."""
     if y_pred.shape[-1] == 1:
         return keras.metrics.BinaryAccuracy
     if len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1:

@@ -1,4 +1,4 @@
-"""Functions as TensorFlow graphs."""
+"""Compiles functions to TensorFlow graphs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import tensorflow as tf
 
 
 def as_graph(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """`tf.function` without autograph, and without its warning about retracing.
+    """Compiles a function with `tf.function`, without autograph and without the warning about retracing.
 
-    TensorFlow counts the traces of all models of a process as those of one function, and takes several models for a
-    mistake. It has no public option for this.
+    TensorFlow adds up the traces of all models in a process, so it would warn when there are several models. It has no
+    public option that turns the warning off.
     """
     made = tf.function(function, autograph=False, **options)
     made._omit_frequent_tracing_warning = True

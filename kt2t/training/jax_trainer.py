@@ -1,4 +1,4 @@
-"""`compile` and `fit` on JAX: Keras's JAX trainer with the loss, the step and the reports of kt2t."""
+"""Implements `fit`, `evaluate` and `predict` on JAX: Keras's JAX trainer with kt2t's loss, step and logs."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ State = tuple[list[Any], ...]
 
 
 class Trainer(SharedTrainer):
-    """A `keras.Model` whose `compile`, `fit` and `evaluate` weight, normalise and clip as the design says.
+    """A `keras.Model` that divides each loss by the weights of the whole batch, and clips the gradient of the whole batch.
 
     Attributes:
-        input_seconds: Time that training waited for batches since it was last set to 0.
-        step_seconds: Time spent on sending steps to the device.
-        tokens_seen: Summed sample weights of all training steps.
+        input_seconds: Seconds that training waited for batches since this attribute was last set to 0.
+        step_seconds: Seconds spent on sending steps to the device.
+        tokens_seen: Sum of the sample weights of all training steps.
     """
 
     input_seconds = 0.0
@@ -37,7 +37,7 @@ class Trainer(SharedTrainer):
     train_function: Any
 
     def train_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
-        """Computes one update from a whole batch."""
+        """Updates the state from one whole batch, unless a gradient is not finite; returns the logs and the new state."""
         trainable, non_trainable, slots, metrics = state
         inner = innermost(self.optimizer)
         iterations = _index(self.optimizer.variables, inner._iterations)
@@ -51,18 +51,18 @@ class Trainer(SharedTrainer):
         finite = jnp.isfinite(norm)
         clipped = self._clipping.clip(gradients, norm, scale)
         new_trainable, new_slots = self._applied(slots, clipped, trainable, step)
-        scaling = self.optimizer is not inner  # then it looks for itself, and learns from it
+        scaling = self.optimizer is not inner  # a LossScaleOptimizer checks the gradients itself, and adapts its scale
         new_slots = new_slots if scaling else _chosen(finite, new_slots, slots)
         new_slots[iterations] = step + 1
         with self._measuring(_chosen(finite, new_metrics, metrics)) as scope:
             logs, _ = self._epoch_logs.of_training(sums, finite, step, norm, rate)
-        new_non_trainable = list(non_trainable)  # of which a step changes few, and no frozen weight
+        new_non_trainable = list(non_trainable)  # a step changes few of them, and no frozen weight
         for place, value in new_state.items():
             new_non_trainable[place] = jnp.where(finite, value, non_trainable[place])
         return logs, (_chosen(finite, new_trainable, trainable), new_non_trainable, new_slots, self._measured(scope))
 
     def test_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
-        """Adds one whole batch to the losses and metrics."""
+        """Adds one whole batch to the losses and metrics of an evaluation; returns the logs and the new state."""
         trainable, non_trainable, metrics = state
         data = self._unpacked(data)
         part = Part()
@@ -75,7 +75,7 @@ class Trainer(SharedTrainer):
         return logs, (trainable, non_trainable, self._measured(scope))
 
     def predict_step(self, state: State, data: Any) -> tuple[Any, Any]:
-        """What the model predicts for one whole batch."""
+        """Returns the model's predictions for one whole batch, and the state that Keras expects with them."""
         return super().predict_step(state, (self._unpacked(data)[0],))
 
     def make_train_function(self, force: bool = False) -> None:
@@ -102,7 +102,7 @@ class Trainer(SharedTrainer):
     def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
 
-        Endless `Batches` continue at the optimizer's step, so repeated calls of `fit` train on all of them.
+        Endless `Batches` start at the optimizer's step, so a second `fit` continues where the first one stopped.
         """
         x, options = self._for_fit(x, options)
         options["validation_data"] = _readable(options["validation_data"], one_pass=True)
@@ -111,19 +111,19 @@ class Trainer(SharedTrainer):
         return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, of which it makes one pass."""
+        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, which are read once."""
         if self._ends_without_evaluation(options):
             return {}
         x, options = self._for_one_pass(x, options)
         return super().evaluate(_readable(x, one_pass=True), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, of which it makes one pass."""
+        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, which are read once."""
         x, options = self._for_one_pass(x, options)
         return super().predict(_readable(x, one_pass=True), *arguments, **options)
 
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function as one compiled computation that reads the model's weights anew at every call; used by decoding.
+        """Compiles a function, which then reads the model's current weights at each call; used by decoding.
 
         Args:
             function: Takes nests of arrays, positional only, and returns such a nest.
@@ -155,7 +155,7 @@ class Trainer(SharedTrainer):
     def _gradients(
         self, state: State, data: rows.Data, step: Any
     ) -> tuple[list[Any], dict[int, Any], list[Any], Any]:
-        """The gradients of a whole batch, the state that it changes by its place, the metrics after it, and its sums."""
+        """Returns a whole batch's gradients, the changed state by index, the metrics after the batch, and its sums."""
         trainable, non_trainable, slots, metrics = state
         count = self._micro_batches
         if count == 1:
@@ -187,7 +187,7 @@ class Trainer(SharedTrainer):
     def _differentiated(
         self, state: State, data: rows.Data, step: Any, micro_batch: Any, whole: list[Any] | None
     ) -> tuple[list[Any], dict[int, Any], list[Any], Any]:
-        """The gradients of a part of a batch, and the rest as `_gradients` gives it."""
+        """Returns the same values as `_gradients` for one part of a batch."""
         trainable, non_trainable, slots, metrics = state
         changing: list[int] = []
 
@@ -211,7 +211,7 @@ class Trainer(SharedTrainer):
         return gradients, dict(zip(changing, others, strict=True)), metrics, sums
 
     def _assigned(self, state: State, data: rows.Data, step: Any, whole: list[Any]) -> list[int]:
-        """The places of the state that a part of a batch changes, found by tracing it once for nothing else."""
+        """Traces one part of a batch, only to find and return the indices of the state that it changes."""
         found: list[int] = []
 
         def traced(state: State, data: rows.Data) -> None:
@@ -223,14 +223,14 @@ class Trainer(SharedTrainer):
     def _applied(
         self, slots: list[Any], gradients: list[Any], trainable: list[Any], step: Any
     ) -> tuple[list[Any], list[Any]]:
-        """The weights and the optimizer's variables after the update."""
+        """Returns the weights and the optimizer's variables after the update."""
         inner = innermost(self.optimizer)
         every, inner.ema_overwrite_frequency = inner.ema_overwrite_frequency, None
         try:
             weights, new_slots = self.optimizer.stateless_apply(slots, gradients, trainable)
         finally:
             inner.ema_overwrite_frequency = every
-        if inner.use_ema and every:  # by Keras it would happen within a condition, which JAX does not let assign
+        if inner.use_ema and every:  # Keras would do it inside a condition, in which JAX cannot assign
             due = (step + 1) % every == 0
             for place, average in enumerate(inner._model_variables_moving_average):
                 if average is not None:
@@ -239,16 +239,16 @@ class Trainer(SharedTrainer):
         return weights, new_slots
 
     def _measuring(self, metrics: list[Any]) -> keras.StatelessScope:
-        """Within, the metrics have these values."""
+        """Returns a scope in which the metrics have these values."""
         return keras.StatelessScope(list(zip(self.metrics_variables, metrics, strict=True)))
 
     def _measured(self, scope: keras.StatelessScope) -> list[Any]:
-        """The values of the metrics at the end of a scope."""
+        """Returns the values of the metrics at the end of a scope."""
         return [scope.get_current_value(variable) for variable in self.metrics_variables]
 
 
 class _Waiting:
-    """An iterator that knows how long it was waited for, and what was taken from it."""
+    """Wraps an iterator; records the seconds spent waiting for items, and the items."""
 
     def __init__(self, iterator: Any) -> None:
         self._iterator = iterator
@@ -276,14 +276,14 @@ def _chosen(condition: Any, new: list[Any], old: list[Any]) -> list[Any]:
 
 
 def _total(data: rows.Data) -> Any:
-    """The summed weights of a batch as `parts.tokens` counts them. A number of the device is not waited for."""
+    """Sums the weights of a batch as `parts.tokens` does, without waiting for the device."""
     x, y, sample_weight = data
     count = len(jax.tree.leaves((y, x))[0])
     return sum(count if one is None else one.sum() for one in keras.tree.flatten(sample_weight))
 
 
 class _Passes(keras.utils.PyDataset):
-    """One pass over kt2t's `Batches`, by number, which Keras can read again and again; a generator is spent after one."""
+    """Lets Keras read one pass over kt2t's `Batches` by index, any number of times; a generator can be read only once."""
 
     def __init__(self, batches: Any) -> None:
         super().__init__()
@@ -296,14 +296,14 @@ class _Passes(keras.utils.PyDataset):
         return len(self._batches) - start
 
     def __getitem__(self, index: int) -> Any:
-        if index == 0 or index != self._next:  # else it follows, and is being read ahead
+        if index == 0 or index != self._next:  # else the batch is the next one of the open iterator, which reads ahead
             self._left = itertools.islice(self._batches, index, None)
         self._next = index + 1
         return next(self._left)
 
 
 def _readable(data: Any, one_pass: bool = False) -> Any:
-    """What Keras reads instead of kt2t's `Batches`; anything else as it is."""
+    """Wraps kt2t's `Batches` so that Keras can read them; returns other data unchanged."""
     if not is_batches(data):
         return data
     ends = hasattr(data, "__len__") and (one_pass or not getattr(data, "repeat", True))

@@ -1,4 +1,4 @@
-"""The losses of an epoch, as running sums."""
+"""Sums the losses of an epoch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kt2t.training.objective import Sums
 
 
 class LossTracker(keras.metrics.Metric):
-    """`loss` over an epoch: the ratio of the sums over all batches, not the mean of the batches' means.
+    """Computes the loss of an epoch as Σ(w·l) / Σw over all its batches, not as the mean of the batches' means.
 
-    Losses that have no weight enter by their mean over the steps. They are either the model's own loss (`compile` got
-    none, or `compute_loss` is overridden) and then part of `loss`, or auxiliary (`add_loss` beside a loss of the
-    targets) and then kept apart.
+    A loss without a weight counts with its mean over the steps. If it is the model's own loss (`compile` got none, or
+    `compute_loss` is overridden), it is part of `loss`. If it is auxiliary (`add_loss` in addition to a loss of the
+    targets), it is reported separately.
 
     Args:
         coefficients: The coefficient of each loss in the total.
@@ -40,9 +40,9 @@ class LossTracker(keras.metrics.Metric):
         """Adds the sums of a whole batch.
 
         Args:
-            own: The model's own loss of the batch, where it has one; a scalar.
-            auxiliary: The auxiliary losses of the batch; a scalar.
-            only_finite: Leaves out what is not finite, with its weight.
+            own: The model's own loss of the batch, a scalar, if it has one.
+            auxiliary: The sum of the auxiliary losses of the batch, a scalar, if there are any.
+            only_finite: Whether to skip sums that are not finite, together with their weights.
         """
         if sums:
             totals = ops.stack([one.total for one in sums])
@@ -64,12 +64,12 @@ class LossTracker(keras.metrics.Metric):
         return {"loss": loss, **{f"{name}_loss": ratios[i] for i, name in enumerate(self._logged_names)}}
 
     def auxiliary(self) -> Any:
-        """The mean of the auxiliary losses over the steps."""
+        """Returns the mean of the auxiliary losses over the steps."""
         return ops.divide_no_nan(self._auxiliary, self._steps)
 
 
 def counter(shape: tuple[int, ...], name: str, dtype: str = "float32") -> keras.Variable:
-    """A metric's variable that counts whole batches: the same on every replica, where Keras's own are per replica."""
+    """Makes a metric's variable with one value for all replicas; Keras's own variables have one value per replica."""
     return keras.Variable(
         "zeros", shape=shape, dtype=dtype, trainable=False, aggregation="only_first_replica", name=name
     )

@@ -1,4 +1,4 @@
-"""The manifest of a checkpoint: `manifest.json`, with the size and sha256 of every file, and a seal over itself."""
+"""Writes and reads a checkpoint's `manifest.json`: size and sha256 of every file, and a hash of the manifest itself."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ NAME = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of a checkpoint's manifest.
+    """Holds the content of a checkpoint's manifest.
 
     Attributes:
         path: The checkpoint's folder.
         step: Number of updates done.
-        recipe, extra: The arguments of `save`.
+        recipe, extra: The values that `checkpoints.save` was given.
         optimizer: Name of the optimizer's class; None if the checkpoint has only weights.
         arrays: Shape and dtype of each array, by file and name.
         files: Size in bytes and sha256 of each file.
@@ -78,7 +78,7 @@ def verify(path: str | Path) -> Manifest:
     """Reads a checkpoint's manifest and checks every file against it.
 
     Raises:
-        RuntimeError: A file is missing, cut or changed, or has another step or format. The message names it.
+        RuntimeError: A file is missing, cut or changed, or the manifest has another step or format. The message names it.
     """
     manifest = read_manifest(path)
     for name, recorded in manifest.files.items():
@@ -118,7 +118,7 @@ def read_manifest(path: str | Path) -> Manifest:
 
 
 def _impossible(written: Mapping[str, Any]) -> str:
-    """Describes what in a sealed manifest cannot come from this format's writer; '' if everything is valid."""
+    """Describes the first entry of a manifest that `write_manifest` cannot have written; '' if all entries are valid."""
     if {*written} != {one.name for one in fields(Manifest)} - {"path"}:
         return f"it has the entries {', '.join(sorted(written))}"
     if type(written["step"]) is not int or written["step"] < 0:

@@ -1,4 +1,4 @@
-"""Sample weights for batches that come without them, so that padding weighs nothing."""
+"""Adds sample weights to batches that have none, so that padding weighs nothing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from kt2t.training.rows import Data
 
 
 def weighted(data: Data, targets: Any = None, tell: Callable[[], None] = lambda: None) -> Data:
-    """Adds missing sample weights to a batch, for each target that has padding: 0 for padding, else 1.
+    """Adds missing sample weights to a batch, 0 for padding and else 1, for each target that can have padding.
 
-    Padding is where the target's segments are 0; without them, where its ids are 0, if no real id of the feature is.
+    A position is padding if the target's segment is 0. Without segments it is padding if its id is 0, provided that 0 is
+    not also a real id of the feature.
 
     Args:
         data: (x, y, sample_weight).
-        targets: The problem's `targets`, a `Feature` or a dict of them; None where the model knows none.
+        targets: The problem's `targets`, a `Feature` or a dict of features; None if the model does not know them.
         tell: Called if weights were added.
     """
     x, y, given = data
@@ -45,7 +46,7 @@ def weighted(data: Data, targets: Any = None, tell: Callable[[], None] = lambda:
 
 
 def _own(x: Any) -> Any:
-    """The segments of the targets themselves, where nothing tells whether they share those of the inputs."""
+    """Returns the segments of the targets, if it is unknown whether targets and inputs share their segments."""
     return x.get("targets_segments") if isinstance(x, Mapping) else None
 
 

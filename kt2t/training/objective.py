@@ -1,10 +1,9 @@
-"""The loss of a batch: the weighted mean of the values that each loss gives.
+"""Computes the loss of a batch on all backends: the weighted mean of the values that each loss returns.
 
     loss = sum over outputs of c · Σ(w · l) / Σ w
 
-Σ w is that of the whole batch, over all replicas and micro-batches. A loss gives one value for each element, or, with the
-attribute `per = "example"`, one for each row of the batch (CTC, scores of sequences). Shared by the trainers of all
-backends.
+Σ w is summed over the whole batch, with all replicas and micro-batches. A loss returns one value for each element. A loss
+with the attribute `per = "example"` returns one value for each row of the batch (CTC, scores of sequences).
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ from kt2t.options import nearest
 
 
 class Sums(NamedTuple):
-    """The sums over one output of a part of a batch; float32 scalars.
+    """Holds the sums over a part of a batch for one output, as float32 scalars.
 
     Attributes:
         total: Σ(w·l).
         weight: Σw, where a weight counts once for every value that it applies to.
-        spread: How many values each sample weight applies to; None where a Keras mask changes the weights.
+        spread: Number of values that each sample weight applies to; None if a Keras mask changes the weights.
     """
 
     total: Any
@@ -34,19 +33,18 @@ class Sums(NamedTuple):
 
 
 class Objective:
-    """The losses given to `compile`, one for each output.
+    """Computes the losses that were given to `compile`, one for each output.
 
     Args:
-        loss: A loss, its name or a function; or a dict or list of these by output. None where only layers add losses
+        loss: A loss, its name or a function; or a dict or list of losses by output. None if only layers add losses
             (`add_loss`).
-        loss_weights: Coefficients of the losses, 1 where none is given: a dict by the names of the losses, or a list in
-            their order. With a dict of losses the order of a list is Keras's: that of the model's outputs, else
-            alphabetical.
-        output_names: Names of the outputs, where the model knows them.
+        loss_weights: Coefficients of the losses, by default 1: a dict by the names of the losses, or a list in their
+            order. If `loss` is a dict, a list follows Keras's order: that of the model's outputs, else alphabetical.
+        output_names: Names of the outputs, if the model knows them.
 
     Raises:
-        ValueError: A coefficient belongs to no loss, a list of them has another length than the losses, or a loss is per
-            something other than element or example.
+        ValueError: A coefficient belongs to no loss, a list of coefficients has another length than the losses, or a
+            loss's `per` is neither "element" nor "example".
     """
 
     def __init__(self, loss: Any, loss_weights: Any = None, output_names: Sequence[str] | None = None) -> None:
@@ -60,23 +58,23 @@ class Objective:
 
     @property
     def names(self) -> list[str]:
-        """Names of the outputs that have a loss, in the order of `sums`; one unnamed output is called ""."""
+        """Returns the names of the outputs that have a loss, in the order of `sums`; "" for one unnamed output."""
         return [self._name(key) for key in self._keys]
 
     @property
     def logged_names(self) -> list[str]:
-        """Names of the losses that are logged as `NAME_loss` beside `loss`: none where one loss was given as such."""
+        """Returns the names of the losses to log as `NAME_loss`; empty if there is one loss, not in a dict."""
         return self.names if self._is_dict or len(self._keys) > 1 else []
 
     @property
     def coefficients(self) -> list[float]:
-        """The coefficient of each loss in the sum."""
+        """Returns the coefficient of each loss in the sum."""
         return self._coefficients
 
     def total_weights(self, y_true: Any, sample_weight: Any = None) -> list[Any]:
-        """The summed sample weights of each output, before they are spread over values; float32 scalars.
+        """Returns the summed sample weights of each output, float32 scalars, before they are broadcast to the loss values.
 
-        They need no prediction, so a part of a batch can know the weight of the whole batch beforehand.
+        These sums need no predictions, so the weight of the whole batch is known before its parts are computed.
         """
         found = []
         for key, loss in zip(self._keys, self._losses, strict=True):
@@ -88,7 +86,7 @@ class Objective:
         return found
 
     def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> list[Sums]:
-        """Σ(w·l) and Σw of each output. A loss can ask `ops.segments.shown()` for the segments of its own target.
+        """Returns Σ(w·l) and Σw of each output. A loss can get the segments of its own target by `ops.segments.shown()`.
 
         Raises:
             ValueError: A loss returns one number for the batch, a weight does not fit, or an output has no loss.
@@ -111,11 +109,11 @@ class Objective:
         return found
 
     def _ordered(self, names: Mapping[str, Any]) -> list[Any]:
-        """The names of a dict in the order in which Keras takes a list for them."""
+        """Returns a dict's names in the order that Keras uses for a list of values."""
         return self._output_names if {*names} == {*self._output_names} else sorted(names)
 
     def _weights(self, given: Any, keys: list[Any]) -> dict[Any, Any]:
-        """The coefficients by the keys of the losses, those that are None among them."""
+        """Returns the coefficients by the keys of the losses, including losses that are None."""
         if given is None:
             return {}
         if isinstance(given, Mapping):
@@ -140,7 +138,7 @@ class Objective:
         return "" if key is None else str(key)
 
     def _pick(self, structure: Any, key: Any, what: str) -> Any:
-        """The part of `structure` that belongs to an output; all of it where it is one tensor.
+        """Returns the part of `structure` that belongs to an output; `structure` itself if it is one tensor.
 
         Args:
             what: Names the structure in an error.
@@ -166,14 +164,14 @@ def share(
     whole: Sequence[Any] | None = None,
     total: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """A part's share of the loss of the whole batch: its Σ(w·l) divided by the weight of all parts.
+    """Returns a part's share of the loss of the whole batch: its Σ(w·l), divided by the weight of all parts.
 
     Args:
-        whole: The `total_weights` of the whole batch; None where the part is the whole.
-        total: Sums a weight over all parts; needed where a Keras mask changes the weights.
+        whole: The result of `Objective.total_weights` for the whole batch; None if the part is the whole batch.
+        total: Function that sums a weight over all parts; needed if a Keras mask changes the weights.
 
     Raises:
-        ValueError: A Keras mask changes the weights, and the other parts are not known.
+        ValueError: A Keras mask changes the weights, and `total` is missing.
     """
     parts = []
     for number, (one, coefficient) in enumerate(zip(sums, coefficients, strict=True)):
@@ -192,7 +190,7 @@ def share(
 
 
 def merged(metrics: Any, weighted_metrics: Any) -> Any:
-    """Joins `metrics` and `weighted_metrics`, since here both are weighted."""
+    """Joins `metrics` and `weighted_metrics`, since the trainers weight both."""
     if not metrics or not weighted_metrics:
         return metrics or weighted_metrics
     if isinstance(metrics, Mapping) and isinstance(weighted_metrics, Mapping):
@@ -208,9 +206,9 @@ def _is_per_example(loss: Any) -> bool:
 
 
 def _of_rows(weights: Any, loss: Any) -> Any:
-    """The weights as a loss needs them: one for each row where it gives a value for each row, else as they are.
+    """Returns one weight per row for a loss with one value per row; for other losses, the weights unchanged.
 
-    A row counts if any of its positions does: its weight is the largest of its positions.
+    A row's weight is the largest weight of its positions, so a row counts if any of its positions counts.
     """
     if weights is None or not _is_per_example(loss) or len(weights.shape) < 2:
         return weights
@@ -242,7 +240,7 @@ def _weighted(values: Any, weights: Any, mask: Any) -> Sums:
 
 
 def _spread(weights: Any, values: Any) -> Any:
-    """Weights of (batch, …) repeated over the axes that only the values have."""
+    """Broadcasts weights (batch, …) over the axes that only the values have."""
     while len(weights.shape) > len(values.shape) and weights.shape[-1] == 1:
         weights = ops.squeeze(weights, -1)
     if len(weights.shape) > len(values.shape):
@@ -273,7 +271,7 @@ def _unreduced(loss: Any) -> keras.losses.Loss:
 
 
 class _Function(keras.losses.Loss):
-    """A loss function as an object; its last axes are matched as Keras matches them."""
+    """Makes a loss object of a function; adds a missing last axis of size 1 to targets or predictions, as Keras does."""
 
     per = "element"
 

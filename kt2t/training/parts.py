@@ -1,4 +1,4 @@
-"""One part of a batch: a replica's share, or one of its micro-batches. For all backends."""
+"""Computes the loss of one part of a batch (a replica's share, or one of its micro-batches), on all backends."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from kt2t.training.objective import Objective, Sums, share
 
 
 class Part:
-    """A part of a batch while its computation is traced.
+    """Computes and records the loss of one part of a batch while that part is traced.
 
     Args:
-        whole: The `total_weights` of the whole batch; None where the part is the whole.
+        whole: The result of `Objective.total_weights` for the whole batch; None if the part is the whole batch.
         count: Number of parts.
-        total: Sums a weight over all parts, where all of them are computed at the same time.
+        total: Function that sums a weight over all parts, if all parts are computed at the same time.
 
     Attributes:
-        extra: Kind of the loss without a weight: "auxiliary" beside a loss of the targets, "own" if it is the model's
-            only loss, None if there is none.
+        extra: Kind of the loss without a weight: "auxiliary" if there is also a loss of the targets, "own" if it is the
+            model's only loss, None if there is none.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Part:
 
         Args:
             extra: The sum of the losses given to `add_loss`, or None. The batch's loss contains its mean over the parts.
-                Beside a loss of the targets it counts in training only.
+                If there is also a loss of the targets, `extra` counts in training only.
 
         Raises:
             ValueError: There is no loss, or no targets.
@@ -75,11 +75,11 @@ class Part:
         return sum(found[1:], found[0])
 
     def share_of(self, loss: Any) -> Any:
-        """Returns the part's share of a loss. For an overridden `compute_loss`, which has no sums, the mean over parts."""
+        """Returns the part's share of a loss: `loss` itself, or `loss / count` if `compute_loss` is overridden."""
         return loss if self._sums is not None else loss / self._count
 
     def vector(self, names: Sequence[str], loss: Any, data: rows.Data) -> Any:
-        """Returns the part's sums, float32: Σ(w·l) and Σw of each output, the loss without a weight, tokens.
+        """Returns the part's sums as one float32 vector: Σ(w·l) by output, Σw by output, loss without a weight, tokens.
 
         Args:
             names: Names of the outputs.
@@ -97,12 +97,12 @@ _open: ContextVar[Part | None] = ContextVar("kt2t_part", default=None)
 
 
 def open_part() -> Part:
-    """Returns the part that is being computed; a whole batch if other code calls `compute_loss`."""
+    """Returns the part whose `opened` block is active, or a new `Part` for a whole batch if there is none."""
     return _open.get() or Part()
 
 
 def tokens(data: rows.Data) -> Any:
-    """The summed weights of a batch, a float32 scalar. Where the batch or an output has no weights, each row counts one."""
+    """Sums the sample weights of a batch to a float32 scalar. A batch or output without weights adds 1 for each row."""
     x, y, sample_weight = data
     count = ops.cast(rows.count((y, x)), "float32")
     weights = keras.tree.flatten(sample_weight)

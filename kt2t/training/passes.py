@@ -16,21 +16,21 @@ def is_batches(x: Any) -> bool:
 
 
 def is_endless(x: Any) -> bool:
-    """Whether the data are `Batches` that repeat without end, as those for training do."""
+    """Whether the data are `Batches` that repeat without end, as training batches do."""
     return is_batches(x) and getattr(x, "repeat", False) is True
 
 
 def epochs_of(x: Any) -> dict[str, Any]:
-    """Returns the options of `fit` for `Batches`. An epoch of endless ones is one pass, unless the caller sets it."""
+    """Returns default options of `fit` for `Batches`: no shuffling, and one pass per epoch if they are endless."""
     if not is_batches(x):
         return {}
     return {"shuffle": False, **({"steps_per_epoch": len(x)} if is_endless(x) else {})}
 
 
 def continued(x: Any, step: int) -> Any:
-    """Moves endless `Batches` to the optimizer's step, so that repeated calls of `fit` train on all of them.
+    """Returns endless `Batches` that start at `step`, so that a second `fit` continues where the first one stopped.
 
-    Batches with a start of their own (`Batches.at`) keep it.
+    `Batches` whose start was set by `Batches.at` keep it. Other data is returned unchanged.
     """
     begins_elsewhere = bool(getattr(x, "start", 0))
     if not step or not is_endless(x) or not hasattr(x, "at") or begins_elsewhere:
@@ -40,10 +40,9 @@ def continued(x: Any, step: int) -> Any:
 
 
 def restore(model: Any, callbacks: Any) -> None:
-    """Lets a `BackupAndRestore` among the callbacks of `fit` restore the model already now.
+    """Restores the model at once, if a `BackupAndRestore` is among the callbacks of `fit`.
 
-    Keras does so later, when `continued` has already asked the optimizer for its step. That it then happens again changes
-    nothing.
+    Keras restores it later, when `continued` has already used the optimizer's step. Restoring it twice does no harm.
     """
     given = callbacks if isinstance(callbacks, list | tuple) else getattr(callbacks, "callbacks", [callbacks])
     for callback in given:
@@ -53,7 +52,7 @@ def restore(model: Any, callbacks: Any) -> None:
 
 
 def one_pass(x: Any) -> tuple[Any, int | None]:
-    """Returns the data for one pass, and the number of batches to stop after if it does not end by itself."""
+    """Returns the data for one pass, and the number of batches after which to stop; None if the data ends by itself."""
     if not is_endless(x):
         return x, None
     return (x.once(), None) if callable(getattr(x, "once", None)) else (x, len(x))

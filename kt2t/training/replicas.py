@@ -1,4 +1,4 @@
-"""The replicas of a TensorFlow strategy: runs functions on them, shares batches, and sums their results."""
+"""Runs functions on the replicas of a TensorFlow strategy, and sums their results."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from kt2t.training.graph import as_graph
 
 
 class Replicas:
-    """The replicas that share each batch; without a strategy there is one.
+    """Runs functions on the replicas of a strategy and sums their results; one device is a single replica.
 
-    Every worker reads the same batches and takes its share of the rows; its replicas share these.
+    Every worker reads the same batches, takes its share of the rows, and splits this share among its replicas.
 
     Args:
-        strategy: The strategy in whose scope the model was made; None for one device.
+        strategy: The strategy in whose scope the model was made; TensorFlow's default strategy for one device.
 
     Attributes:
         count: Number of replicas of all workers together.
         local: Number of replicas in this process.
         workers: Number of processes.
-        worker: Index of this process; worker 0 writes.
+        worker: Index of this process; worker 0 writes the files.
         on_tpu: Whether the replicas are cores of a TPU, whose programs have fixed shapes.
     """
 
@@ -44,7 +44,7 @@ class Replicas:
 
     @property
     def divided(self) -> bool:
-        """Whether there are several replicas, or one on another device than the program."""
+        """Whether functions must run through the strategy, since there are several replicas or the device is a TPU."""
         return self.count > 1 or self.on_tpu
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
@@ -74,38 +74,38 @@ class Replicas:
         return self.strategy.run(function, args=(tf.nest.pack_sequence_as(each[0], places), *same))
 
     def again(self, function: Callable[..., Any], *given: Any) -> Any:
-        """Runs `function(*given)` on every replica; results of an earlier `run` go to the replica that returned them."""
+        """Runs `function(*given)` on every replica; each replica gets its own values of results of an earlier `run`."""
         return self.strategy.run(function, args=given) if self.divided else function(*given)
 
     def first(self, values: Any) -> Any:
-        """Returns the first local replica's values from a nest that `run` returned."""
+        """Returns the values of the first local replica from a nest that `run` returned."""
         if not self.divided:
             return values
         return tf.nest.map_structure(lambda one: self.strategy.experimental_local_results(one)[0], values)
 
     def together(self, values: Any) -> Any:
-        """Concatenates the local replicas' values along axis 0, in a nest that `run` returned."""
+        """Concatenates the values of all local replicas along axis 0, for each tensor of a nest that `run` returned."""
         if not self.divided:
             return values
         return tf.nest.map_structure(lambda one: tf.concat(self.strategy.experimental_local_results(one), 0), values)
 
     def summed(self, values: Sequence[Any]) -> list[Any]:
-        """Sums over all replicas; to be called on a replica."""
+        """Sums each tensor over all replicas. Call it on a replica, in a function that `run` runs."""
         if not self.divided or not values:
             return list(values)
         context = tf.distribute.get_replica_context()
         return list(context.all_reduce(tf.distribute.ReduceOp.SUM, list(values)))
 
     def everywhere(self, value: tf.Tensor) -> tf.Tensor:
-        """Sums a value of each process over all replicas; to be called outside of a step."""
+        """Sums `value` over all replicas, each of which holds its process's `value`. Call it outside of a step."""
         return self._everywhere(value)
 
     def index(self) -> Any:
-        """Returns the index of the calling replica."""
+        """Returns the index of the calling replica among all replicas."""
         return tf.distribute.get_replica_context().replica_id_in_sync_group if self.divided else 0
 
     def _summed_everywhere(self, value: tf.Tensor) -> tf.Tensor:
-        # What comes from outside stands on no device, and only what stands on one can be summed.
+        # A tensor from outside is on no device, and TensorFlow sums only tensors that are on a device.
         return self.first(self.run(lambda given: self.summed([tf.identity(given)])[0], [value] * self.local))
 
 
@@ -113,8 +113,8 @@ class Replicas:
 def left_to_us(optimizer: Any) -> Iterator[None]:
     """Stops a Keras optimizer, while it is traced on a replica, from summing gradients and from overwriting weights.
 
-    Keras clips before it sums (tensorflow#33929); here the sum comes first, and a second one would multiply it by the replicas.
-    Nor can a replica decide by itself to put the moving average in place of the weights (keras#20582).
+    Keras clips before it sums (tensorflow#33929). Here the gradients are already summed, so a second sum would multiply
+    them by the number of replicas. A replica also cannot overwrite weights by their moving averages (keras#20582).
     """
     overwriting = optimizer.ema_overwrite_frequency
     keras.optimizers.Optimizer._all_reduce_sum_gradients = lambda self, pairs: list(pairs)

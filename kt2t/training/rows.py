@@ -1,4 +1,4 @@
-"""Splits batches into equal shares of rows, filled up with rows of weight zero. For all backends."""
+"""Splits a batch into equal shares of rows, after padding it with rows of weight zero, on all backends."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ Data = tuple[Any, Any, Any]
 
 
 def count(data: Any) -> Any:
-    """Counts the rows of a batch: a number if it is known, else an int32 scalar."""
+    """Returns the number of rows of a batch: an int if it is known, else an int32 scalar tensor."""
     return ops.shape(next(one for one in keras.tree.flatten(data) if one is not None))[0]
 
 
 def that_count(sample_weight: Any) -> Any:
-    """Finds the rows with a weight above 0 for any output, (batch,) boolean; None if all rows count.
+    """Returns a boolean mask (batch,) of the rows with a nonzero weight for any output; None if an output has no weights.
 
     Args:
-        sample_weight: A tensor, a nest of these by output, or None; each has the rows as its first axis.
+        sample_weight: A tensor, a nest of tensors by output, or None; the first axis of each tensor is the rows.
     """
     weights = keras.tree.flatten(sample_weight)
     if not weights or any(one is None for one in weights):
@@ -30,17 +30,17 @@ def that_count(sample_weight: Any) -> Any:
 
 
 def number_that_count(data: Data) -> Any:
-    """Counts the rows with a weight above 0, a float32 scalar."""
+    """Returns the number of rows with a nonzero weight as a float32 scalar; all rows if an output has no weights."""
     x, y, sample_weight = data
     found = that_count(sample_weight)
     return ops.cast(count((y, x)), "float32") if found is None else ops.sum(ops.cast(found, "float32"))
 
 
 def filled(data: Data, multiple: int) -> Data:
-    """Pads a batch to a multiple of rows; the added rows repeat the last one with weight zero.
+    """Pads a batch with copies of its last row, of weight zero, until its number of rows is a multiple of `multiple`.
 
     Args:
-        data: (x, y, sample_weight). Where weights are missing, for all outputs or for one, each row weighs one.
+        data: (x, y, sample_weight). Missing weights, of all outputs or of one, become 1 for each row.
         multiple: At least 1.
     """
     if multiple == 1:
@@ -63,11 +63,11 @@ def filled(data: Data, multiple: int) -> Data:
 
 
 def share(data: Any, index: Any, count_of_shares: int) -> Any:
-    """Takes the rows of one of several equal shares.
+    """Returns one of several equal shares of a batch's rows.
 
     Args:
-        index: From 0; a number or a scalar tensor.
-        count_of_shares: A divisor of the rows.
+        index: Index of the share, from 0; a number or a scalar tensor.
+        count_of_shares: Number of shares; must divide the number of rows.
     """
     if count_of_shares == 1:
         return data

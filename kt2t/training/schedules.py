@@ -1,6 +1,6 @@
 """Learning rates as functions of the step: Noam's schedule, and factors for a `Product`.
 
-The step s is the number of updates before this one, so it is counted from 0. W is `warmup`, a number of steps.
+The step s is counted from 0: it is the number of updates so far. W is `warmup`, a number of steps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 @register
 class Noam(Schedule):
-    """Linear warm-up, then the inverse square root of the step.
+    """Rises linearly during the warm-up, then falls with the inverse square root of the step.
 
         scale · hidden_dim^-0.5 · min((s + 1) · W^-1.5, (s + 1)^-0.5)
 
@@ -89,7 +89,7 @@ class Product(Schedule):
 
 @register
 class Constant(Schedule):
-    """The same value at every step.
+    """Returns the same value at every step.
 
     Shapes:
         step () → () float32
@@ -104,9 +104,9 @@ class Constant(Schedule):
 
 @register
 class LinearWarmup(Schedule):
-    """Rises linearly from 0 at step 0 to 1 at step `steps`.
+    """Rises linearly from 0 at step 0 to 1 at step `steps`, then stays at 1.
 
-        min(1, s / W)
+        min(1, s / steps)
 
     Shapes:
         step () → () float32
@@ -155,7 +155,7 @@ class ExponentialWarmup(Schedule):
 class ReciprocalSquareRoot(Schedule):
     """Stays constant during the warm-up, then falls with the inverse square root of the step.
 
-        max(s - start, W)^-0.5        normalized: · √W, so that it starts at 1
+        max(s - start, W)^-0.5        with `normalized`, times √W, so that it starts at 1
 
     Shapes:
         step () → () float32
@@ -163,7 +163,7 @@ class ReciprocalSquareRoot(Schedule):
     Args:
         warmup: W, in steps.
         normalized: Whether to multiply by √W.
-        start: Number of steps that are not counted.
+        start: Number of steps to subtract from the step.
 
     Raises:
         ValueError: `warmup` is not positive.
@@ -181,7 +181,7 @@ class ReciprocalSquareRoot(Schedule):
 
 @register
 class HiddenDim(Schedule):
-    """A constant factor that depends on the model's width.
+    """Returns a constant factor that depends on the model's width.
 
         hidden_dim^-0.5
 

@@ -1,4 +1,4 @@
-"""The part of the trainers that all backends share: `compile`, the loss, the logs, requests to stop."""
+"""Implements the parts of a trainer that all backends share: `compile`, the loss, the logs, and requests to stop."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ _logger = logging.getLogger("kt2t")
 
 
 class SharedTrainer(keras.Model):
-    """The base class of the trainers, without code of a backend.
+    """Base class of the trainers of all backends: `compile`, the loss, the logs, and requests to stop.
 
     Attributes:
-        on_not_finite: Called with the steps skipped since its last call, and whether training ends because of them or of
-            weights that are not finite. Its result is added to the error message.
+        on_not_finite: Function (steps, ends) → text, or None. `steps` were skipped since its last call. `ends` says whether
+            training ends now, because of these steps or of weights that are not finite; the error message then contains
+            the text.
     """
 
     on_not_finite: Callable[[list[int], bool], str] | None = None
@@ -46,10 +47,10 @@ class SharedTrainer(keras.Model):
             # Keras would rewrite the bases of this class, and with them every model of kt2t.
             raise TypeError("A model of kt2t is a subclass with `call`. For a functional model use keras.Model.")
         super().__init__(**options)
-        # Past Keras, which would track them.
+        # Not set through Keras, which would track them.
         object.__setattr__(self, "_tokens_unread", [])
         object.__setattr__(self, "_tokens_read", 0.0)
-        # By the place of a signal in SIGNALS: asked of this process; agreed by all.
+        # One flag per signal in SIGNALS: sent to this process; agreed on by all workers.
         object.__setattr__(self, "_asked", [0] * len(SIGNALS))
         object.__setattr__(self, "_agreed", [0] * len(SIGNALS))
 
@@ -71,21 +72,21 @@ class SharedTrainer(keras.Model):
     ) -> None:
         """Configures training as `keras.Model.compile` does, with these differences.
 
-        Each loss gives a value per element; the loss of a batch, and of an epoch, is Σ(w·l)/Σw for each output.
-        `metrics` are weighted like `weighted_metrics`. The optimizer's clipping options are applied here, to the
-        gradients of the whole batch.
+        Each loss returns a value per element (or per example); the loss of a batch, and of an epoch, is Σ(w·l)/Σw for
+        each output. `metrics` are weighted like `weighted_metrics`. The trainer, not the optimizer, clips the gradients,
+        after summing them over the whole batch.
 
         Args:
-            metrics_in_training: Whether training computes the metrics as well, and not only evaluation.
-            max_bad_steps: Training stops after this many steps in a row whose gradients are not finite.
-            micro_batches: Number of parts in which each replica computes its share of a batch, one after the other, for
-                one update. The numbers are the same with less memory. Missing rows are filled with rows of weight zero.
+            metrics_in_training: Whether to compute the metrics in training too, and not only in evaluation.
+            max_bad_steps: Training stops after this many consecutive steps whose gradients are not finite.
+            micro_batches: Number of parts into which each replica splits its share of a batch. The parts run one after the
+                other and give one update: the same result with less memory. Rows of weight zero fill up the last parts.
             seed: Seed of all randomness in training.
 
         Raises:
-            ValueError: `metrics` and `weighted_metrics` do not fit together, the loss is not one Keras knows, or the
+            ValueError: `metrics` and `weighted_metrics` do not fit together, Keras does not know the loss, or the
                 optimizer accumulates gradients or was made for other devices.
-            NumericsError: From `fit`: no finite gradient in `max_bad_steps` steps in a row.
+            NumericsError: From `fit`: `max_bad_steps` consecutive steps had no finite gradient.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         for name in ("steps_per_execution", "max_bad_steps", "micro_batches"):
@@ -121,18 +122,18 @@ class SharedTrainer(keras.Model):
                 "_micro_batches": micro_batches,
                 "_seed": seed,
             }
-        for name, value in kept.items():  # past Keras's tracking: none of this is part of the model
+        for name, value in kept.items():  # not tracked by Keras: none of it is part of the model
             object.__setattr__(self, name, value)
 
     def _scope(self) -> Any:
-        """Where variables of training are made."""
+        """Returns the scope in which to make the variables of training."""
         return contextlib.nullcontext()
 
     def _check_compilation(self, jit_compile: bool | str) -> None:
-        """Refuses a compilation that cannot be."""
+        """Raises RecipeError if the devices do not support `jit_compile`."""
 
     def _check_optimizer(self, optimizer: Any) -> None:
-        """Refuses what an optimizer does beside the step, where it would train wrongly here."""
+        """Raises RecipeError for options of the optimizer that would give wrong results in this trainer."""
         if getattr(optimizer, "gradient_accumulation_steps", None):
             raise RecipeError(
                 f"{optimizer.gradient_accumulation_steps}: the optimizer does not accumulate gradients here. Leave it out and "
@@ -141,7 +142,7 @@ class SharedTrainer(keras.Model):
             )
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Returns the arguments of `compile`, serialised; the optimizer's include its clipping."""
+        """Returns the serialised arguments of `compile`, including the optimizer's clipping options."""
         if not self.compiled:
             return {}
         if self._clipping is None:
@@ -150,7 +151,7 @@ class SharedTrainer(keras.Model):
             return keras.saving.serialize_keras_object(self._compile_options)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles with what `get_compile_config` wrote."""
+        """Compiles the model with the arguments that `get_compile_config` returned."""
         with self._scope():
             self.compile(**keras.saving.deserialize_keras_object(config))
             if self.built and self.optimizer is not None:
@@ -158,20 +159,20 @@ class SharedTrainer(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """The model's metrics and the count of bad steps."""
+        """Returns the model's metrics; after `compile`, also the count of bad steps."""
         found = super().metrics
         return [*found, self._bad_steps] if self.compiled else found
 
     @property
     def tokens_seen(self) -> float:
-        """Summed sample weights of all training steps of this object; grows over the whole run."""
+        """Returns the sum of the sample weights of all training steps of this object; it grows over the whole run."""
         self._read_tokens(len(self._tokens_unread))
         return self._tokens_read
 
     def _count_tokens(self, tokens: Any) -> None:
-        """Takes those of a step, which are kept until somebody asks: reading them waits for the step.
+        """Stores a step's tokens without reading them, since reading waits for the step to end.
 
-        Where nobody ever asks, the older ones are read, whose steps are long done.
+        When 1000 values are stored, the older half is read; their steps ended long before.
         """
         self._tokens_unread.append(tokens)
         if len(self._tokens_unread) > _UNREAD:
@@ -193,22 +194,22 @@ class SharedTrainer(keras.Model):
 
     @property
     def stop_signal(self) -> int | None:
-        """The signal that all workers have agreed to stop for."""
+        """Returns the signal that all workers have agreed to stop for, or None."""
         return next((number for number, agreed in zip(SIGNALS, self._agreed, strict=True) if agreed), None)
 
     @property
     def workers(self) -> int:
-        """Number of processes that train this model."""
+        """Returns the number of processes that train this model."""
         return 1
 
     def agree_on_stop(self) -> None:
-        """Exchanges stop requests; returns when every worker knows those of the others."""
+        """Exchanges stop requests with the other workers, and waits until every worker knows all of them."""
 
     def _for_fit(self, x: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The data and options of `fit`: kt2t's `Batches` go on at the optimizer's step, and are validated by one pass.
+        """Returns data and options for Keras's `fit`: `Batches` start at the optimizer's step, validation makes one pass.
 
         Raises:
-            ValueError: Packed rows, for a model that reads one example a row.
+            ValueError: The rows are packed, but the model reads one example per row.
         """
         self._check_rows(x)
         options = {**epochs_of(x), **options}
@@ -220,14 +221,14 @@ class SharedTrainer(keras.Model):
         return continued(x, step), {**options, "validation_data": validation}
 
     def _for_one_pass(self, x: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """The data and options of `evaluate` and `predict`, which end after one pass over kt2t's `Batches`."""
+        """Returns data and options for Keras's `evaluate` or `predict`, which make one pass over kt2t's `Batches`."""
         if options.get("steps") is not None:
             return x, dict(options)
         x, steps = one_pass(x)
         return x, {**options, **({} if steps is None else {"steps": steps})}
 
     def _check_rows(self, x: Any) -> None:
-        """Refuses packed rows where this model reads one example a row."""
+        """Raises ValueError if rows are packed but the model reads one example per row."""
         if getattr(x, "packed", False) and not getattr(self, "takes_packed_rows", True):
             raise ValueError(
                 f"{type(self).__name__} with these options reads one example a row, and these batches are packed. "
@@ -235,14 +236,14 @@ class SharedTrainer(keras.Model):
             )
 
     def _unpacked(self, data: Any) -> rows.Data:
-        """(x, y, sample_weight) of a batch. Where segments are missing, id 0 is padding; padding without weights weighs 0."""
+        """Returns (x, y, sample_weight) of a batch; adds missing segments (id 0 is padding) and weights (0 for padding)."""
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self._check_features(x)
         x = with_segments(x, getattr(self, "features", None) or {}, y)
         return weighted((x, y, sample_weight), self._targets(), self._tell_of_weights)
 
     def _check_features(self, x: Any) -> None:
-        """Refuses features that the model cannot read."""
+        """Raises an error for features that the model cannot read."""
 
     def _tell_of_weights(self) -> None:
         if not getattr(self, "_told_of_weights", False):
@@ -250,7 +251,7 @@ class SharedTrainer(keras.Model):
             _logger.warning("no sample weights were given: padding (segment 0, or id 0) weighs nothing, all else 1")
 
     def _targets(self) -> Any:
-        """The features of the targets, where the model knows them."""
+        """Returns the feature or features of the targets, or None if the model does not know them."""
         return (getattr(self, "features", None) or {}).get("targets")
 
     def _ends_without_evaluation(self, options: Mapping[str, Any]) -> bool:
@@ -273,17 +274,17 @@ class SharedTrainer(keras.Model):
         return segments.of_targets(x, self._targets())
 
     def _logged_metrics(self, training: bool) -> list[keras.metrics.Metric]:
-        """The metrics that the logs of a step hold, beside the losses and the bad steps."""
+        """Returns the metrics in a step's logs, without the losses and the count of bad steps."""
         left_out = [self._loss_tracker, self._bad_steps]
         left_out += [self._compile_metrics] if training and not self._metrics_in_training else []
         return [metric for metric in self.metrics if not any(metric is one for one in left_out)]
 
     def _get_metrics_result_or_logs(self, logs: dict[str, Any]) -> dict[str, Any]:
-        """The logs of the last step already are those of the epoch so far."""
+        """Returns the logs unchanged: those of the last step already cover the epoch so far."""
         return logs
 
     def _extra_loss(self) -> Any:
-        """The sum of what layers gave to `add_loss`, or None."""
+        """Returns the sum of the losses that layers gave to `add_loss`, or None."""
         parts = [ops.sum(ops.cast(loss, "float32")) for loss in self.losses]
         return sum(parts[1:], parts[0]) if parts else None
 
@@ -291,12 +292,12 @@ class SharedTrainer(keras.Model):
         """Checks for skipped steps and for weights that are not finite. `fit` calls it every 16 steps and at its end.
 
         Raises:
-            NumericsError: Too many steps in a row were skipped, or a weight is not finite.
+            NumericsError: Too many consecutive steps were skipped, or a weight is not finite.
         """
         raise NotImplementedError
 
     def _judge(self, condition: Any) -> None:
-        """Tells of the steps that were left out, and ends a training that has no finite numbers left."""
+        """Reports skipped steps; raises NumericsError if too many were skipped or a weight is not finite."""
         *latest, finite = ops.convert_to_numpy(condition).tolist()
         new = self._watch.note(latest)
         weights = [] if finite else not_finite(self)

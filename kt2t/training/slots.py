@@ -14,7 +14,7 @@ _ACCOUNTS = ("_variables", "_trainable_variables")
 
 
 def slots(optimizer: keras.optimizers.Optimizer, paths: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
-    """Returns every variable of an optimizer under a name that does not depend on Keras's counters.
+    """Returns an optimizer's variables by a name that is the same in every process, unlike Keras's own names.
 
     Args:
         optimizer: A built optimizer.

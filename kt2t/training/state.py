@@ -15,8 +15,8 @@ class Carry:
     """Carries state through the parts of a step (replicas and micro-batches), so that it changes once per step.
 
     Statistics (float weights that are not trained) start each part with their value before the step, and change by the
-    mean of the parts' changes, weighted by the rows that count. Other state, such as that of Keras's random generators,
-    goes from one part to the next.
+    mean of the parts' changes, weighted by their rows of nonzero weight. Other state, such as that of Keras's random
+    generators, is passed from one part to the next.
 
     Args:
         before: The values before the step.
@@ -28,7 +28,7 @@ class Carry:
         self._is_statistic = list(is_statistic)
 
     def start(self) -> list[Any]:
-        """Returns the carried state before the first part."""
+        """Returns the carried state before the first part: zeros for statistics, other state as before the step."""
         return [
             ops.zeros_like(value) if is_statistic else value
             for value, is_statistic in zip(self._before, self._is_statistic, strict=True)
@@ -46,7 +46,7 @@ class Carry:
 
         Args:
             values: The values at the end of the part.
-            fraction: The part's share of the rows of the whole batch that count.
+            fraction: The part's rows of nonzero weight, divided by those of the whole batch.
         """
         return [
             one + ops.cast(fraction, one.dtype) * (value - before) if is_statistic else value
@@ -57,7 +57,7 @@ class Carry:
         """Returns the values after the step.
 
         Args:
-            summed: Sums tensors over replicas.
+            summed: Function that sums tensors over replicas.
         """
         moves = iter(summed([one for one, yes in zip(carried, self._is_statistic, strict=True) if yes]))
         return [

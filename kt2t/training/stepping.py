@@ -1,4 +1,4 @@
-"""Compiles steps, runs several in one call, and turns kt2t's `Batches` into datasets. Needs TensorFlow."""
+"""Compiles training steps, runs several in one call, and turns kt2t's `Batches` into datasets. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kt2t.training.graph import as_graph
 
-Step = Callable[[Iterator[Any]], tuple[Any, float]]  # the logs, and the seconds that the data was waited for
+Step = Callable[[Iterator[Any]], tuple[Any, float]]  # returns the logs, and the seconds spent waiting for data
 
 
 def compiled_step(
@@ -21,11 +21,13 @@ def compiled_step(
     prepare: Callable[[Any], None],
     fixed_shapes: bool = False,
 ) -> Step:
-    """Compiles `step` on the next batch of an iterator: one graph per structure of batches, for all lengths.
+    """Returns a function that takes the next batch of an iterator and runs `step` on it, compiled to a graph.
+
+    Batches of one structure share a graph, whatever their lengths.
 
     Args:
-        prepare: Called with a batch before the graph of its structure is made.
-        fixed_shapes: Makes one graph per shape instead, with every size known, as XLA and TPUs need it.
+        prepare: Called with the first batch of each structure, before the graph is made.
+        fixed_shapes: Whether to make one graph per shape, with every size known, as XLA and TPUs need it.
     """
     graphs: dict[Any, Callable[[Any], Any]] = {}
 
@@ -51,7 +53,7 @@ def compiled_step(
 
 
 def several(step: Step, count: int) -> Step:
-    """Runs `count` steps in one call, or fewer if the data ends. If the first one has no data, raises `StopIteration`."""
+    """Returns a function that runs `count` steps, or fewer if the data ends; StopIteration if there is no data at all."""
 
     def run(iterator: Iterator[Any]) -> tuple[Any, float]:
         logs, waited = step(iterator)
@@ -67,7 +69,7 @@ def several(step: Step, count: int) -> Step:
 
 
 def readable(data: Any, workers: int = 1, worker: int = 0) -> Any:
-    """Makes a `tf.data.Dataset` of a worker's share of kt2t's `Batches`; returns other data unchanged."""
+    """Returns a `tf.data.Dataset` with a worker's share of kt2t's `Batches`; returns other data unchanged."""
     if not callable(getattr(data, "dataset", None)):
         return data
     return (data.shared(workers, worker) if workers > 1 else data).dataset()
@@ -75,7 +77,7 @@ def readable(data: Any, workers: int = 1, worker: int = 0) -> Any:
 
 @contextlib.contextmanager
 def raising_data_errors(*given: Any) -> Iterator[None]:
-    """Raises the exception that stopped kt2t's `Batches` instead of TensorFlow's error, which hides it."""
+    """Raises the exception that stopped kt2t's `Batches`, in place of TensorFlow's error, which hides it."""
     try:
         yield
     except tf.errors.OpError:
@@ -86,5 +88,5 @@ def raising_data_errors(*given: Any) -> Iterator[None]:
 
 
 def without_optionals(data: Any) -> Any:
-    """Replaces the empty Optional, which Keras's generator adapter passes for a missing sample weight, by None."""
+    """Replaces each Optional in a batch by None; Keras passes an empty Optional if there is no sample weight."""
     return tf.nest.map_structure(lambda one: None if isinstance(one, tf.experimental.Optional) else one, data)

@@ -1,4 +1,4 @@
-"""The devices that training runs on, as a scope in which a model is made."""
+"""Selects the devices that training runs on."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
 
 
 def strategy_scope(name: str = "auto") -> AbstractContextManager[Any]:
-    """A context in which to make and compile a model, so that it trains on the devices named.
+    """Returns a context manager; a model made and compiled inside it trains on the chosen devices.
 
     Args:
-        name: `none` for one device; `mirrored` for every GPU of this machine, or every logical CPU where there is none;
+        name: `none` for one device; `mirrored` for every GPU of this machine, or every logical CPU if it has no GPU;
             `multi_worker` for all processes that `TF_CONFIG`, SLURM or Kubernetes name; `tpu` for all cores of a TPU;
-            `auto` for mirrored where there are several GPUs, else none.
+            `auto` for `mirrored` if there are several GPUs, else `none`.
 
     Raises:
-        ValueError: There is no such strategy, or not on the Keras backend in use.
+        ValueError: The strategy does not exist, or not on the Keras backend in use.
         RuntimeError: The other workers, or the TPU, cannot be found.
     """
     if name not in STRATEGIES:
@@ -45,8 +45,8 @@ def strategy_scope(name: str = "auto") -> AbstractContextManager[Any]:
     return scope
 
 
-# One of each for the process: TensorFlow numbers the sums over replicas anew for every strategy, and would take a second
-# strategy's first sum for the first one's.
+# One strategy of each kind per process: TensorFlow numbers the sums over replicas from the start for each strategy, so it
+# would confuse the first sum of a second strategy with the first sum of the first strategy.
 @functools.cache
 def _mirrored() -> Any:
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""A metric of one of several targets."""
+"""Wraps metrics so that each sees the segments of its own target."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from kt2t.ops import segments
 
 
 class TargetMetric(keras.metrics.Metric):
-    """A metric that sees the segments of its own target (`ops.segments.shown`), where a batch has several targets.
+    """Wraps a metric of one of several targets; `ops.segments.shown()` then returns the segments of its target.
 
     Args:
         metric: Any Keras metric.
         target: The target's key.
-        name: Name in the logs; that of the metric by default. Keras puts `KEY_` before it where there are several targets.
+        name: Name in the logs, by default the metric's name. Keras adds the prefix `KEY_` if there are several targets.
     """
 
     def __init__(self, metric: keras.metrics.Metric, target: str, name: str | None = None) -> None:
@@ -38,7 +38,7 @@ def by_target(metrics: Any, alone: bool = False) -> Any:
     """Wraps the metrics of a dict, so that each sees the segments of its target; returns anything else unchanged.
 
     Args:
-        alone: Whether there is a single target, whose key Keras would leave out of the names in the logs.
+        alone: Whether there is only one target. Keras then omits its key from the names in the logs, so it is added here.
     """
     if not isinstance(metrics, dict):
         return metrics

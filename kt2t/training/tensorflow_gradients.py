@@ -1,4 +1,4 @@
-"""The gradients of a whole batch on TensorFlow, over replicas and micro-batches."""
+"""Computes the gradients of a whole batch on TensorFlow, over replicas and micro-batches."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from kt2t.training.state import Carry, are_statistics
 
 
 class Gradients:
-    """The part of the trainer that runs on a replica: gradients, sums, and the state that the forward pass changes.
+    """Mix-in of `Trainer` that computes gradients, sums and the changed state on one replica.
 
-    A mix-in of `Trainer`. It writes to no variables except those of the metrics.
+    It assigns to no variables except those of the metrics.
     """
 
     replicas: Any
@@ -38,8 +38,8 @@ class Gradients:
     def _gradients(
         self, data: rows.Data, step: tf.Tensor
     ) -> tuple[list[Any], tf.Tensor, list[tf.Tensor], list[tf.Tensor], tf.Tensor]:
-        """On one replica: clipped gradients of the whole batch, its sums, the state after it (`_changing` names the
-        variables), the metrics before it, and the norm."""
+        """Returns, on one replica, the clipped gradients of the whole batch, its sums, the values of the state after it
+        (`_changing` lists the variables), the values of the metrics before it, and the norm of the gradient."""
         whole = rows_that_count = None
         if self.replicas.count * self._micro_batches > 1:
             weights = self._objective.total_weights(data[1], data[2])
@@ -67,8 +67,8 @@ class Gradients:
     def _accumulated(
         self, data: rows.Data, step: tf.Tensor, whole: list[Any] | None, rows_that_count: tf.Tensor
     ) -> tuple[list[Any], tf.Tensor, list[tf.Tensor]]:
-        """The gradients, sums and state of a replica's micro-batches, one after the other, so that one is in memory at a
-        time."""
+        """Returns the summed gradients, the sums and the state of a replica's micro-batches. They run one after the other,
+        so that only one is in memory."""
         missing: list[int] = []
         changing = self._assigned(rows.share(data, 0, self._micro_batches), step, whole)
         carry = self._carry(changing)
@@ -95,9 +95,9 @@ class Gradients:
     def _differentiated(
         self, data: rows.Data, step: tf.Tensor, micro_batch: Any, whole: list[Any] | None, scope: Collected
     ) -> tuple[list[Any], tf.Tensor, Any]:
-        """The gradients of a part of a batch, its sums, and the outputs of the model.
+        """Returns the gradients of a part of a batch, its sums, and the outputs of the model.
 
-        The gradients are dense, so that repeated rows count as one in a norm.
+        The gradients are dense, so that a norm does not count repeated rows of a sparse gradient separately.
 
         Args:
             scope: Collects the state that the model changes.
@@ -112,7 +112,7 @@ class Gradients:
     def _forward(
         self, data: rows.Data, step: tf.Tensor, micro_batch: Any, whole: list[Any] | None, scope: Collected
     ) -> tuple[Any, Any, tf.Tensor]:
-        """The outputs for a part of a batch, its share of the loss, and its sums."""
+        """Returns the model's outputs for a part of a batch, the part's share of the loss, and its sums."""
         root = randomness.root(self._seed, step, self.replicas.index(), micro_batch)
         # In a loop over micro-batches TensorFlow cannot sum over replicas.
         total = self.replicas.summed if self.replicas.divided and self._micro_batches == 1 else None
@@ -122,7 +122,7 @@ class Gradients:
         return y_pred, loss, sums
 
     def _assigned(self, data: rows.Data, step: tf.Tensor, whole: list[Any] | None) -> list[Any]:
-        """The variables that the forward pass assigns to, found by tracing it once for nothing else."""
+        """Traces the forward pass, only to find and return the variables that it assigns to."""
         scope = Collected()
         forward = tf.function(lambda: self._forward(data, step, 0, whole, scope)[1], autograph=False)
         forward.get_concrete_function()
@@ -134,7 +134,7 @@ class Gradients:
         return Carry(before, are_statistics(changing, self))
 
     def _state_after(self, scope: Collected, data: rows.Data, rows_that_count: tf.Tensor | None) -> list[tf.Tensor]:
-        """The values of the variables that were assigned to, after a step of one micro-batch."""
+        """Returns the new values of the variables that the forward pass assigned to, for a step of one micro-batch."""
         if rows_that_count is None:
             object.__setattr__(self, "_changing", scope.variables)
             return scope.values(scope.variables)
@@ -145,7 +145,7 @@ class Gradients:
     def _summed_loss(
         self, data: rows.Data, y_pred: Any, training: bool, whole: list[Any] | None
     ) -> tuple[Any, tf.Tensor]:
-        """A part's share of the loss, and its sums in one vector."""
+        """Returns a part's share of the loss, and its sums in one vector."""
         x, y, sample_weight = data
         count = self.replicas.count * (self._micro_batches if training else 1)
         side_by_side = count == self.replicas.count
@@ -155,12 +155,12 @@ class Gradients:
         return part.share_of(loss), self._epoch_logs.sums(part, loss, data)
 
     def _metric_variables(self) -> list[Any]:
-        """The variables of the metrics that training computes."""
+        """Returns the variables of the metrics that training computes."""
         metrics = self._compile_metrics if self._metrics_in_training else None
         return [] if metrics is None else list(metrics.variables)
 
     def _make_metrics(self, data: rows.Data, y_pred: Any) -> None:
-        """Makes the variables of the metrics, which Keras would make in their first update, too late to know them before."""
+        """Makes the variables of the metrics now; Keras would make them in their first update, which is too late."""
         if self._metrics_in_training and self._compile_metrics is not None and not self._compile_metrics.built:
             tf.function(self._update_metrics, autograph=False).get_concrete_function(data, y_pred)
 

@@ -1,4 +1,4 @@
-"""`compile` and `fit` on TensorFlow: one update from a whole batch, over any number of replicas and micro-batches."""
+"""Implements `fit`, `evaluate` and `predict` on TensorFlow, for any number of replicas and micro-batches."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _TOKENS = "_tokens"
 
 
 class Trainer(Gradients, SharedTrainer):
-    """A `keras.Model` whose `compile`, `fit` and `evaluate` weight, normalise and clip as the design says.
+    """A `keras.Model` that divides each loss by the weights of the whole batch, and clips the gradient of the whole batch.
 
-    A model made within the scope of a `tf.distribute` strategy trains on all replicas. A batch is the batch of the whole
-    step; every replica takes its share of the rows, and the results equal those of one device, to float32 rounding.
-    Keras's own distribution is not used (keras#20582, keras#20585, keras#19246).
+    A model made in the scope of a `tf.distribute` strategy trains on all its replicas. Each step takes one batch and
+    splits the rows among the replicas. The results equal those of one device, to float32 rounding. Keras's own
+    distribution is not used (keras#20582, keras#20585, keras#19246).
 
     Attributes:
-        input_seconds: Time that training waited for batches since it was last set to 0.
-        step_seconds: Time spent in the steps.
-        tokens_seen: Summed sample weights of all training steps.
+        input_seconds: Seconds that training waited for batches since this attribute was last set to 0.
+        step_seconds: Seconds spent in training steps, without this waiting.
+        tokens_seen: Sum of the sample weights of all training steps.
     """
 
     input_seconds = 0.0
@@ -49,7 +49,7 @@ class Trainer(Gradients, SharedTrainer):
 
     @property
     def replicas(self) -> Replicas:
-        """The replicas that train this model."""
+        """Returns the replicas that train this model."""
         return self._replicas
 
     @property
@@ -58,12 +58,12 @@ class Trainer(Gradients, SharedTrainer):
 
     @property
     def distribute_strategy(self) -> Any:
-        """The strategy that Keras sees: it leaves every dataset whole, and the step shares the rows among replicas."""
+        """Returns a stand-in strategy for Keras, which takes this worker's rows; the step splits them among replicas."""
         workers = (self.replicas.workers, self.replicas.worker) if self._shares_data else (1, 0)
         return _Workers(*workers, self._unpacked)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Computes one update from a whole batch."""
+        """Updates the weights from one whole batch, unless a gradient is not finite; returns the logs and the tokens."""
         step = tf.identity(innermost(self.optimizer)._iterations)
         found = self.replicas.run(self._gradients, self._shares(data, self._micro_batches), step)
         gradients, sums, state, measured, norm = found
@@ -81,7 +81,7 @@ class Trainer(Gradients, SharedTrainer):
         return {**logs, _TOKENS: tokens}
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Adds one whole batch to the losses and metrics."""
+        """Adds one whole batch to the losses and metrics of an evaluation, and returns the logs."""
         sums = self.replicas.run(self._measured, self._shares(data, 1))
         return self._epoch_logs.of_evaluation(self.replicas.first(sums))
 
@@ -120,7 +120,7 @@ class Trainer(Gradients, SharedTrainer):
     def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
         """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
 
-        Endless `Batches` continue at the optimizer's step, so repeated calls of `fit` train on all of them.
+        Endless `Batches` start at the optimizer's step, so a second `fit` continues where the first one stopped.
         """
         x, options = self._for_fit(x, options)
         data = self._readable(x)
@@ -133,7 +133,7 @@ class Trainer(Gradients, SharedTrainer):
         return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, of which it makes one pass."""
+        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, which are read once."""
         if self._ends_without_evaluation(options):
             return {}
         x, options = self._for_one_pass(x, options)
@@ -141,7 +141,7 @@ class Trainer(Gradients, SharedTrainer):
             return super().evaluate(self._readable(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, of which it makes one pass.
+        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, which are read once.
 
         Every worker predicts all rows.
         """
@@ -181,7 +181,7 @@ class Trainer(Gradients, SharedTrainer):
             )
 
     def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function as one graph that reads the model's weights anew at every call; used by decoding.
+        """Compiles a function to a graph that reads the model's current weights at each call; used by decoding.
 
         Args:
             function: Takes nests of tensors, positional only, and returns such a nest.
@@ -195,20 +195,20 @@ class Trainer(Gradients, SharedTrainer):
         return compiled_step(step, self.run_eagerly, compile_all, prepare, fixed_shapes=compile_all or on_tpu)
 
     def _shares(self, data: Any, micro_batches: int) -> list[rows.Data]:
-        """The rows of each replica of this worker, as many for each; `micro_batches` divides them."""
+        """Returns equal shares of a batch's rows, one per local replica; `micro_batches` divides their number of rows."""
         local = self.replicas.local
         whole = rows.filled(self._unpacked(data), local * micro_batches)
         return [rows.share(whole, place, local) for place in range(local)]
 
     def _measured(self, data: rows.Data) -> tf.Tensor:
-        """On one replica: the sums of the whole batch."""
+        """Evaluates one replica's share, and returns the sums over the whole batch."""
         y_pred = self(data[0], training=False) if self._call_has_training_arg else self(data[0])
         _, sums = self._summed_loss(data, y_pred, False, None)
         self._update_metrics(data, y_pred)
         return self.replicas.summed([sums])[0]
 
     def _apply(self, gradients: Any, finite: tf.Tensor, step: tf.Tensor) -> None:
-        """Updates the weights, unless a gradient is not finite; every replica comes to the same."""
+        """Makes the same update of the weights on every replica, unless a gradient is not finite."""
         optimizer, variables = self.optimizer, self.trainable_weights
         inner = innermost(optimizer)
         self._build_optimizer(variables)
@@ -219,7 +219,7 @@ class Trainer(Gradients, SharedTrainer):
 
         if optimizer is inner:
             tf.cond(finite, apply, lambda: None)
-        else:  # a LossScaleOptimizer looks for itself, and learns from what it sees
+        else:  # a LossScaleOptimizer checks the gradients itself, and adapts its scale
             apply()
         inner._iterations.assign(step + 1)
         if inner.use_ema and inner.ema_overwrite_frequency:
@@ -243,8 +243,8 @@ class Trainer(Gradients, SharedTrainer):
         return found if len(shares) == 1 else tf.nest.map_structure(lambda one: one[: rows.count(x)], found)
 
     def _prepare(self, data: Any) -> None:
-        """Makes what is missing of model, optimizer and metrics: on replicas not in a step, whose variables are its own,
-        nor in the loop over micro-batches, which must know the metrics before."""
+        """Builds the model, optimizer and metrics before the first step, where the step itself cannot: on several replicas,
+        in a loop over micro-batches (whose metrics must exist before it), and for unbuilt layers."""
         measured = self._metrics_in_training and self._compile_metrics is not None
         metrics_first = measured and self._micro_batches > 1 and not self.run_eagerly
         unbuilt = any(
@@ -255,7 +255,7 @@ class Trainer(Gradients, SharedTrainer):
                 self._symbolic_build(data_batch=self._shares(data, self._micro_batches)[0])
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
-        """Nothing: Keras would take a batch away from a dataset to build what `_prepare` builds (keras#20585)."""
+        """Does nothing. Keras would take a batch from the dataset to build what `_prepare` builds (keras#20585)."""
 
     def _build_optimizer(self, variables: list[Any]) -> None:
         if not self.optimizer.built:
@@ -266,7 +266,7 @@ class Trainer(Gradients, SharedTrainer):
         return readable(data, self.replicas.workers, self.replicas.worker)
 
     def _counted(self, step: Any) -> Any:
-        """The step without its tokens in the logs."""
+        """Wraps a step: removes the tokens from its logs and counts them."""
 
         def counted(iterator: Iterator[Any]) -> tuple[Any, float]:
             logs, waited = step(iterator)
@@ -289,7 +289,7 @@ class Trainer(Gradients, SharedTrainer):
         return timed
 
     def _hear(self) -> None:
-        """Tells the other workers whether this one was asked to stop, and hears it of them, a call later: nobody waits."""
+        """Exchanges stop requests with the other workers; reads the reply one call later, so that no step waits."""
         if self.replicas.workers == 1:
             return
         heard = self._heard
@@ -301,14 +301,14 @@ class Trainer(Gradients, SharedTrainer):
             self._agreed[:] = [one or other for one, other in zip(self._agreed, heard.numpy().tolist(), strict=True)]
 
     def agree_on_stop(self) -> None:
-        """Exchanges stop requests; returns when every worker knows those of the others."""
+        """Exchanges stop requests with the other workers, and waits until every worker knows all of them."""
         self._hear()
         self._take_in(self._heard)
         object.__setattr__(self, "_heard", None)
 
 
 class _Workers:
-    """A strategy that gives one of several workers its rows of every batch; kt2t's `Batches` hold no others."""
+    """Stands in for a strategy and takes one worker's rows of every batch; kt2t's `Batches` already hold only these."""
 
     def __init__(self, workers: int, worker: int, unpacked: Callable[[Any], rows.Data]) -> None:
         self._workers = workers

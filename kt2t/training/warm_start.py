@@ -1,4 +1,4 @@
-"""Initialises a model with the weights of another one, where attribute path and shape agree."""
+"""Initialises a model with those weights of another model that have the same attribute path and shape."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Taken:
-    """The result of `take_weights`: which weights of a model came from the checkpoint.
+    """Holds the result of `take_weights`: which of a model's weights were copied from a checkpoint.
 
     Attributes:
-        path, step: The checkpoint.
+        path, step: Folder and step of the checkpoint.
         taken: Shape of each weight that was copied, by attribute path.
         missing: Weights that the checkpoint does not have.
-        reshaped: Weights of another shape, with the checkpoint's shape and the model's.
+        reshaped: Weights whose shapes differ, with the checkpoint's shape and the model's.
         unused: Weights that only the checkpoint has.
     """
 
@@ -52,7 +52,7 @@ class Taken:
 
 
 def take_weights(path: str | Path, model: Any) -> Taken:
-    """Copies those weights of a checkpoint into a model that agree in name and shape. The optimizer is not changed.
+    """Copies a checkpoint's weights into a model, if name and shape agree. The optimizer is not changed.
 
     Args:
         path: A checkpoint's folder.

@@ -1,4 +1,4 @@
-"""Watches for numbers that are not finite: the device notes them at every step, the host reads the notes now and then."""
+"""Finds gradients and weights that are not finite. The device records bad steps; the host reads the record sometimes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SHOWN = 8
 
 
 class BadSteps(keras.metrics.Metric):
-    """Counts the updates of an epoch that were skipped because of gradients that are not finite, and lists the latest.
+    """Counts the updates that an epoch skipped because a gradient was not finite, and records the latest of these steps.
 
     Args:
-        remembered: Number of steps that `latest` reaches back.
+        remembered: Number of most recent steps that `latest` covers.
 
     Attributes:
         latest: (remembered,) int32. Entry `step % remembered` holds step + 1 for a bad step, else 0.
@@ -46,14 +46,14 @@ class BadSteps(keras.metrics.Metric):
 
 
 class Watch:
-    """The host's record of bad steps. It is not read at every step, since each reading waits for the device.
+    """Keeps the host's list of bad steps. It is not updated at every step, since each reading waits for the device.
 
     Args:
         max_bad_steps: Number of bad steps in a row that ends training.
 
     Attributes:
-        bad_steps: Bad steps noticed so far.
-        in_a_row: Most bad steps in a row in the last reading.
+        bad_steps: Bad steps found so far.
+        in_a_row: The most consecutive bad steps that the last reading found.
     """
 
     def __init__(self, max_bad_steps: int) -> None:
@@ -65,11 +65,11 @@ class Watch:
 
     @property
     def is_over(self) -> bool:
-        """Whether there were too many bad steps in a row."""
+        """Whether the last reading found `max_bad_steps` consecutive bad steps."""
         return self.in_a_row >= self._most
 
     def is_due(self, steps: int) -> bool:
-        """Whether another reading is due after this many more steps."""
+        """Counts `steps` more steps, and returns whether the next reading is due, as it is every 16 steps."""
         self._until_look -= steps
         if self._until_look > 0:
             return False
@@ -77,7 +77,7 @@ class Watch:
         return True
 
     def note(self, latest: Iterable[Any]) -> list[int]:
-        """Reads `BadSteps.latest` and returns its new steps in order."""
+        """Adds the new bad steps in `BadSteps.latest` to the list, and returns these steps in ascending order."""
         marks = [int(mark) for mark in latest]
         known = set(self.bad_steps[-len(marks) :])
         new = sorted(mark - 1 for mark in marks if mark and mark - 1 not in known)
@@ -91,9 +91,10 @@ class Watch:
 
 
 def condition(weights: Sequence[Any], latest: Any) -> Any:
-    """Returns `latest` with one more entry, 1 if the weights seem finite, else 0: one vector, so one wait for the device.
+    """Appends 1 to `latest` if the sum of all weights is finite, else 0. The host then waits for the device only once.
 
-    A sum is finite only if every term is, and is much faster than a check of each. If it overflows, `not_finite` decides.
+    A sum is finite only if every term is, and summing is much faster than checking each weight. A sum of finite weights
+    may overflow; `not_finite` then checks each weight.
     """
     sums = [ops.sum(ops.cast(one, "float32")) for one in weights if keras.backend.is_float_dtype(str(one.dtype))]
     finite = ops.isfinite(ops.sum(ops.stack(sums))) if sums else ops.convert_to_tensor(True)
@@ -101,7 +102,7 @@ def condition(weights: Sequence[Any], latest: Any) -> Any:
 
 
 def not_finite(model: keras.Model) -> list[str]:
-    """Lists the attribute paths of weights that hold a value that is not finite, and counts those beyond the first few."""
+    """Returns the attribute paths of the first 8 weights with a value that is not finite, and `N more` if there are more."""
     from kt2t.ops.paths import attribute_paths
 
     found = [path for path, weight in attribute_paths(model).items() if not is_finite(ops.convert_to_numpy(weight))]

@@ -1,1 +1,1 @@
-"""Views that TensorBoard shows of a model, one per file; the public names are in `kt2t.callbacks`."""
+"""Views of a model, which TensorBoard shows, one per file; their public names are in `kt2t.callbacks`."""

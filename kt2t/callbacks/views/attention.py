@@ -26,15 +26,15 @@ _AXES = {
 class AttentionMaps(View):
     """Draws the attention weights of a fixed batch: one picture for each example and kind of attention.
 
-    The kinds are `encoder` and `decoder` (each to itself) and `cross` (the decoder to the encoder). The batch runs once
-    more, outside the training step, with the model's taps of kind `attention` open. As a callback of its own it writes PNG
-    files at each epoch end; `TensorBoard` shows the same pictures.
+    The kinds are `encoder` and `decoder` (each to itself) and `cross` (the decoder to the encoder). The batch runs through
+    the model once more, outside the training step, and the model's taps of kind `attention` record the weights. Used as a
+    callback, it writes PNG files at each epoch end; `TensorBoard` shows the same pictures.
 
     Args:
-        problem: Gives the sample and the words of its tokens. Without one the tokens are numbers.
-        folder: Where `step-N/` folders with PNG files go; None writes none.
-        sample: The features of a batch, in place of the problem's; its first 8 rows are used.
-        examples: How many examples of the batch are drawn.
+        problem: The problem, which supplies the sample and decodes its tokens. Without it the ids of tokens are drawn.
+        folder: Folder for `step-N/` folders with the PNG files. None writes no files.
+        sample: Features of a batch, in place of the problem's sample; its first 8 rows are used.
+        examples: Number of examples of the batch to draw.
 
     Raises:
         ValueError: Neither `problem` nor `sample` is given, or `examples` is not from 1 to 8.
@@ -88,7 +88,7 @@ class AttentionMaps(View):
         if _is_text(features[read]):
             source = self._words(read, features, row)
         else:
-            source = [str(place + 1) for place in range(size[1])]  # pieces of a picture or sound have no words
+            source = [str(place + 1) for place in range(size[1])]  # patches of a picture or sound frames are numbered
         if kind == "encoder":
             return source, source
         if "targets" not in features or not _is_text(features["targets"]):
@@ -110,19 +110,19 @@ class AttentionMaps(View):
 
 
 def _is_text(values: np.ndarray) -> bool:
-    """Whether a field holds rows of ids."""
+    """Whether the values of a field are rows of token ids."""
     return values.ndim == 2 and values.dtype.kind in "iu"
 
 
 def _is_one_sequence(features: Mapping[str, np.ndarray], length: int) -> bool:
-    """Whether the decoder's sequence is a start, the inputs and the targets, as in a language model after inputs."""
+    """Whether the decoder reads one sequence of start token, inputs and targets, as a language model with inputs does."""
     if not all(field in features and _is_text(features[field]) for field in ("inputs", "targets")):
         return False
     return length == 1 + features["inputs"].shape[1] + features["targets"].shape[1]
 
 
 def capture_weights(model: Any, features: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Runs a batch and returns the weights of every attention tap by the tap's path, in the order of the calls."""
+    """Runs a batch and returns the attention weights that the model's taps record, by path, in the order of the calls."""
     from kt2t.layers.tap import capture
 
     with capture(kind="attention") as captured:
@@ -144,7 +144,7 @@ def grouped(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def kind_of(path: str) -> str:
-    """Returns the kind of attention that a tap's path names; `encoder` if it names none."""
+    """Returns the kind of attention that the path of a tap names: `cross`, `decoder`, or else `encoder`."""
     if re.search(r"cross|memory|encoder_decoder", path):
         return "cross"
     return "decoder" if "decoder" in path else "encoder"

@@ -1,4 +1,4 @@
-"""Draws attention weights: layers down, heads across, tokens on the axes."""
+"""Draws attention weights as a grid of maps: a row for each layer, a column for each head, tokens on the axes."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def draw(
 ) -> bytes:
     """Draws a grid of attention maps; returns a PNG file of at most 2400 × 2400 pixels.
 
-    A row of a map is one query, whose weights sum to 1 over the keys. All maps share one scale from 0 to 1; colours go
-    with the square root, so that weights of a few hundredths are seen. Beyond 64 tokens only the first are drawn.
+    A row of a map is one query, whose weights sum to 1 over the keys. All maps share one scale from 0 to 1. Colours follow
+    the square root of the weight, so that weights of a few hundredths are visible. Only the first 64 tokens are drawn.
 
     Shapes:
-        weights (layers, heads, query, key); the lists of tokens may be shorter than query and key, the rest is padding
+        weights (layers, heads, query, key); query and key positions beyond the lists of tokens are padding
 
     Args:
         title: Title above the grid.
         axes: Labels of the vertical and the horizontal axis.
 
     Raises:
-        ValueError: `weights` has not four axes, or there are more tokens than weights.
+        ValueError: `weights` does not have four axes, or there are more tokens than query or key positions.
     """
     weights = np.asarray(weights, dtype="float32")
     if weights.ndim != 4:
@@ -53,7 +53,7 @@ def draw(
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where everything lies, in pixels."""
+    """Computes sizes and positions in the figure, in pixels."""
 
     layers: int
     heads: int
@@ -68,7 +68,7 @@ class _Layout:
 
     @property
     def token(self) -> float:
-        """Side of one square, so that the whole stays within bounds and a small grid does not look lost."""
+        """Returns the side of one square: small enough for the figure's maximum size, and larger in a small grid."""
         across = (MAX_PIXELS - self.left - self.right - self.gap * (self.heads - 1)) / (self.heads * self.keys)
         down = (MAX_PIXELS - self.top - self.bottom - self.caption * self.layers) / (self.layers * self.queries)
         wanted = max(15.0, 150.0 / max(self.queries, self.keys))
@@ -87,7 +87,7 @@ class _Layout:
         )
 
     def box(self, layer: int, head: int) -> tuple[float, float, float, float]:
-        """Left, bottom, width and height of a map as shares of the figure."""
+        """Returns left, bottom, width and height of a map, as fractions of the figure."""
         (width, height), (full_width, full_height) = self.cell, self.size
         x = self.left + head * (width + self.gap)
         y = full_height - self.top - (layer + 1) * (height + self.caption)

@@ -17,14 +17,14 @@ LONGEST = 14  # characters of a name
 
 
 class Confusion(View):
-    """Draws a confusion matrix, right classes down and predicted ones across, for each target of labels or tags.
+    """Draws a confusion matrix (rows: true classes, columns: predicted ones) for each target of labels or tags.
 
     Args:
-        problem: Gives the examples, the references and the names of the classes.
-        search: How to decode, where the model does; its own default without one.
-        split: Which examples.
-        limit: How many at most, spread evenly over all lengths.
-        classes: Maximum number of classes; the rarest are drawn together as one.
+        problem: The problem, which supplies the examples, the references and the names of the classes.
+        search: How to decode, if the model decodes; by default the model's own search.
+        split: The split whose examples are used.
+        limit: Maximum number of examples, spread evenly over all lengths.
+        classes: Maximum number of classes; the rarest classes are merged into one.
 
     Raises:
         ValueError: `limit` is not positive, or `classes` is below 2.
@@ -75,7 +75,7 @@ class Confusion(View):
 
 
 def counted(pairs: Iterable[tuple[Any, Any]]) -> Counter[tuple[str, str]]:
-    """Counts pairs (right class, predicted class); lists of tags are compared position by position.
+    """Counts the pairs (true class, predicted class); lists of tags are compared position by position.
 
     Other values are ignored.
     """
@@ -91,10 +91,10 @@ def counted(pairs: Iterable[tuple[Any, Any]]) -> Counter[tuple[str, str]]:
 def table(
     counts: Mapping[tuple[str, str], int], most: int, known: Sequence[str] | None = None
 ) -> tuple[list[str], np.ndarray]:
-    """Returns the names of the classes and the matrix of counts, right classes down, predicted ones across.
+    """Returns the names of the classes and the matrix of counts (rows: true classes, columns: predicted ones).
 
-    Names come in the order of `known`, otherwise numbers by size and words by the alphabet. Of more than `most` classes the
-    rarest are counted together, as the last one.
+    Names are in the order of `known` if it has all of them; otherwise numbers are sorted by size, then words by the
+    alphabet. If there are more than `most` classes, the rarest are merged into a last class.
     """
     frequency: Counter[str] = Counter()
     for (right, predicted), count in counts.items():

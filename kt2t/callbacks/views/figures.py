@@ -1,4 +1,4 @@
-"""Shared parts of all figures: a page, fonts for all scripts, and PNG files."""
+"""Makes figures: an empty page, fonts for all scripts, and PNG files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FALLBACK_FONTS = (
 
 
 def page(width: float, height: float) -> Any:
-    """Makes an empty white matplotlib figure of a size in pixels."""
+    """Makes an empty white matplotlib figure of `width` × `height` pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -26,7 +26,7 @@ def page(width: float, height: float) -> Any:
 
 
 def png_of(figure: Any) -> bytes:
-    """Renders a figure as a PNG file. Characters that no installed font has become boxes, without a warning."""
+    """Renders a figure as a PNG file. A character that is in no installed font becomes a box, without a warning."""
     held = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*[Gg]lyph.*")
@@ -35,7 +35,7 @@ def png_of(figure: Any) -> bytes:
 
 
 def text_options() -> dict[str, Any]:
-    """Returns matplotlib options for a text from data: fonts for its script, and no TeX."""
+    """Returns matplotlib options for text from data: fonts for all scripts, and no TeX markup."""
     return {"fontfamily": list(_fonts()), "parse_math": False}
 
 
@@ -47,7 +47,7 @@ def shortened(text: str, length: int) -> str:
 
 @functools.cache
 def _fonts() -> tuple[str, ...]:
-    """DejaVu Sans, which comes with matplotlib, then what the machine has for other scripts."""
+    """Returns DejaVu Sans, which comes with matplotlib, then installed fonts for other scripts."""
     from matplotlib import font_manager
 
     installed = set(font_manager.get_font_names())

@@ -1,4 +1,4 @@
-"""Pictures of the validation split with their labels and the model's predictions."""
+"""Draws pictures of the validation split with their labels and the model's predictions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RIGHT, WRONG = "#1a7f37", "#c62828"
 
 
 class Pictures(View):
-    """A grid of pictures, each with its label and, where it differs, the model's prediction below in red.
+    """Draws a grid of pictures, each with its label, and with the model's prediction in red below if it is wrong.
 
     Args:
-        problem: Gives the sample, and names of classes.
-        search: How to decode, for a model that describes pictures in words; the model's own default without one.
+        problem: The problem, which supplies the sample and the names of the classes.
+        search: How to decode, if the model describes pictures in words; by default the model's own search.
         pictures: Number of pictures.
-        sample: The features and targets of a batch, in place of the problem's.
+        sample: Features and targets of a batch, in place of the problem's sample.
 
     Raises:
         ValueError: `pictures` is not positive.
@@ -49,7 +49,7 @@ class Pictures(View):
 
 
 def grid(pictures: np.ndarray, rows: Sequence[Row]) -> bytes:
-    """Draws pictures in rows as a PNG file, each with its target: green if it was predicted, else with the prediction in red.
+    """Draws a grid of pictures as a PNG file, each with its target: green if predicted, else with the prediction in red.
 
     Shapes:
         pictures (count, height, width, channels) from 0 to 255

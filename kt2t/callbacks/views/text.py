@@ -1,4 +1,4 @@
-"""Shows the model's current answers: input, target and prediction side by side."""
+"""Shows the model's current predictions beside inputs and targets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>|\\`*_[
 
 @dataclass(frozen=True)
 class Row:
-    """One example in words; `inputs` is None for a problem that reads nothing."""
+    """Holds one example as text; `inputs` is None if the problem has no inputs."""
 
     inputs: str | None
     targets: str
@@ -38,18 +38,18 @@ class Row:
 
 
 class DecodedText(View):
-    """Lets the model answer a few examples at each epoch end and prints the answers beside inputs and targets.
+    """Decodes a few examples at each epoch end and prints the predictions beside inputs and targets.
 
-    A rich table on a terminal, plain lines elsewhere, to stderr. `TensorBoard` shows the same rows as text, long texts cut.
-    A model without a source continues the first half of each target, and writes no more than targets have: it has not
-    learned what comes later. Nothing is printed for a model without `answer`.
+    It prints to stderr: a table on a terminal, plain lines elsewhere. `TensorBoard` shows the same rows, with long texts
+    cut. A model without a source continues the first half of each target, up to the length of the targets, since it has
+    not learned to write longer texts. Nothing is printed for a model without `answer`.
 
     Args:
-        problem: Gives the sample and turns arrays into text.
-        search: How to decode; the model's own default without one.
-        samples: How many examples.
-        sample: The features and targets of a batch, in place of the problem's.
-        console: Where to print; stderr by default.
+        problem: The problem, which supplies the sample and turns arrays into text.
+        search: How to decode; by default the model's own search.
+        samples: Number of examples.
+        sample: Features and targets of a batch, in place of the problem's sample.
+        console: The rich console to print to; stderr by default.
 
     Raises:
         ValueError: `samples` is not positive.
@@ -86,7 +86,7 @@ class DecodedText(View):
         return {"decoded": markdown(rows)} if rows else {}
 
     def rows(self, model: Any) -> list[Row]:
-        """Lets the model answer the sample; empty for a model without `answer`."""
+        """Decodes the sample with the averaged weights, if there are any, and returns a row for each example."""
         if not hasattr(model, "answer"):
             return []
         if self._sample is None:
@@ -112,7 +112,7 @@ class DecodedText(View):
 
 
 def _no_longer(search: Any) -> Any:
-    """The same search, which stops at the length of the targets."""
+    """Returns a copy of the search that stops at the length of the targets."""
     bounded = copy.copy(search_of(search))
     bounded.extra_length = 0
     return bounded
@@ -125,7 +125,7 @@ def _length(values: Any) -> int:
 def markdown(rows: Iterable[Row]) -> str:
     """Formats the rows as a Markdown table, with special characters escaped.
 
-    Long lines are broken and long texts cut, so that one text does not squeeze the others.
+    Long lines are broken and long texts are cut, so that one wide column does not squeeze the others.
     """
     rows = list(rows)
     heads = ["input"] * any(row.inputs is not None for row in rows) + ["target", "prediction"]
@@ -166,13 +166,13 @@ def _one_line(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text for one cell of a markdown table: nothing in it is markup, a new line is `<br>`."""
+    """Escapes a text for a cell of a Markdown table: no character is markup, and a line break becomes `<br>`."""
     broken = [part for line in text.splitlines() for part in _broken(line)]
     return "<br>".join(part.translate(_ENTITIES) for part in broken) or "&nbsp;"
 
 
 def _broken(line: str) -> list[str]:
-    """A line in parts of at most `WIDEST` characters, broken at a space where there is one."""
+    """Breaks a line into parts of at most `WIDEST` characters, at spaces if possible."""
     parts = []
     while len(line) > WIDEST:
         place = line.rfind(" ", 1, WIDEST + 1)

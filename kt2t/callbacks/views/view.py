@@ -1,4 +1,4 @@
-"""A view of a model: pictures and texts that show what it does by now."""
+"""The base class of views: pictures and texts that show what a model does during training."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from kt2t.callbacks.pace import step_of
 class View(keras.callbacks.Callback):
     """Renders texts and pictures of a model; `TensorBoard` shows them at each evaluation.
 
-    A subclass has `render`. As a callback of its own a view writes what it renders to files at each epoch end.
+    Subclasses implement `render`. Used as a callback, a view writes its texts and pictures to files at each epoch end.
 
     Args:
-        folder: Where `step-N/` folders with the files go; None writes none.
+        folder: Folder for `step-N/` folders with the files. None writes no files.
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
@@ -26,7 +26,7 @@ class View(keras.callbacks.Callback):
         self.folder = Path(folder) if folder is not None else None
 
     def render(self, model: Any) -> Mapping[str, str | bytes]:
-        """Maps each tag to a text in Markdown (str) or a picture as a PNG file (bytes); empty if there is nothing to show."""
+        """Returns texts in Markdown (str) and pictures as PNG files (bytes), by tag; empty if there is nothing to show."""
         raise NotImplementedError(f"{type(self).__name__} must define render(model).")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -49,16 +49,16 @@ def proposed(
     attention_maps: bool = True,
     sample: Mapping[str, Any] | None = None,
 ) -> list[Any]:
-    """The views that `problem.views()` proposes, built.
+    """Builds the views that `problem.views()` proposes, and returns them in a list.
 
-    A node is `{type: Name, …}`; a view built from it also gets those of the arguments `problem`, `search`, `samples` and
-    `sample` that its constructor has. `views()` may also give views as objects.
+    Each proposal is a view object or a node `{type: Name, …}`. The constructor for a node also gets the arguments
+    `problem`, `search`, `samples` and `sample`, if it has them.
 
     Args:
-        search: How to decode; the model's own default without one.
-        samples: How many examples are decoded; 0 leaves the decoded samples out.
-        attention_maps: Whether attention is drawn.
-        sample: The features of a batch to show, in place of the problem's.
+        search: How to decode; by default the model's own search.
+        samples: Number of examples to decode; 0 leaves out the view of decoded examples.
+        attention_maps: Whether to draw attention.
+        sample: Features of a batch to show, in place of the problem's sample.
     """
     from kt2t.registry import lookup
 
@@ -77,7 +77,7 @@ def proposed(
 
 
 def rendered(views: Sequence[Any], model: Any) -> dict[str, str | bytes]:
-    """What all views render, by tag."""
+    """Renders all views, and returns their texts and pictures by tag."""
     found: dict[str, str | bytes] = {}
     for view in views:
         found.update(view.render(model))

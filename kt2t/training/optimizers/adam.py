@@ -1,4 +1,4 @@
-"""Adam, with the update of a weight as one operation where TensorFlow has one."""
+"""Adam, which updates a weight in one fused operation on TensorFlow."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Adam(keras.optimizers.Adam):
         m ← m + (1 - β1)(g - m)        v ← v + (1 - β2)(g² - v)
         w ← w - rate · √(1 - β2^t) / (1 - β1^t) · m / (√v + ε)
 
-    The same slots and the same numbers as `keras.optimizers.Adam`, to float32 rounding. A dense float32 gradient on
-    TensorFlow is applied by one fused operation; anything else takes Keras's own way. For AMSGrad use Keras's class.
+    The slots are the same as those of `keras.optimizers.Adam`, and so are the numbers, to float32 rounding. On TensorFlow
+    one fused operation applies a dense float32 gradient; in other cases Keras's code runs. For AMSGrad use Keras's class.
 
     Shapes:
         gradient and weight of any one shape
@@ -27,11 +27,11 @@ class Adam(keras.optimizers.Adam):
         beta_1: Decay of the mean of gradients.
         beta_2: Decay of the mean of squared gradients.
         epsilon: The ε above, which Kingma and Ba call ε-hat.
-        weight_decay: Decoupled; `rate · weight_decay · w` is taken off the weight first.
-        use_ema: Whether to keep a moving average of the weights, as the further `ema` options say.
+        weight_decay: Decoupled weight decay: `rate · weight_decay · w` is first subtracted from the weight.
+        use_ema: Whether to keep a moving average of the weights; the other `ema_` options configure it.
 
     Raises:
-        ValueError: More than one kind of clipping, or a momentum of the average outside 0 to 1.
+        ValueError: More than one kind of clipping is set, or `ema_momentum` is not between 0 and 1.
 
     Source: Kingma and Ba 2015, section 2.1, the last formula.
     """
@@ -75,7 +75,7 @@ class Adam(keras.optimizers.Adam):
             super().update_step(gradient, variable, learning_rate)
 
     def _update_fused(self, gradient: Any, variable: Any, learning_rate: Any) -> bool:
-        """Updates weight and slots by one operation; False where that cannot be."""
+        """Updates a weight and its slots in one operation; returns False if gradient or weight are not dense float32."""
         import tensorflow as tf
 
         if not isinstance(gradient, tf.Tensor) or gradient.dtype != tf.float32 or variable.dtype != tf.float32:

@@ -1,1 +1,1 @@
-"""Training with several processes: how they find each other, agree, and notice that one is gone."""
+"""Training with several processes: they find each other, agree on facts, and notice when one has ended."""

@@ -41,7 +41,7 @@ def resolver(patience: float) -> Any:
 
 
 def _simple(addresses: Sequence[str], own: int) -> Any:
-    """The resolver of addresses that were found; the GPUs are those that this process sees."""
+    """Returns the resolver for these addresses; its GPUs are those that this process sees."""
     import tensorflow as tf
 
     return tf.distribute.cluster_resolver.SimpleClusterResolver(
@@ -54,7 +54,7 @@ def _simple(addresses: Sequence[str], own: int) -> Any:
 
 
 def _check_config(text: str) -> None:
-    """Refuses a `TF_CONFIG` that TensorFlow would misread or wait on for ever."""
+    """Raises RecipeError for a `TF_CONFIG` that TensorFlow would misread or wait on for ever."""
     try:
         config = json.loads(text)
         workers = [*config["cluster"].get("chief", []), *config["cluster"].get("worker", [])]

@@ -172,7 +172,7 @@ def has_last_word() -> bool:
 
 
 def has_watched() -> bool:
-    """True once this process has begun watching its peers; never reset."""
+    """Whether this process has ever watched other workers; stays True once it has."""
     return bool(_watched)
 
 

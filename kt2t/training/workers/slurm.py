@@ -13,8 +13,8 @@ def tasks_of_step() -> tuple[list[str], int]:
     """Returns the `host:port` of every task of this SLURM step, and the index of this task.
 
     TensorFlow's resolver reads SLURM's lists, with two corrections. By default it asks `nvidia-smi` for GPUs, which fails
-    if there are none. It also takes the alphabetical order of hosts for the order of tasks; here each task finds itself by
-    its host and its number there. If several tasks see all GPUs of a node, each takes an equal share.
+    if there are none. It also assumes that tasks are in the alphabetical order of their hosts; here each task finds its
+    index by its host and its number on that host. If several tasks see all GPUs of a node, each takes an equal share.
 
     Raises:
         ValueError: A variable of SLURM is missing or invalid, or the GPUs cannot be shared equally.

@@ -1,4 +1,4 @@
-"""The workers of a run: their strategy, how they agree on facts, and errors about workers that are gone; TensorFlow."""
+"""Connects the workers of a run, lets them agree on facts, and reports workers that are gone. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def multi_worker_strategy(patience: float = PATIENCE) -> Any:
     """Makes the strategy of all workers that `TF_CONFIG`, SLURM or Kubernetes name; returns when all are connected.
 
     Args:
-        patience: Seconds to wait for the other workers.
+        patience: Maximum number of seconds to wait for the other workers.
 
     Raises:
         ValueError: `TF_CONFIG`, SLURM or Kubernetes describe no valid cluster, or TensorFlow was used before this call.
@@ -55,22 +55,22 @@ def multi_worker_strategy(patience: float = PATIENCE) -> Any:
 
 @functools.cache
 def the_multi_worker_strategy() -> Any:
-    """The one strategy of all workers in this process; the first call waits for the workers.
+    """Returns this process's strategy of all workers; the first call makes it and waits for the workers.
 
-    TensorFlow numbers the sums over replicas anew for every strategy, and would take a second strategy's first sum for
-    the first one's.
+    There is one per process: TensorFlow numbers the sums over replicas from the start for each strategy, so it would
+    confuse the first sum of a second strategy with the first sum of the first strategy.
     """
     return multi_worker_strategy()
 
 
 class Team:
-    """The workers of a run, as this worker sees them; a run in one process is a team of one.
+    """Lets the workers of a run exchange flags and compare facts; a run in one process is a team of one.
 
     Args:
-        name: `train.strategy`.
+        name: The value of `train.strategy`.
 
     Raises:
-        ValueError, OSError: As `multi_worker_strategy` says.
+        ValueError, OSError: See `multi_worker_strategy`.
 
     Attributes:
         count: Number of workers.
@@ -88,13 +88,13 @@ class Team:
             self.count, self.first = self._replicas.workers, self._replicas.worker == 0
 
     def agree(self, facts: Mapping[str, Any]) -> None:
-        """Compares facts of this worker with those of the others; returns when every worker has called it.
+        """Checks that all workers have the same facts; waits until every worker has called it.
 
         Args:
-            facts: JSON values by the name that an error gives them.
+            facts: JSON values, by the names to use in the error message.
 
         Raises:
-            ValueError: The workers differ; the error names the facts that differ.
+            ValueError: Some facts differ between workers; the message names these facts.
         """
         if differing := self.differing(facts):
             raise RecipeError(
@@ -104,33 +104,33 @@ class Team:
             )
 
     def differing(self, facts: Mapping[str, Any]) -> list[str]:
-        """The names of the facts that differ between workers; returns when every worker has called it."""
+        """Returns the names of the facts that differ between workers; waits until every worker has called it."""
         mine = np.array([_digest(value) for value in facts.values()], np.int32)
         everyone = self._gathered(mine)
         return [name for place, name in enumerate(facts) if (everyone[:, place] != everyone[0, place]).any()]
 
     def broadcast(self, flag: bool) -> bool:
-        """Sends the first worker's flag to all workers, and returns it; returns when every worker has called it."""
+        """Returns the first worker's flag on every worker; waits until every worker has called it."""
         return bool(self._gathered(np.array([flag], np.int32))[0, 0])
 
     def in_turn(self, function: Callable[[], Result]) -> Result:
-        """Calls `function` on every worker: the others start once the first worker's call has returned."""
+        """Calls `function` on the first worker, then on all others, and returns its result on each worker."""
         found = function() if self.first else None
         self.broadcast(True)
         return found if self.first else function()  # type: ignore[return-value]
 
     def part(self) -> None:
-        """Ends the work of all workers; returns when no other worker needs this one any more."""
+        """Waits until all workers have finished and no other worker needs this process any more."""
         if self.count > 1:
             self.broadcast(True)
             part(last=self.first)
 
     def together(self) -> contextlib.AbstractContextManager[None]:
-        """Within this context TensorFlow's errors about other workers are raised as `PeerError`."""
+        """Returns a context manager that turns TensorFlow's errors about lost workers into `PeerError`."""
         return losing_peers() if self.count > 1 else contextlib.nullcontext()
 
     def _gathered(self, mine: np.ndarray) -> np.ndarray:
-        """The arrays of all workers, stacked: (…) int32 → (workers, …) int32."""
+        """Returns the stacked arrays of all workers: (…) int32 → (workers, …) int32."""
         if self.count == 1:
             return mine[None]
         import tensorflow as tf
@@ -144,7 +144,7 @@ class Team:
 
 @contextlib.contextmanager
 def losing_peers() -> Iterator[None]:
-    """Raises TensorFlow's errors about other workers as `PeerError`.
+    """Turns TensorFlow's errors about lost workers into `PeerError` inside the `with` block.
 
     Raises:
         ConnectionError: Another worker is gone. TensorFlow cannot continue in this process.
