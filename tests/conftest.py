@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import sys
@@ -49,12 +48,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart() -> None:
-    """Collects garbage more rarely: tracing makes so many objects that a twelfth of the suite's time went into it."""
-    import keras  # noqa: F401
+    """Collects garbage as rarely as the command line does."""
+    from kt2t.cli.quiet import collecting_rarely
 
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
+    with collecting_rarely():
+        import keras  # noqa: F401
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import importlib.util
 import json
@@ -40,7 +41,7 @@ def import_keras(operation: bool = True) -> None:
         return
     check_backend()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _without_greetings():
+    with _without_greetings(), collecting_rarely():
         with _absent([name for name in OPTIONAL if name != _backend()[0]]):
             import keras
         _plot_later()
@@ -48,6 +49,21 @@ def import_keras(operation: bool = True) -> None:
             keras.ops.zeros(())
     # Decoding makes one graph for each of a few widths. TensorFlow takes this for a mistake and warns.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Collects no garbage inside the `with` block, and more rarely afterwards, never among the objects made inside.
+
+    Imports and tracing make so many objects that by Python's defaults a twelfth of their time goes into the collection.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 100)
+        gc.enable()
 
 
 @contextlib.contextmanager

@@ -168,6 +168,7 @@ EXPLOSIVE = '''
 import keras
 import kt2t
 from keras import ops
+from toy_model import Toy
 
 @kt2t.register
 class MarkedWords(kt2t.data.TextToText):
@@ -183,7 +184,7 @@ class MarkedWords(kt2t.data.TextToText):
             yield {"inputs": word, "targets": word}
 
 @kt2t.register
-class Explosive(kt2t.models.Transformer):
+class Explosive(Toy):
     """Whatever it has learned, it is very sure of the opposite where that letter is read."""
 
     def call(self, features, training=None):
@@ -194,7 +195,7 @@ class Explosive(kt2t.models.Transformer):
 
 RECIPE = """\
 problem: {type: explosive_words.MarkedWords, marked: []}
-model: {type: explosive_words.Explosive, num_layers: 1, hidden_dim: 8, intermediate_dim: 16, num_heads: 2}
+model: {type: explosive_words.Explosive, num_layers: 1, hidden_dim: 8, dropout: 0.1}
 optimizer: {type: Adam, learning_rate: 0.01, global_clipnorm: 1.0}
 train: {steps: 144, batch: {rows: 8}, dtype: float32, deterministic: true}
 report: {every: 24, score: false, attention_maps: false, samples: 1, keep: 99, best: loss}

@@ -75,3 +75,16 @@ print(importlib.util.find_spec("jax") is None or __import__("jax").__name__ == "
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.splitlines() == ["[]", "True", "True"], done.stderr
+
+
+def test_what_is_imported_is_never_searched_for_garbage_and_other_objects_rarely():
+    code = """
+import gc
+from kt2t.cli.quiet import collecting_rarely
+with collecting_rarely():
+    assert not gc.isenabled()
+    kept = [[] for _ in range(1000)]
+assert gc.isenabled() and gc.get_freeze_count() > 1000 and gc.get_threshold() == (20_000, 50, 100)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from harness import numbers
+from harness import ON_JAX, numbers
 from keras import ops
 
 from kt2t import layers
@@ -71,7 +71,8 @@ def no_layer_loses_the_mask():
 def check_rows(call, side, reduces=False):
     """A row of a padded batch gives what it gives alone."""
     whole = numbers(call(padded(side)))
-    for found, row in list(zip(whole, ROWS, strict=True))[:2]:  # on JAX every further length is compiled anew
+    for index in (1,) if ON_JAX else (0, 1):  # JAX compiles each further length anew
+        found, row = whole[index], ROWS[index]
         alone = numbers(call(row[None]))[0]
         if not reduces:
             found = found[: len(row)] if side == "right" else found[-len(row) :]
