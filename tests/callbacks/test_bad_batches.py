@@ -168,6 +168,7 @@ FRAGILE = '''
 import keras
 import kt2t
 from keras import ops
+from toy_model import Toy
 
 @kt2t.register
 class FragileWords(kt2t.data.TextToText):
@@ -183,7 +184,7 @@ class FragileWords(kt2t.data.TextToText):
             yield {"inputs": word, "targets": word}
 
 @kt2t.register
-class Fragile(kt2t.models.Transformer):
+class Fragile(Toy):
     """What it says of that letter is not a number."""
 
     def call(self, features, training=None):
@@ -194,7 +195,7 @@ class Fragile(kt2t.models.Transformer):
 
 RECIPE = """\
 problem: {type: fragile_words.FragileWords, marked: [17]}
-model: {type: fragile_words.Fragile, num_layers: 1, hidden_dim: 8, intermediate_dim: 16, num_heads: 2}
+model: {type: fragile_words.Fragile, num_layers: 1, hidden_dim: 16, dropout: 0.1}
 optimizer: {type: Adam, learning_rate: 0.01}
 train: {steps: 24, batch: {rows: 8}, dtype: float32}
 report: {every: 6, score: false, attention_maps: false, samples: 1, keep: 9}
