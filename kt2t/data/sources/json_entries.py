@@ -54,7 +54,8 @@ def _parsed(line: str, path: Path, number: int) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"no JSON: {error}. {WANTED}.", file=str(path), line=number) from None
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise DataError(f"no JSON: {reason}. {WANTED}.", file=str(path), line=number) from None
 
 
 def _one_list(path: Path) -> list[Any] | None:
@@ -64,9 +65,9 @@ def _one_list(path: Path) -> list[Any] | None:
         return None
     try:
         found = json.loads(b"".join(whole_bytes(path)).decode("utf-8-sig"))
-    except UnicodeDecodeError:
+    except (UnicodeDecodeError, RecursionError):
         return None  # reading it line by line names the line
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         if getattr(error, "msg", "") == "Extra data":  # a list on each line
             return None
         line = getattr(error, "lineno", None)

@@ -47,6 +47,7 @@ def test_dotted_keys(tmp_path, as_list):
         ('[{"inputs": "a", "targets": "b"}, 3]', r"entry 2 of the list: no text under 'inputs'; there is 3"),
         ('[{"inputs": "a", "targets": "b"},\n {"inputs": "a"', r"x.json:2: the list is no JSON"),
         ("[]", "holds an empty list"),
+        ("[" * 5000, r"x.json:1: no JSON: it is nested too deeply"),
         ('[["a", "b"],\n["a", "b"]]', r"x.json:1: no JSON: .* Write one object a line, or one list of objects"),
         ('{"tr": {"inputs": "a", "targets": "b"}}', r"x.json:1: no text under 'inputs'; .* only 'tr.inputs', 'tr.targets'"),
         ('{"inputs": {"en": 1}, "targets": "b"}', r"no text under 'inputs'; there is only 'inputs.en', 'targets'"),
