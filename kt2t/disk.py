@@ -20,6 +20,7 @@ try:
 except ImportError:  # Windows has no flock; two writers at once are then not noticed
     fcntl = None  # type: ignore[assignment]
 
+NAME_MAX = 255  # bytes; what the usual file systems allow
 _ASIDE = re.compile(r"\.(.+)\.(tmp|old|gone)-(\d+)")
 _RESOURCE_ERRORS = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EMFILE,
@@ -146,6 +147,12 @@ def writing(path: Path, by_others: bool = False) -> Iterator[None]:
                 f"{str(path)!r} cannot be written: {reason}. Make room or choose another folder."
             ) from error
         raise
+
+
+def is_plain_name(name: Any) -> bool:
+    """Returns whether a name, read from a file that may be damaged, can be that of a file or folder right beside it."""
+    fits = isinstance(name, str) and 0 < len(name.encode("utf-8", "replace")) <= NAME_MAX
+    return fits and Path(name).name == name and name != ".." and "\0" not in name
 
 
 def sha256(path: Path) -> str:

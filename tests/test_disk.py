@@ -11,6 +11,7 @@ import pytest
 from kt2t.disk import (
     clean,
     exclusive,
+    is_plain_name,
     name_aside,
     recover,
     remove_whole,
@@ -145,3 +146,13 @@ def test_a_lock_that_cannot_be_written(tmp_path):
 def test_a_digest(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
     assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "/etc/passwd", "../a", "a\0b", "y" * 256, "ä" * 128, 3, None])
+def test_what_is_no_name_of_a_file_beside(name):
+    assert not is_plain_name(name)
+
+
+@pytest.mark.parametrize("name", ["a", "a.b", "..a", "y" * 255, "ä" * 127, "a b"])
+def test_the_name_of_a_file_beside(name):
+    assert is_plain_name(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kt2t.data.records import Records, damaged, file_note, open_shard
+from kt2t.disk import is_plain_name
 from kt2t.errors import DataError
 
 FORMAT = 1
@@ -71,8 +72,8 @@ class Prepared:
         stored: dict[str, Vocabulary] = {}
         for field, note in self.manifest["vocabularies"].items():
             name = note["folder"]
-            if Path(name).name != name:
-                raise damaged(self.folder / MANIFEST, f"names a vocabulary elsewhere: {name!r}")
+            if not is_plain_name(name):
+                raise damaged(self.folder / MANIFEST, f"names a vocabulary elsewhere: {str(name)[:80]!r}")
             if name not in stored:
                 stored[name] = Vocabulary.load(self.folder / name)
             vocabulary = vocabularies.get(field)

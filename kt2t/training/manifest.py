@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kt2t.disk import sha256
+from kt2t.disk import is_plain_name, sha256
 from kt2t.errors import RunError
 from kt2t.versions import versions
 
@@ -128,8 +128,8 @@ def _impossible(written: Mapping[str, Any]) -> str:
     if not all(isinstance(one, dict) for one in kinds) or {*files} != {*arrays}:
         return "the files and the arrays in them do not agree"
     for name, note in files.items():
-        if name != Path(name).name or name in ("", ".", "..", NAME) or {*note} != {"size", "sha256"}:
-            return f"it lists a file {name!r}"
+        if not is_plain_name(name) or name == NAME or {*note} != {"size", "sha256"}:
+            return f"it lists a file {name[:80]!r}"
         if not all(isinstance(one, dict) and {*one} == {"shape", "dtype"} for one in arrays[name].values()):
             return f"the arrays of {name} have no shape and dtype"
     return ""

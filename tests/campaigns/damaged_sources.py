@@ -51,6 +51,26 @@ def _read_json(files: list[Path]) -> bool:
     return found == [(entry["inputs"], entry["targets"]) for entry in entries]
 
 
+def _read_json_list(files: list[Path]) -> bool:
+    found = [(pair["inputs"], pair["targets"]) for pair in pairs(files, "text.en", "text.de")]
+    text = "\n".join(plain(files[0]))
+    try:
+        entries = json.loads(text)
+    except ValueError:  # the damage has made lines of it
+        entries = [json.loads(line) for line in text.splitlines() if line.strip()]
+    return found == [(entry["text"]["en"], entry["text"]["de"]) for entry in entries]
+
+
+def _read_columns(source: int | str, target: int | str) -> Callable[[list[Path]], bool]:
+    def read(files: list[Path]) -> bool:
+        found = [(pair["inputs"], pair["targets"]) for pair in pairs(files, source, target)]
+        rows = [line.split("\t") for line in plain(files[0])]
+        places = [key - 1 if isinstance(key, int) else rows[0].index(key) for key in (source, target)]
+        return found == [(row[places[0]], row[places[1]]) for row in rows[isinstance(source, str) :]]
+
+    return read
+
+
 def _read_folder(files: list[Path]) -> bool:
     found = text_files([files[0].parent])
     texts, lines = "".join(map(whole_text, found)), "".join(all_lines(found))
@@ -112,6 +132,20 @@ def _make_json(folder: Path, chance: random.Random) -> list[Path]:
     return [_written(folder / "pairs.jsonl", text, chance)]
 
 
+def _make_json_list(folder: Path, chance: random.Random) -> list[Path]:
+    entries = [{"id": n, "text": {"en": _line(chance), "de": _line(chance)}} for n in range(chance.randint(1, 30))]
+    text = json.dumps(entries, ensure_ascii=chance.random() < 0.5, indent=chance.choice([None, 1]))
+    return [_written(folder / "pairs.json", f"{text}\n", chance)]
+
+
+def _make_columns(header: str) -> Callable[[Path, random.Random], list[Path]]:
+    def make(folder: Path, chance: random.Random) -> list[Path]:
+        rows = ["\t".join(_line(chance) for _ in range(4)) for _ in range(chance.randint(1, 30))]
+        return [_written(folder / "table.tsv", header + "".join(f"{row}\n" for row in rows), chance)]
+
+    return make
+
+
 def _make_folder(folder: Path, chance: random.Random) -> list[Path]:
     return [_written(folder / f"{number}.txt", _lines(chance, 20), chance) for number in range(chance.randint(1, 3))]
 
@@ -132,7 +166,10 @@ def _make_asked(folder: Path, chance: random.Random) -> list[Path]:
 KINDS: dict[str, tuple[Callable[[Path, random.Random], list[Path]], Callable[[list[Path]], bool]]] = {
     "parallel": (_make_parallel, _read_parallel),
     "tsv": (_make_tsv, _read_tsv),
+    "tsv, columns 3 and 1": (_make_columns(""), _read_columns(3, 1)),
+    "tsv, columns by name": (_make_columns("id\tde\tnote\ten\n"), _read_columns("en", "de")),
     "json lines": (_make_json, _read_json),
+    "json list, nested": (_make_json_list, _read_json_list),
     "folder": (_make_folder, _read_folder),
     "Penn Treebank": (_make_words("ptb.{}.txt"), _read_words(PennTreebank)),
     "WikiText": (_make_words("wiki.{}.tokens"), _read_words(WikiText)),

@@ -3,9 +3,9 @@
     python -m tests.campaigns.fuzz_texts --seed 1 --count 10000
 
 A case is one set of source files with one to three faults in bytes, lines or the gzip around them: texts
-(`damaged_sources.py`: two parallel files, a TSV, JSON lines, a folder, the Penn Treebank's and WikiText's files, lines to
-predict), and vocabularies and hparams (`damaged_vocabularies.py`). It is read to its end, in this process. It is taken
-(exit status 0), and then what is read is right; or it is refused (3, and 2 for hparams) with the file's name and, unless
+(`damaged_sources.py`: two parallel files, TSVs, JSON lines, a JSON list, a folder, the Penn Treebank's and WikiText's files,
+lines to predict), and vocabularies and hparams (`damaged_vocabularies.py`). It is read to its end, in this process. It is
+taken (exit status 0), and then what is read is right; or it is refused (3, and 2 for hparams) with the file's name and, unless
 the whole file is at fault, the line. Anything else is counted as bad, and so are more than 2 seconds of work.
 """
 
@@ -32,7 +32,8 @@ from . import damaged_sources, damaged_vocabularies
 SECONDS = 2.0
 KINDS = {**damaged_sources.KINDS, **damaged_vocabularies.KINDS}
 WHOLE_FILE = re.compile(
-    r"is empty|damaged gzip|is named \.gz|has \d+ lines, |does not exist|no text files|no subword for|there is no text for|"
+    r"is empty|holds an empty list|entry \d+ of the list|"
+    r"damaged gzip|is named \.gz|has \d+ lines, |does not exist|no text files|no subword for|there is no text for|"
     r"vocabulary\.json|hparams\.json"
 )
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from kt2t.data.rows import ended, rows_of
 from kt2t.data.vocabularies.unicode_text import checked
+from kt2t.disk import is_plain_name
 from kt2t.errors import DataError, Kt2tError
 from kt2t.features import END, PADDING
 from kt2t.registry import build, describe, type_name
@@ -188,8 +189,8 @@ def _note(path: Path) -> dict[str, Any]:
             raise DataError(f"{str(path)!r} has format {note['format']}; this kt2t reads {FORMAT}.")
         if not isinstance(note["files"], dict):
             raise TypeError(f"files: {note['files']!r} are no names with hashes")
-        if elsewhere := [name for name in note["files"] if Path(name).name != name]:
-            raise DataError(f"{str(path)!r} names a file elsewhere: {elsewhere[0]!r}. Prepare the problem again.")
+        if elsewhere := [name for name in note["files"] if not is_plain_name(name)]:
+            raise DataError(f"{str(path)!r} names a file elsewhere: {elsewhere[0][:80]!r}. Prepare the problem again.")
         return {key: note[key] for key in ("vocabulary", "size", "fingerprint", "files")}
     except FileNotFoundError:
         raise DataError(f"{str(path)!r} does not exist. Prepare the problem to make it.") from None

@@ -114,7 +114,7 @@ def test_other_contents_than_noted_are_refused(tmp_path):
         ({}, b"", "are no vocabulary: .*not trained yet"),
         ({"files": {}}, b"abc", "are no vocabulary"),
         ({"files": ["characters.txt"]}, b"abc", "cannot be read as a vocabulary"),
-        ({"files": {"\0": "x"}}, b"abc", "which vocabulary.json names, cannot be read"),
+        ({"files": {"\0": "x"}}, b"abc", "names a file elsewhere"),
         ({"vocabulary": {"type": "Nothing"}}, b"abc", "are no vocabulary: .*Nothing"),
         ({"vocabulary": {"type": "Words", "size": -1}}, b"abc", "are no vocabulary: .*size: -1"),
         ({"vocabulary": {"type": "Adam"}}, b"abc", "are no vocabulary"),
@@ -159,6 +159,15 @@ def test_a_missing_file_is_named(tmp_path):
     (tmp_path / "characters.txt").unlink()
     with pytest.raises(DataError, match="characters.txt', which vocabulary.json names, cannot be read"):
         Vocabulary.load(tmp_path)
+
+
+def test_a_note_with_a_name_that_no_disk_holds_is_refused_in_one_short_line(tmp_path):
+    Bytes().save(tmp_path)
+    note = json.loads((tmp_path / "vocabulary.json").read_text())
+    (tmp_path / "vocabulary.json").write_text(json.dumps({**note, "files": {"w" + "y" * 1_000_000: "0" * 64}}))
+    with pytest.raises(DataError, match="names a file elsewhere: 'wyyy") as raised:
+        Vocabulary.load(tmp_path)
+    assert len(str(raised.value)) < 1000
 
 
 def test_another_format_is_refused(tmp_path):
