@@ -147,11 +147,12 @@ def text_of(raw: bytes, file: str, number: int) -> str:
     Raises:
         DataError: It is no UTF-8, holds a NUL or several carriage returns, or is over 1 MB.
     """
+    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    if len(raw) > LONGEST:  # all else counted: the caller has read no further than here
+        raise DataError(f"a line is longer than {LONGEST:,} bytes. Is this a text file?", file=file, line=number)
     while raw.startswith(_BOM):
         raw = raw.removeprefix(_BOM)
-    raw = raw.removesuffix(b"\n").rstrip(b"\r")
-    if len(raw) > LONGEST:
-        raise DataError(f"a line is longer than {LONGEST:,} bytes. Is this a text file?", file=file, line=number)
+    raw = raw.rstrip(b"\r")
     if b"\0" in raw:
         place = raw.index(b"\0") + 1
         raise DataError(f"byte {place} is NUL. Is this UTF-8 text?", file=file, line=number)

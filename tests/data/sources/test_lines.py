@@ -105,3 +105,11 @@ def test_a_name_that_promises_gzip_and_a_missing_file(tmp_path):
         list(lines(tmp_path / "nowhere"))
     with pytest.raises(DataError, match="is a folder, not a file"):
         list(lines(tmp_path))
+
+
+@pytest.mark.parametrize(("before", "behind"), [(b"", b"\r" * (LONGEST + 70_000)), (b"\xef\xbb\xbf" * (LONGEST // 2), b"")])
+def test_what_is_removed_from_a_line_counts_for_its_length_or_the_rest_of_the_file_would_be_lost(tmp_path, before, behind):
+    file = tmp_path / "a.txt"
+    file.write_bytes(b"one\n" + before + b"two" + behind + b"\nthree\n")
+    with pytest.raises(DataError, match=r"a.txt:2: a line is longer than 1,000,000 bytes"):
+        list(lines(file))
