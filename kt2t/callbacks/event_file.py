@@ -83,7 +83,8 @@ class EventFile:
 
     def _open(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        name = f"events.out.tfevents.{time.time():010.0f}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}"
+        begun = f"{time.time():017.6f}"  # TensorBoard reads files in the order of their names, and several begin in one second
+        name = f"events.out.tfevents.{begun}.{socket.gethostname()}.{os.getpid()}.{next(_serial):06d}"
         self.path = self.folder / name
         self._file = self.path.open("wb", buffering=0)
         self._length = 0

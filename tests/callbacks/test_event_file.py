@@ -123,3 +123,14 @@ def test_tensorflow_stays_away(tmp_path):
         [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     )
     assert read(tmp_path).Scalars("loss")[0].value == 1.0
+
+
+def test_files_sort_in_the_order_in_which_they_were_begun(tmp_path):
+    """TensorBoard reads them by name, and drops what a later file repeats; a hundred of them fall into one second."""
+    begun = []
+    for step in range(110):
+        events = EventFile(tmp_path)
+        events.scalars(step, {"loss": 1.0})
+        events.close()
+        begun.append(events.path.name)
+    assert sorted(begun) == begun
