@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ def _overridden(value: dict[str, Any], origins: dict[Place, Origin], overrides: 
     _keep_one_length(value, origins, given)
     _check_sections(value, origins)
     unresolved: list[RecipeError] = []
-    nodes = _with_references(value, value, (), unresolved)
+    nodes = _with_references(value, value, (), lambda error, place: unresolved.append(_at_fault(error, place, origins)))
     recipe = Recipe(**{section: nodes[section] for section in SECTIONS if section in nodes})
     recipe.origins = origins
     recipe.overrides = overrides
@@ -242,31 +242,52 @@ def _check_sections(value: Mapping[str, Any], origins: Mapping[Place, Origin]) -
             raise RecipeError(f"the section {section!r} is missing.", file=file)
 
 
-def _with_references(value: Any, whole: Any, place: Place, unresolved: list[RecipeError]) -> Any:
+def _with_references(value: Any, whole: Any, place: Place, refuse: Callable[[RecipeError, Place], None]) -> Any:
     if isinstance(value, dict):
-        return {key: _with_references(item, whole, (*place, key), unresolved) for key, item in value.items()}
+        return {key: _with_references(item, whole, (*place, key), refuse) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_references(item, whole, (*place, index), unresolved) for index, item in enumerate(value)]
+        return [_with_references(item, whole, (*place, index), refuse) for index, item in enumerate(value)]
     if isinstance(value, str) and value.startswith("=") and len(value) > 1:
         try:
             return _referred(value, whole)
         except RecipeError as error:
-            unresolved.append(RecipeError(error.message, path=".".join(map(str, place))))
+            refuse(error, place)
     return value
 
 
 def _referred(reference: str, whole: Any) -> Any:
+    """Returns the value that a reference refers to. The path of an error is as much of the reference as there is."""
     if reference == STEPS and _counts_epochs(whole):
         return STEPS
-    found = whole
+    found, there = whole, ""
     for part in reference[1:].split("."):
         if not isinstance(found, dict) or part not in found:
             hint = nearest(part, found) if isinstance(found, dict) else ""
-            raise RecipeError(f"{reference!r} refers to nothing in this recipe: there is no {part!r}. {hint}".rstrip())
-        found = found[part]
+            message = f"{reference!r} refers to nothing in this recipe: there is no {part!r}. {hint}".rstrip()
+            raise RecipeError(message, path=there)
+        found, there = found[part], f"{there}.{part}".removeprefix(".")
     if isinstance(found, str) and found.startswith("="):
-        raise RecipeError(f"{reference!r} refers to another reference.")
+        raise RecipeError(f"{reference!r} refers to another reference, {found!r}. Write the value there.", path=there)
     return found
+
+
+def _at_fault(error: RecipeError, place: Place, origins: Mapping[Place, Origin]) -> RecipeError:
+    """Places the error at the reference; or at what it refers to if another file, or the command line, gives that.
+
+    Args:
+        error: Of `_referred`.
+        place: Of the reference.
+        origins: Of all values.
+    """
+
+    def origin(place: Place) -> Origin | None:
+        return next((origins[place[:end]] for end in range(len(place), 0, -1) if place[:end] in origins), None)
+
+    own, other = origin(place), origin(tuple((error.path or "").split(".")))
+    reference = ".".join(map(str, place))
+    if own is None or other is None or own.file == other.file:
+        return RecipeError(error.message, path=reference)
+    return RecipeError(f"{error.message} The reference is in {reference} ({own}).", path=error.path)
 
 
 def _counts_epochs(whole: Any) -> bool:

@@ -139,3 +139,39 @@ def test_a_recipe_of_sections_in_no_file():
     assert recipe.overrides == ("model.hidden_dim=8", "optimizer.momentum==model.hidden_dim")
     with pytest.raises(RecipeError, match="command line: modell: a recipe has no section 'modell'"):
         recipe_of(nodes, ["modell.x=1"])
+
+
+PARENT = """\
+problem: {type: Reverse}
+model: {type: Transformer}
+optimizer:
+  type: Adam
+  learning_rate: {type: LinearToZero, steps: =train.steps, decay_steps: 5}
+train: {steps: 9}
+"""
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        ("{type: Adam, steps: ~}", None),
+        ("{steps: '='}", "child.yaml:2: train.steps: '=train.steps' refers to another reference, '='. Write the value there."),
+        ("{steps: =report.every}", "child.yaml:2: train.steps: '=train.steps' refers to another reference, '=report.every'."),
+    ],
+)
+def test_a_reference_of_the_parent_that_the_child_spoils_is_refused_in_the_child(tmp_path, train, told):
+    (tmp_path / "parent.yaml").write_text(PARENT, encoding="utf-8")
+    child = tmp_path / "child.yaml"
+    child.write_text(f"extends: parent\ntrain: {train}\nreport: {{every: 3}}\n", encoding="utf-8")
+    with pytest.raises(RecipeError) as raised:
+        load(str(child)).check()
+    if told is not None:
+        assert told in str(raised.value)
+        assert f"The reference is in optimizer.learning_rate.steps ({tmp_path / 'parent.yaml'}:5)." in str(raised.value)
+    assert f"{child}:2" in str(raised.value)
+
+
+def test_a_reference_that_the_command_line_spoils_is_refused_there(tmp_path):
+    (tmp_path / "parent.yaml").write_text(PARENT, encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"command line: train.steps: '=train.steps' refers to another reference, '=x'"):
+        load(str(tmp_path / "parent.yaml"), ["train.steps='=x'"]).check()

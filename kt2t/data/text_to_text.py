@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from kt2t.data.problem import Example, Problem, first_empty
+from kt2t.data.vocabularies.vocabulary import vocabulary_of
 from kt2t.errors import DataError
 from kt2t.features import Feature, Label, Text
-from kt2t.registry import build, register
+from kt2t.registry import register
 
 TARGET_SPACES = 32  # as in Tensor2Tensor
 
@@ -122,10 +123,13 @@ def _per_field(shared: Any, source: Any, target: Any) -> dict[str, Any]:
         missing = "target_vocabulary" if target is None else "source_vocabulary"
         raise ValueError(f"{missing}: missing. Each side needs its own, or both share `vocabulary`.")
     if source is not None:
-        return {"inputs": build(source, "vocabulary"), "targets": build(target, "vocabulary")}
+        return {
+            "inputs": vocabulary_of(source, "source_vocabulary"),
+            "targets": vocabulary_of(target, "target_vocabulary"),
+        }
     if shared is None:
         from kt2t.data.vocabularies import Bytes
 
         shared = Bytes()
-    shared = build(shared, "vocabulary")
+    shared = vocabulary_of(shared)
     return {"inputs": shared, "targets": shared}

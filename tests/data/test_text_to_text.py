@@ -157,3 +157,13 @@ def test_describe_and_build():
 def test_options_that_cannot_be(options, message):
     with pytest.raises(ValueError, match=message):
         Echo(**options)
+
+
+@pytest.mark.parametrize("wrong", [0.5, True, "Subwords", {"size": 8000}, ["a"]], ids=str)
+@pytest.mark.parametrize("option", ["vocabulary", "source_vocabulary", "target_vocabulary"])
+def test_what_is_no_vocabulary_is_refused_with_an_example(option, wrong):
+    from kt2t.data import Bytes, ParallelText
+
+    options = {"source_vocabulary": Bytes(), "target_vocabulary": Bytes()} if option != "vocabulary" else {}
+    with pytest.raises(ValueError, match=rf"^{option}: .* is no vocabulary. Name its type, as in {{type: Subwords"):
+        ParallelText(train_files=["a.tsv"], **{**options, option: wrong})

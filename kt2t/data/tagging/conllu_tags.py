@@ -14,10 +14,11 @@ from kt2t.data.problem import Example, Problem
 from kt2t.data.sources.conllu import COLUMNS, Sentence, sentences
 from kt2t.data.vocabularies.classes import Classes
 from kt2t.data.vocabularies.shaped_words import ShapedWords
+from kt2t.data.vocabularies.vocabulary import vocabulary_of
 from kt2t.errors import DataError
 from kt2t.features import Tags, Text
 from kt2t.options import below_one
-from kt2t.registry import build, register
+from kt2t.registry import register
 
 SPLITS = {"train": "train", "validation": "dev", "test": "test"}
 NO_TAG = "_"
@@ -82,7 +83,7 @@ class ConlluTags(Problem):
         self.word_dropout = below_one("word_dropout", word_dropout)
         self.skip = skip
         self._options = {"train": train_files, "validation": validation_files, "test": test_files}
-        self._words = build(vocabulary or {"type": "ShapedWords"}, "vocabulary")
+        self._words: Any = vocabulary_of({"type": "ShapedWords"} if vocabulary is None else vocabulary)
         self._tags = Classes()
         if word_dropout and not isinstance(self._words, ShapedWords):
             raise ValueError(f"word_dropout: {type(self._words).__name__} has no looks to hide words behind. Use 0.")

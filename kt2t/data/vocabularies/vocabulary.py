@@ -156,6 +156,25 @@ class Vocabulary:
             )
 
 
+def vocabulary_of(value: Any, option: str = "vocabulary") -> Vocabulary:
+    """Builds the vocabulary that a problem's option gives.
+
+    Args:
+        value: A vocabulary, or its node in a recipe.
+        option: Name of the option, for the error message.
+
+    Raises:
+        ValueError: The value is neither.
+    """
+    found = build(value, "vocabulary")
+    if not isinstance(found, Vocabulary):
+        raise ValueError(
+            f"{option}: {value!r} is no vocabulary. Name its type, as in {{type: Subwords, size: 8000}}; "
+            "`kt2t list vocabularies` shows all."
+        )
+    return found
+
+
 def is_batch(ids: Any) -> bool:
     """Whether these are rows of ids, such as an array (batch, time), and not the ids of one text."""
     if hasattr(ids, "ndim"):
