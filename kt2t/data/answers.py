@@ -16,7 +16,9 @@ _UNKNOWN = Text(2)  # a field that no feature describes is shown as ids, or by i
 
 
 class Answers:
-    """The part of a `Problem` that needs to know its answers; everything follows from `features` and `vocabularies`.
+    """The methods of a `Problem` about answers: its loss, metrics and scores, decoding, and display.
+
+    All of them follow from the problem's `features` and `vocabularies`.
 
     Where `targets` is a dict of features, every target, prediction and reference is a dict with the same keys. So are
     losses, metrics and scores, which are logged as `KEY_loss`, `KEY_accuracy` and so on.
@@ -71,7 +73,7 @@ class Answers:
         return scored(self.scores(), list(predictions), expected)
 
     def derived_metrics(self, split: str, metrics: Mapping[str, float]) -> dict[str, tuple[float, str]]:
-        """Values that follow from the metrics of a whole split, each with a signature that says how it was computed."""
+        """Computes values that need the metrics of a whole split, such as bits per byte; each with a text that says how."""
         return {}
 
     def decode(self, field: str, value: Any) -> Any:

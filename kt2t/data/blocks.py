@@ -21,7 +21,7 @@ def chance_of(seed: int, split: str, number: int) -> np.random.Generator:
 
 
 def first_kept(draw: Callable[[], Iterable[T]], keep: Callable[[T], bool]) -> list[T]:
-    """Draws until `BLOCK` examples are kept, and returns them."""
+    """Draws examples until `BLOCK` of them were kept, and returns those."""
     drawn = itertools.chain.from_iterable(draw() for _ in itertools.count())
     return list(itertools.islice(filter(keep, drawn), BLOCK))
 
@@ -34,5 +34,5 @@ def from_blocks(block: Callable[[int], Sequence[T]], start: int, stop: int) -> I
 
 
 def is_in_split(part: int, split: str) -> bool:
-    """Whether an example belongs to the split `train` or `validation`; a hash makes ten equal parts, and part 0 is held out."""
+    """Returns whether an example belongs to the split. A hash divides all into ten equal parts; part 0 is `validation`."""
     return (part % PARTS == 0) == (split == "validation")

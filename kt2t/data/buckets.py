@@ -13,7 +13,7 @@ PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29)
 
 @dataclass(frozen=True)
 class Buckets:
-    """Which lengths share a batch, and how many rows the batch has.
+    """Assigns lengths to buckets; examples of one bucket share batches, which have a fixed number of rows.
 
     Attributes:
         boundaries: In tokens, rising: bucket k holds lengths from boundary k - 1 up to, not including, boundary k.
@@ -29,25 +29,25 @@ class Buckets:
 
     @property
     def waiting(self) -> int:
-        """How many batches Tensor2Tensor shuffles: three windows of its smallest ones."""
+        """Number of batches that Tensor2Tensor's shuffle buffer holds: three windows of the batches with the fewest rows."""
         return 3 * (self.window // min(self.rows))
 
 
 def geometric_buckets(
     tokens: int, max_length: int = 0, shortest: int = 8, step: float = 1.1, multiple: int = 1, length_multiple: int = 1
 ) -> Buckets:
-    """Boundaries that grow by `step`, and rows by `tokens` that divide one window.
+    """Makes buckets whose boundaries grow by the factor `step`, and whose rows divide one common window.
 
     A bucket's rows are `tokens` over its upper boundary, rounded down to a divisor of the window, the largest number up to
     three times the rows of the shortest bucket that has more divisors than all below it.
 
     Args:
-        tokens: Positions of a batch for each of `multiple`, padding counted.
+        tokens: Positions of each of the `multiple` equal shares of a batch, padding counted.
         max_length: In tokens; `tokens` if 0.
         shortest: The first boundary, in tokens.
-        step: How many times a boundary is the one before; it grows by one token at least.
-        multiple: How many shares of equal size every batch has.
-        length_multiple: Every boundary is so many times longer.
+        step: Factor between a boundary and the one before it; they differ by one token at least.
+        multiple: Number of equal shares of every batch, such as one for each replica.
+        length_multiple: Factor by which every boundary is multiplied at the end.
 
     Raises:
         ValueError: `step` is not above 1, or another number is not positive.

@@ -16,7 +16,7 @@ def content_hash(example: Mapping[str, Any], buffers: bool = True) -> tuple[int,
 
     Args:
         example: Text, numbers, bytes and arrays, in lists and mappings of any depth.
-        buffers: Whether bytes and arrays are hashed as they lie in memory; else arrays as lists of numbers, which is slow.
+        buffers: Whether the memory of bytes and arrays is hashed. Otherwise arrays are hashed as lists of numbers: slowly.
             The hash of an example without them is the same either way.
 
     Raises:

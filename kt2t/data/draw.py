@@ -11,11 +11,11 @@ import numpy as np
 class Draw:
     """Identifies one example in one epoch of one run. All its random choices depend on nothing else.
 
-    So an augmentation is the same for any number of threads, replicas and workers, and after a restart.
+    So an augmentation gives the same result with any number of threads, replicas and workers, and after a restart.
 
     Attributes:
-        seed: Of the run.
-        epoch: Of the data, from 0.
+        seed: Seed of the run.
+        epoch: Number of the pass through the data, from 0.
         index: The number of the record in its split, from 0.
     """
 

@@ -75,12 +75,12 @@ def in_order(
 
 
 def cores() -> int:
-    """The processor cores that this process may use."""
+    """Returns the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def bytes_of(value: Any) -> int:
-    """About how many bytes a value takes: arrays, bytes and texts, in mappings, lists and tuples of any depth.
+    """Estimates how many bytes a value takes: arrays, bytes and texts, in mappings, lists and tuples of any depth.
 
     Of a long list only a sample of evenly spaced elements is measured.
     """

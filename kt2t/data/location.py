@@ -29,12 +29,12 @@ MANY = 1000  # files; a folder of more is identified by their names, sizes and t
 
 
 def data_directory(data_dir: str | Path | None = None) -> Path:
-    """The folder of all prepared problems: `data_dir`, else the environment's `KT2T_DATA`, else `~/.cache/kt2t`."""
+    """Returns the folder of all prepared problems: `data_dir`, else the environment's `KT2T_DATA`, else `~/.cache/kt2t`."""
     return Path(data_dir or os.environ.get("KT2T_DATA") or "~/.cache/kt2t").expanduser()
 
 
 def folder_for(problem: Any, data_dir: str | Path | None = None) -> Path:
-    """The folder of a prepared problem, whether it exists or not.
+    """Names the folder in which a problem is or would be prepared.
 
     Raises:
         DataError: A source file does not exist.
@@ -56,7 +56,8 @@ def folder_for(problem: Any, data_dir: str | Path | None = None) -> Path:
 def source_notes(problem: Any, root: Path) -> list[dict[str, Any]]:
     """Identifies the sources of a problem: its files and folders, and the files that its code names.
 
-    A file: path, size and sha256. Hashes are remembered while size and time stay the same. A folder: see `folder_note`.
+    A file is identified by path, size and sha256; a hash is reused while size and time of the file stay the same. For folders
+    see `folder_note`.
 
     Raises:
         DataError: A source is missing, is no file, or cannot be read.
@@ -93,15 +94,15 @@ def folder_note(folder: Path) -> dict[str, Any]:
 
 
 def source_sizes(problem: Any) -> list[tuple[Path, int]]:
-    """The files and folders that a problem is made of, each with its bytes; of a folder, those of all files below it."""
+    """Lists the files and folders that a problem reads, each with its size in bytes; a folder counts all files below it."""
     sources = list(problem.source_files())
     return [(path, folder_note(path)["bytes"] if path.is_dir() else path.stat().st_size) for path in sources]
 
 
 def option_files(problem: Any) -> list[Path]:
-    """The files named by a problem's options `path` and `…_files`.
+    """Lists the files that a problem's options `path` and `…_files` name.
 
-    For a folder, all files below it that are not hidden; the folder itself if they are more than 1,000.
+    A folder stands for all files below it that are not hidden, or for itself if these are more than 1,000.
 
     Raises:
         DataError: One does not exist.
@@ -121,7 +122,7 @@ def option_files(problem: Any) -> list[Path]:
 
 
 def say_reused(problem: Any, folder: Path) -> None:
-    """Logs, once for each folder, that data which was prepared before is used."""
+    """Logs that data in a folder, prepared earlier, is reused; once for each folder."""
     _say_reused(type(problem).__name__, folder)
 
 

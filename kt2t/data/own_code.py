@@ -28,9 +28,9 @@ MOST_PARTS = 1000  # of a list or mapping, in which objects and names of files a
 def own_code(cls: type) -> tuple[list[str], list[Path]]:
     """Describes a problem class and everything outside kt2t that its functions refer to.
 
-    A class in a file: the file, and all files of the user's own that it imports, directly or not. A class without a file, as
-    in a notebook: its functions and plain values, and the functions, classes and values that these refer to, nested to any
-    depth. Installed packages do not count.
+    A class in a file is described by the file and all files of the user's own that it imports, directly or not. A class
+    without a file, as in a notebook, is described by its functions and plain values, and by the functions, classes and
+    values that these refer to, to any depth. Installed packages are left out.
 
     Returns:
         The description, and the files that the code names in a constant text.

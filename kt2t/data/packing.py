@@ -15,7 +15,7 @@ WINDOW = 128
 
 
 class PackedBatches:
-    """Batches whose rows hold as many examples as fit, in rows of `pack` positions for every field.
+    """Composes batches whose rows of `pack` positions hold as many examples as fit.
 
     Examples of the same lengths are of one kind. Rows are composed of kinds once, from the lengths alone, so every epoch
     has the same number of rows. An epoch shuffles all examples, and each takes the next place of its kind. So an example has
@@ -57,7 +57,7 @@ class PackedBatches:
         return -(-len(self._sizes) // self.rows)
 
     def epoch(self, chance: np.random.Generator | None) -> list[tuple[np.ndarray, tuple[int, ...]]]:
-        """The batches of an epoch: the examples of each row (rows, most), -1 where there is none, and the shape."""
+        """Returns, for each batch of an epoch, the numbers of each row's examples (rows, most), then -1, and the shape."""
         shuffled = np.arange(len(self._kept)) if chance is None else chance.permutation(len(self._kept))
         taken = np.empty(len(self._kept), np.int64)
         by_kind = shuffled[np.argsort(self._kind[shuffled], kind="stable")]

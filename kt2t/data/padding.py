@@ -84,7 +84,7 @@ def _batch(
 
 
 def fed(features: Mapping[str, Any]) -> list[str]:
-    """The fields that a model is given: all but the targets, which are only given if they are fed back."""
+    """Lists the fields of a batch's features: all but `targets`, which is among them only if the model is fed its targets."""
     return [
         field
         for field, feature in features.items()

@@ -30,12 +30,12 @@ class BatchPlan:
 
     @property
     def rows(self) -> int:
-        """The rows of the batch, those of weight zero included."""
+        """Number of rows of the batch, including rows of weight zero."""
         return len(self.indices)
 
 
 class Plan:
-    """The batches of every epoch, as a pure function of the arguments.
+    """Computes the batches of every epoch; the same arguments always give the same batches.
 
     Every example occurs exactly once an epoch, and every epoch has the same number of batches. Padded: examples are sorted
     once into a few groups of similar lengths, each with a fixed shape and number of rows; an epoch draws the order
@@ -54,8 +54,9 @@ class Plan:
         shapes: The most shapes that batches may have.
         pack: In training, positions of a row that several examples share, in every field; rows = tokens // pack. Longer
             examples are dropped.
-        bucket_step: Tensor2Tensor's shapes, with boundaries of the longest field that are so many times the one before,
-            such as 1.1; `tokens` are then divided by `multiple` before the rows of a bucket are.
+        bucket_step: Groups examples by the length of the longest field as Tensor2Tensor does (see `geometric_buckets`), each
+            boundary this factor above the one before, such as 1.1; each of the `multiple` shares then has tokens // multiple
+            positions.
 
     Raises:
         ValueError: Not exactly one of `tokens` and `rows`, a number out of its range, or `pack` without `tokens` or
@@ -118,7 +119,7 @@ class Plan:
 
     @property
     def fill(self) -> float:
-        """Computes the share of real tokens among all positions of an epoch, in all fields and rows of weight zero.
+        """Computes the share of real tokens among all positions of an epoch: of all fields, rows of weight zero included.
 
         Packed, every field has as many positions: where the fields' sums differ, their mean over the largest is the most.
         """

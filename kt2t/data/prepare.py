@@ -73,7 +73,7 @@ def prepare_folder(
 def kept_examples(
     problem: Any, split: str, held_out: Mapping[str, Any] | None, dropped: Counter[str] | None = None
 ) -> Iterator[Example]:
-    """The raw examples of a split that have a record, in the order of the records.
+    """Yields the raw examples of a split that have a record, in the order of the records.
 
     Args:
         problem: The problem.

@@ -36,11 +36,11 @@ class Prepared:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that have records."""
+        """Names of the splits that have records."""
         return tuple(self.manifest["splits"])
 
     def records(self, split: str) -> Records:
-        """The records of a split.
+        """Opens the records of a split.
 
         Raises:
             DataError: No such split.
@@ -133,5 +133,5 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def seal(manifest: Mapping[str, Any]) -> str:
-    """The sha256 of a manifest's content, in hexadecimal, which shows whether the manifest was changed."""
+    """Computes the sha256 of a manifest's content, in hexadecimal, by which a later change of the manifest is noticed."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

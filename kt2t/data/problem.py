@@ -29,7 +29,7 @@ logger = logging.getLogger("kt2t")
 
 
 def first_empty(example: Mapping[str, Any], fields: Iterable[str]) -> str | None:
-    """`empty` and the name of the first of these fields whose text is empty or only white space; None if there is none."""
+    """Returns `empty FIELD` for the first of these fields whose text is empty or white space; None if there is none."""
     for field in fields:
         value = example.get(field)
         if isinstance(value, str) and (not value or value.isspace()):
@@ -68,11 +68,11 @@ class Problem(Answers):
         self._given: dict[str, str] | None = None
 
     def splits(self) -> tuple[str, ...]:
-        """The splits that `examples` can give. Without `validation`, some of `train` is held out for it."""
+        """Names the splits that `examples` can yield. Without `validation`, part of `train` is held out for it."""
         return ("train", "validation")
 
     def examples(self, split: str) -> Iterable[Example]:
-        """The raw examples of a split, the same each time: mappings of field to text, bytes, number, array or list."""
+        """Yields the raw examples of a split, the same each time: mappings of field to text, bytes, number, array or list."""
         raise NotImplementedError(f"{type(self).__name__} must define examples(split).")
 
     def encode(self, example: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Problem(Answers):
         raise NotImplementedError(f"{type(self).__name__} must define encode(example).")
 
     def features(self) -> dict[str, Any]:
-        """The feature of each field that a model reads or predicts; `targets` may be a dict of features."""
+        """Returns the feature of each field that a model reads or predicts; `targets` may be a dict of features."""
         raise NotImplementedError(f"{type(self).__name__} must define features().")
 
     def expected_features(self) -> dict[str, Any]:
@@ -95,10 +95,10 @@ class Problem(Answers):
         return [self.encode(example) for example in examples]
 
     def stored(self) -> dict[str, Any]:
-        """The feature of each field of a record: `features`, unless `transform` makes these of something else.
+        """Returns the feature of each field as records store it: `features`, unless `transform` makes these from another form.
 
-        A field `prompt_length`, one whole number, says how many targets at the start of an example are only read: they have
-        weight zero.
+        A record may also have a field `prompt_length`, a whole number: so many targets at the start of the example have weight
+        zero, because the model continues them and is not trained on them.
         """
         return self.features()
 
@@ -107,7 +107,7 @@ class Problem(Answers):
         return examples
 
     def counted(self, examples: Sequence[Mapping[str, Any]], encoded: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-        """Counts something over some raw and encoded examples; the sums over a split are in its manifest."""
+        """Counts properties of raw and encoded examples, by name; the prepared data's manifest holds the sums of a split."""
         return {}
 
     @property
@@ -116,14 +116,14 @@ class Problem(Answers):
         return type(self).cut is Problem.cut
 
     def transformed_lengths(self, example: Mapping[str, Any]) -> dict[str, int]:
-        """The lengths, in raw values, of fields that an encoded example stores in another form than `features` says.
+        """Returns the lengths, in raw values such as samples of sound, of fields that a record stores in another form.
 
         The plan needs them, because the number of bytes of an `Encoded` recording does not say how many samples it has.
         """
         return {}
 
     def planned_lengths(self, split: str, lengths: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """The lengths of a split's fields after `transform`, in raw values, from those of its records."""
+        """Computes the lengths of a split's fields after `transform`, in raw values, from the lengths of its records."""
         return lengths
 
     def transform(self, split: str, example: dict[str, Any], draw: Draw | None) -> dict[str, Any]:
@@ -142,11 +142,11 @@ class Problem(Answers):
         return example
 
     def reject(self, example: Mapping[str, Any]) -> str | None:
-        """The reason why a raw example is left out (`empty inputs`), or None to keep it."""
+        """Returns the reason for leaving out a raw example, such as `empty inputs`; None to keep it."""
         return first_empty(example, example)
 
     def source_files(self) -> list[Path]:
-        """The files and folders that the examples come from: those of the options `path` and `…_files`.
+        """Lists the files and folders that the examples come from: those of the options `path` and `…_files`.
 
         A file is identified by its content. A folder stands for all files below it that are not hidden, and is identified by
         their names, sizes and times: use it for folders of very many files.
@@ -156,14 +156,14 @@ class Problem(Answers):
         return option_files(self)
 
     def vocabularies(self) -> dict[str, Any]:
-        """The vocabulary of each field that has one."""
+        """Returns the vocabulary of each field that has one."""
         return {}
 
     def train_vocabularies(self, examples: Iterable[Example]) -> None:
         """Trains the untrained vocabularies from the raw training examples, an iterable that can be read several times."""
 
     def given_vocabularies(self) -> dict[str, str]:
-        """Fingerprints of the vocabularies that were passed in already trained."""
+        """Returns, by field, the fingerprints of the vocabularies that were passed in already trained."""
         if self._given is None:
             vocabularies = self.vocabularies().items()
             self._given = {field: vocabulary.fingerprint for field, vocabulary in vocabularies if vocabulary.trained}
@@ -211,7 +211,7 @@ class Problem(Answers):
 
     @property
     def prepared(self) -> Prepared:
-        """The open prepared folder; prepares the problem first if needed."""
+        """Returns the open prepared folder; prepares the problem first if needed."""
         if self._prepared is None:
             self.prepare()
         if self._prepared is None:
@@ -245,7 +245,7 @@ class Problem(Answers):
         pack: int | None = None,
         bucket_step: float | None = None,
     ) -> Batches:
-        """The batches of a split: endless and shuffled for `train`; for other splits each example once, in order of length.
+        """Returns the batches of a split: endless and shuffled for `train`; for other splits each example once, by length.
 
         Args:
             tokens: Positions of the longest field per batch, padding counted (4,096 if `rows` is not given either).
@@ -325,7 +325,7 @@ class Problem(Answers):
         return positions
 
     def sample(self, n: int, split: str = "validation", offset: int = 0) -> dict[str, Any]:
-        """Features and targets of `n` examples as one batch, in the order of the records."""
+        """Returns features and targets of `n` examples as one batch, in the order of the records."""
         from kt2t.data.padding import collate
         from kt2t.data.transform import Transform
 
@@ -336,7 +336,7 @@ class Problem(Answers):
         return {**features, "targets": targets}
 
     def batch_of(self, examples: Sequence[Any]) -> dict[str, Any]:
-        """Features of texts or other examples that no prepared data holds, as one batch for `answer` and `generate`.
+        """Encodes new texts or other examples as the features of one batch, for `answer` and `generate`.
 
         Args:
             examples: Each a text, the path of a picture or recording, or a dict of raw values by field.
@@ -349,7 +349,7 @@ class Problem(Answers):
         return batch_of(self, examples)
 
     def references(self, split: str) -> list[dict[str, Any]]:
-        """The fields of every example of a split as `decode` returns them, in the order of the records.
+        """Returns the fields of every example of a split in the form that `decode` gives, in the order of the records.
 
         The text of an evaluation split is the raw text as it was when the problem was prepared.
         """

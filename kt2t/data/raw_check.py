@@ -17,7 +17,7 @@ MOST = 10_000  # raw examples that a `cut` may read before it gives these; it is
 
 
 def check_raw(problem: Any) -> None:
-    """Refuses the open prepared folder of a problem if its first records are not what `examples` gives now.
+    """Raises an error if the first records of a problem's prepared data differ from what `examples` yields now.
 
     A problem that cuts or joins its examples is checked as well, if it gives its first records before it has read very many
     examples.

@@ -26,13 +26,13 @@ T = TypeVar("T")
 def read_ahead(
     source: Callable[[], Generator[T, None, None]], depth: int, patience: float, most_bytes: int = MOST_BYTES
 ) -> Iterator[T]:
-    """Yields what the generator `source()` yields, which runs on another thread.
+    """Runs the generator `source()` on another thread and yields its items, a bounded number of them ahead.
 
     The thread ends with the iterator. An error of the source is raised in its place.
 
     Args:
         source: Makes the generator; called on that thread.
-        depth: The most items that wait.
+        depth: Maximum number of items that wait to be taken.
         patience: Seconds to wait for an item.
         most_bytes: The most bytes of all items that wait; a larger item waits alone.
 

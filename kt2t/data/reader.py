@@ -22,11 +22,11 @@ PART_BYTES = 64 * 1024  # about the bytes of the records that one thread transfo
 
 
 class Batches:
-    """The batches `(features, targets, sample_weight)` of a plan, as NumPy arrays.
+    """A dataset of batches `(features, targets, sample_weight)`, as NumPy arrays, that can be iterated again and again.
 
     With a dict of targets, `targets` and `sample_weight` are dicts with the same keys.
 
-    Iterating starts anew at the batch of step `start`. Training batches (`repeat`) never end; others end with the split.
+    Every iteration starts at the batch of step `start`. Training batches (`repeat`) never end; others end with the split.
     `len` is the number of batches of one pass over the examples. The threads end with the iterator.
 
     `failure` is the exception that stopped the last `dataset`; TensorFlow hides it.
@@ -76,34 +76,34 @@ class Batches:
 
     @property
     def packed(self) -> bool:
-        """Whether several examples share a row."""
+        """True if several examples share a row."""
         return self.plan.pack is not None
 
     def __iter__(self) -> Iterator[Batch]:
         return read_ahead(self._batches, self.depth, PATIENCE)
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step; with several workers, this worker's rows."""
+        """Returns the batch of a step; with several workers, this worker's rows of it."""
         plan = self._planned(step)
         return self._collated(plan, self._examples(plan.indices[plan.indices >= 0], self._epoch(step)))
 
     def at(self, start: int) -> Batches:
-        """The same batches from another step on.
+        """Returns the same dataset, starting at another step.
 
         To continue training where an optimizer is: `batches.at(int(model.optimizer.iterations))`.
         """
         return self._with(start=start)
 
     def once(self) -> Batches:
-        """The same batches for one pass over the examples: those of the first epoch, where batches repeat."""
+        """Returns the same dataset for one pass over the examples; of endless batches, the first epoch."""
         return self._with(repeat=False, start=0) if self.repeat else self
 
     def shared(self, workers: int, worker: int) -> Batches:
-        """The rows of one of several workers, the same number for each; rows of weight zero fill up."""
+        """Returns the dataset of one of several workers: an equal share of each batch, filled up with rows of weight zero."""
         return self._with(workers=workers, worker=worker)
 
     def signature(self) -> tuple[dict[str, Any], Any, Any]:
-        """Shape (None where it varies) and dtype of every array of a batch, in the structure of a batch."""
+        """Returns shape (None where it varies) and dtype of every array of a batch, in the structure of a batch."""
         fields, features = flat(self.features), {}
         for field in fed(self.features):
             features[field] = _kind(fields, field)
@@ -117,7 +117,7 @@ class Batches:
         return features, _kind(fields, "targets"), _weight(fields, "targets")
 
     def dataset(self) -> Any:
-        """The batches as Keras's `fit` takes them: a `tf.data.Dataset` on TensorFlow, a generator on other backends."""
+        """Converts to what Keras's `fit` takes: a `tf.data.Dataset` on TensorFlow, a generator on other backends."""
         import keras
 
         if keras.backend.backend() != "tensorflow":

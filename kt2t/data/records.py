@@ -28,7 +28,7 @@ Layout = dict[str, dict[str, Any]]
 
 
 def layout_of(features: Mapping[str, Any]) -> Layout:
-    """The fields of a record in their order: `{field: {"dtype": …, "rank": …, "varies": …}}`.
+    """Returns the fields of a record in the order of storage: `{field: {"dtype": …, "rank": …, "varies": …}}`.
 
     A dict of features is stored field by field, as `targets.KEY`.
     """
@@ -39,12 +39,12 @@ def layout_of(features: Mapping[str, Any]) -> Layout:
 
 
 def is_nested(features: Mapping[str, Any]) -> bool:
-    """Whether there is a dict of features among the features."""
+    """Returns whether a field, such as `targets`, is a dict of features."""
     return any(isinstance(feature, Mapping) for feature in features.values())
 
 
 def nested(values: Arrays, features: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `flat`: puts the values of a dict of features (`targets.KEY`) into a dict again."""
+    """Undoes `flat`: collects the values named `targets.KEY` in a dict under `targets`."""
     if not is_nested(features):
         return values
     spread = {f"{name}.{key}": (name, key) for name, of in features.items() if isinstance(of, Mapping) for key in of}
@@ -59,7 +59,7 @@ def nested(values: Arrays, features: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pack(columns: Columns, layout: Layout) -> Iterator[bytes]:
-    """The bytes of each example: a crc32, then the sizes and the values of each field, little-endian, padded to 4 bytes.
+    """Encodes each example as bytes: a crc32, then the sizes and values of each field, little-endian, padded to 4 bytes.
 
     Args:
         columns: For each field, the arrays of all examples; at least one example.
@@ -83,7 +83,7 @@ def _parts(column: Sequence[np.ndarray], kind: Mapping[str, Any]) -> Iterator[It
 
 
 def unpack(record: bytes, layout: Layout) -> Arrays:
-    """The example that `pack` wrote; the arrays are views of the bytes.
+    """Decodes the bytes of an example that `pack` encoded; the arrays are views of the bytes.
 
     Raises:
         ValueError: The bytes are not what was written.
@@ -205,11 +205,11 @@ class Records:
 
     @property
     def mean_bytes(self) -> float:
-        """The mean size of a record."""
+        """Mean size of a record in bytes."""
         return float(sum(shard["bytes"] for shard in self._note["shards"]) / max(1, len(self)))
 
     def read(self, indices: Sequence[int] | np.ndarray) -> list[Arrays]:
-        """The examples at these indices, in this order.
+        """Reads the examples at these indices, in this order.
 
         Raises:
             DataError: A record is damaged; named by shard and index.
@@ -224,7 +224,7 @@ class Records:
         return examples
 
     def places(self, indices: Sequence[int] | np.ndarray) -> list[tuple[str, int]]:
-        """The file name of each record, and its number in that file, from 0."""
+        """Returns, for each index, the name of the file with this record, and the record's number in that file, from 0."""
         shards, numbers = self._places(indices)
         files = [shard["file"] for shard in self._note["shards"]]
         return [(files[shard], number) for shard, number in zip(shards.tolist(), numbers.tolist(), strict=True)]

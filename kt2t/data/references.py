@@ -18,7 +18,7 @@ _PLAIN = (str, int, float, bool, type(None))
 
 
 class References:
-    """Writes what the records of a split cannot give back: one JSON line for each example.
+    """Writes the reference texts that cannot be decoded from the records of a split: one JSON line for each example.
 
     A field is rebuilt from its record by `Problem.decode`. Where that does not give the raw text (because the vocabulary
     normalises it, or does not know a word), and where the record does not hold the field, the line has the text itself.
@@ -40,7 +40,7 @@ class References:
     def lines(
         self, examples: Sequence[Mapping[str, Any]], encoded: Sequence[Mapping[str, Any]]
     ) -> list[tuple[set[str], dict[str, Any]]]:
-        """For each example: the fields that its record can give back, and the texts of the others. Called on threads."""
+        """Returns, for each example, the fields that its record gives back and the texts of the others. Called on threads."""
         return [self._line(flat(raw), flat(arrays)) for raw, arrays in zip(examples, encoded, strict=True)]
 
     def write(self, lines: Sequence[tuple[set[str], dict[str, Any]]]) -> None:
@@ -77,7 +77,7 @@ class References:
 
 
 def read_references(problem: Any, split: str) -> list[dict[str, Any]] | None:
-    """The references of a split, as `Problem.references` says, their fields by name; None if they were not kept.
+    """Reads the references of a split, a list of texts by field; None if the folder keeps none.
 
     Raises:
         DataError: The file is damaged.

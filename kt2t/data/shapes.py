@@ -12,14 +12,14 @@ SHAPES = 24  # the most shapes of the batches of a split, by default
 
 @dataclass
 class Group:
-    """Examples that share the shape of their batches.
+    """A group of examples whose batches have the same shape.
 
     Attributes:
         shape: The padded length of each field.
-        rows: Of each batch.
-        members: The examples, in order of length.
-        taker: The number of the group that takes the examples that do not fill a batch; it comes later and is at least as
-            long in every field.
+        rows: Number of rows of each batch.
+        members: The numbers of the examples, in order of length.
+        taker: The number of the later group that gets the examples left over when no whole batch can be filled; its shape is
+            at least as long in every field.
     """
 
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class Group:
 
 
 class PaddedBatches:
-    """Batches that each hold examples of one group, with the shape of the group; every epoch has the same number of batches.
+    """Composes padded batches, each from one group of similar lengths; every epoch has the same number of batches.
 
     The examples of a group that do not fill a batch go to a group of longer examples. Empty rows fill the last batches.
 
@@ -46,7 +46,7 @@ class PaddedBatches:
         return sum(-(-count // group.rows) for group, count in zip(self.groups, self._counts, strict=True))
 
     def epoch(self, chance: np.random.Generator | None) -> list[tuple[np.ndarray, tuple[int, ...]]]:
-        """The batches of an epoch: the example of each row (rows,), -1 where there is none, and the shape.
+        """Returns, for each batch of an epoch, the number of each row's example (rows,), -1 for an empty row, and the shape.
 
         Without `chance` in order of length.
         """
@@ -79,8 +79,8 @@ def length_groups(
         tokens: See `Plan`.
         rows: See `Plan`.
         multiple: See `Plan`.
-        shapes: The most groups.
-        share: Of a batch that a part must fill to be cut off.
+        shapes: Maximum number of groups.
+        share: Share of a batch that a part must fill, or it is not cut off.
     """
     points, number, counts = np.unique(table[kept], axis=0, return_inverse=True, return_counts=True)
     number = number.reshape(-1)

@@ -16,7 +16,7 @@ LOUDEST = 32768  # of 16 bits, where 1.0 is one beyond the largest
 
 
 def read_sound(path: str | Path, rate: int) -> np.ndarray:
-    """A recording as samples; of several channels their mean.
+    """Reads a recording as samples; several channels are averaged.
 
     Shapes:
         a file (wav, FLAC, …) → (samples,) float32 from -1 to 1
@@ -29,7 +29,7 @@ def read_sound(path: str | Path, rate: int) -> np.ndarray:
 
 
 def wav(value: Any, rate: int) -> bytes:
-    """Samples as the bytes of a wav file of 16 bits.
+    """Encodes samples as the bytes of a wav file of 16 bits.
 
     Shapes:
         value (samples,) from -1 to 1; what is louder is cut off

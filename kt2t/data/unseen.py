@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main_field(problem: Problem) -> str:
-    """The field that a single text belongs to: `inputs`, or `targets` where a text is continued."""
+    """Names the field that a single text belongs to: `inputs`, or `targets` for a language model, which continues it."""
     return "inputs" if "inputs" in problem.features() else "targets"
 
 

@@ -25,13 +25,13 @@ SHOWN = 8  # numbers of an array that are written out
 
 @functools.singledispatch
 def decode_value(feature: Feature, value: Any, vocabulary: Any = None) -> Any:
-    """The value that scores compare: a text, the name of a class, a list of names; otherwise the array."""
+    """Decodes an array to the value that scores compare: a text, the name of a class, a list of names; otherwise the array."""
     return np.asarray(value)
 
 
 @functools.singledispatch
 def read_value(feature: Feature, text: str, vocabulary: Any = None) -> Any:
-    """The raw value that a person types for a field: a line of text; the path of a picture or recording; numbers.
+    """Turns what a person types for a field into a raw value: a line of text, the path of a picture or recording, numbers.
 
     Raises:
         DataError: The text or the file does not fit the field.
@@ -41,7 +41,7 @@ def read_value(feature: Feature, text: str, vocabulary: Any = None) -> Any:
 
 @functools.singledispatch
 def write_value(feature: Feature, value: Any) -> str:
-    """Text that shows a decoded value: the text or the names, or a short description of a picture or sound."""
+    """Formats a decoded value as text: the text or names themselves, or a short description of a picture or sound."""
     array = np.asarray(value)
     shown = " ".join(f"{one:.4g}" for one in array.reshape(-1)[:SHOWN].tolist())
     return shown if array.size <= SHOWN else f"{shown} … ({array.size:,} numbers)"
@@ -49,19 +49,19 @@ def write_value(feature: Feature, value: Any) -> str:
 
 @functools.singledispatch
 def tell_value(feature: Feature, value: Any) -> str | bytes:
-    """A decoded value as a person wants it: text; the bytes of a PNG file of a picture, of a wav file of a sound."""
+    """Renders a decoded value for a person: text, the bytes of a PNG file of a picture, or of a wav file of a sound."""
     return write_value(feature, value)
 
 
 @functools.singledispatch
 def is_read_from_file(feature: Feature) -> bool:
-    """Whether a person gives the path of a file for the field, not the value itself."""
+    """Returns whether a person gives the path of a file for the field, not the value itself."""
     return False
 
 
 @functools.singledispatch
 def views_for(feature: Feature) -> tuple[str, ...]:
-    """Names of the views in `kt2t.callbacks` that suit a field, besides decoded samples and attention."""
+    """Names the views in `kt2t.callbacks` that TensorBoard shows for a field, besides decoded samples and attention."""
     return ()
 
 
