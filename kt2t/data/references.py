@@ -77,7 +77,7 @@ class References:
 
 
 def read_references(problem: Any, split: str) -> list[dict[str, Any]] | None:
-    """Reads the references of a split, a list of texts by field; None if the folder keeps none.
+    """Reads the references of a split: for each example, its fields by name. None if the folder keeps none.
 
     Raises:
         DataError: The file is damaged.

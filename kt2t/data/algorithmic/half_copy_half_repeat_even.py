@@ -14,7 +14,7 @@ from kt2t.registry import register
 
 @register
 class HalfCopyHalfRepeatEven(Algorithmic):
-    """For each example a coin decides whether the target is a copy of the input, or the target of `RepeatEven`.
+    """A problem with two right answers: at random, the target is a copy of the input or the target of `RepeatEven`.
 
     The input does not show which, so a model that decodes well gives one of the two answers and no mixture. `score`
     accepts both answers; `copies` and `repeats` are the share of each. Options are those of `Algorithmic`.

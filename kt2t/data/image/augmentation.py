@@ -16,10 +16,10 @@ def random_box(
     area: tuple[float, float] = (0.08, 1.0),
     ratio: tuple[float, float] = (3 / 4, 4 / 3),
 ) -> Box:
-    """A part of a picture with a random share of its area and a random shape.
+    """Draws a rectangle inside a picture, with a random area and a random shape.
 
-    The share is uniform, the logarithm of width ÷ height too. Where ten draws do not fit into the picture, it is the
-    largest part in the centre whose shape is allowed.
+    Its share of the picture's area is uniform, and so is the logarithm of width ÷ height. If ten draws do not fit into the
+    picture, the result is the largest rectangle in the centre whose shape is allowed.
 
     Args:
         size: Height and width of the picture.
@@ -44,7 +44,7 @@ def random_box(
 
 
 def centre_box(size: tuple[int, int], ratio: float, share: float = 1.0) -> Box:
-    """The part in the centre of a picture that has a given shape.
+    """Computes the rectangle of a given shape in the centre of a picture.
 
     Args:
         size: Height and width of the picture.
@@ -62,7 +62,7 @@ def centre_box(size: tuple[int, int], ratio: float, share: float = 1.0) -> Box:
 
 
 def resized(pixels: np.ndarray, size: tuple[int, int], box: Box | None = None) -> np.ndarray:
-    """A part of a picture in another size, by triangular interpolation that takes every pixel in (bilinear, antialiased).
+    """Resizes a part of a picture, by bilinear interpolation with antialiasing.
 
     Shapes:
         pixels (height, width, channels) uint8 → (*size, channels) uint8
@@ -70,7 +70,7 @@ def resized(pixels: np.ndarray, size: tuple[int, int], box: Box | None = None) -
     Args:
         pixels: The picture, with 1 or 3 channels.
         size: Height and width of the result.
-        box: The part, as left, top, right and bottom; all of it without.
+        box: The part, as left, top, right and bottom; the whole picture if None.
     """
     from PIL import Image
 
@@ -87,7 +87,7 @@ def augmented(
     area: tuple[float, float] = (0.08, 1.0),
     flip: bool = True,
 ) -> np.ndarray:
-    """A random part of a picture in one size, mirrored left to right half of the time.
+    """Cuts out a random part of a picture, resizes it, and mirrors it left to right half of the time.
 
     Shapes:
         pixels (height, width, channels) uint8 → (*size, channels) uint8
@@ -97,7 +97,7 @@ def augmented(
         size: Height and width of the result.
         generator: Where the draws come from.
         area: See `random_box`.
-        flip: Whether to mirror; not for letters and digits.
+        flip: Whether to mirror at all; pictures of letters and digits should not be mirrored.
     """
     part = resized(pixels, size, random_box(pixels.shape[:2], generator, area))  # type: ignore[arg-type]
     mirrored = flip and generator.random() < 0.5

@@ -29,8 +29,8 @@ logger = logging.getLogger("kt2t")
 class ImageFolder(Problem):
     """Pictures of any size and their classes, from a folder or a tar archive.
 
-    If `path` has a folder `train` in it, that one and the folders `validation` and `test` beside it, where there are, hold
-    the splits. Otherwise everything is for training, and some of it is held out for validation.
+    If `path` has a folder `train`, this folder and `validation` and `test` beside it, if they exist, hold the splits.
+    Otherwise all pictures are for training, and some of them are held out for validation.
 
     Records hold the files as they are. Whenever one is read it is decoded and cut to `height` × `width`: in training a
     random part of it, mirrored half of the time; in evaluation the centre. What is random follows from the run's seed, the
@@ -38,14 +38,15 @@ class ImageFolder(Problem):
 
     Args:
         path: A folder, or a tar archive, plain or compressed.
-        height: Of what the model sees, in pixels.
-        width: Likewise.
+        height: Height in pixels of the pictures that the model reads.
+        width: Their width in pixels.
         channels: 3 for colours, 1 for grey.
         class_from: `folder`: a picture's class is the folder below the split's. `name`: its file's name up to the first
             `_`, as in `n01440764_tench.JPEG`.
-        min_area: The smallest share of a picture's area that training cuts out; 1 cuts no more than the shape asks for.
+        min_area: Minimum area of the random part in training, as a share of the picture's area. With 1 the part is as large as its
+            shape allows.
         flip: Whether training mirrors pictures left to right; not for letters and digits.
-        centre: The height and width that evaluation keeps, as a share of the largest part of the right shape.
+        centre: In evaluation, height and width of the part cut from the centre, as a share of the largest part of this shape.
         skip: How many damaged pictures may be left out of each split; they are logged and counted in the manifest. One
             more is an error.
         loss: See `Problem`.

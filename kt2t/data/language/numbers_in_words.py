@@ -160,12 +160,12 @@ RESPELLINGS: tuple[Callable[[str], str], ...] = (
 
 
 def respelled(told: str, which: int) -> str:
-    """A number in words, in the spelling with this index in `RESPELLINGS`."""
+    """Rewrites a number in words in the spelling with this index in `RESPELLINGS`."""
     return RESPELLINGS[which](told)
 
 
 def normalized(told: str) -> str:
-    """Number words in the one spelling that `words` uses.
+    """Rewrites number words in the spelling that `words` uses.
 
     Case, punctuation and hyphens do not matter: "Forty two" becomes "forty-two". "a hundred" and "hundred" become "one
     hundred". "fourty" and "ninty" are corrected. Other words stay as they are.

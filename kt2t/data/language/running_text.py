@@ -24,32 +24,33 @@ Arrays = dict[str, np.ndarray]
 
 
 class PromptLength(Feature):
-    """How many targets at the start of a record are context, which is only read: one whole number."""
+    """Field of a record: how many targets at its start are context, which the model reads and is not scored on."""
 
 
 @register
 class RunningText(TextToText):
-    """Base of the problems of language models: text files, cut into windows of `length` tokens. A subclass has `files`.
+    """Base class of problems for language models: cuts text files into windows of `length` tokens. A subclass has `files`.
 
-    Training: every epoch cuts the text from another place on, so that a token has a different context each time; the epoch
-    and the seed decide which. Evaluation: windows overlap, each `stride` tokens on, and what stood in the window before is
-    context of weight zero. So every token counts once, with at least `length` - `stride` tokens before it (in a document's
-    first window, with all there are). A figure depends on this context, so the signature of each tells it.
+    Training: the windows of each epoch begin at a different offset, drawn from seed and epoch, so that a token is seen with
+    different contexts. Evaluation: a window begins `stride` tokens after the one before it. The tokens that both contain
+    are context in the later window, with weight zero. So every token is scored once, with at least `length` - `stride`
+    tokens before it; in a document's first window, with all tokens before it. Scores depend on this context, so their
+    signatures name it.
 
-    Without validation files, the last part of the training text is held out: characters are counted, not examples, and
-    the text is cut in two at one place (of documents, whole ones go to the side on which they begin).
+    Without validation files, the last part of the training text is held out, a share of its characters: the text is cut in
+    two at one place. Of several documents, each belongs to the part in which it begins.
 
     Shapes:
         targets: up to `length` tokens
 
     Args:
         path: A file or folder of the subclass's own.
-        length: Of a window, in tokens.
-        stride: Tokens that each further window of evaluation adds; half of `length` unless given.
-        documents: What keeps its windows to itself and closes with an end: nothing (`one` text, without any end), each of the
-            `files`, or each of the `lines`.
-        held_out: Share of the training text that is for validation, where no validation files are named.
-        vocabulary: Bytes by default.
+        length: Length of a window, in tokens.
+        stride: Distance between the starts of two windows in evaluation, in tokens; half of `length` by default.
+        documents: Unit that windows do not cross and that ends with an end id: each of the `files`, or each of the `lines`.
+            `one` joins everything to one text without end ids.
+        held_out: Share of the training text used for validation if no validation files are named.
+        vocabulary: The vocabulary; bytes by default.
         loss: See `Problem`.
 
     Raises:
@@ -85,7 +86,7 @@ class RunningText(TextToText):
         self.held_out = held_out
 
     def files(self) -> dict[str, list[Path]]:
-        """The text files of each split, in their order."""
+        """Returns the text files of each split, in reading order."""
         raise NotImplementedError(f"{type(self).__name__} must define files().")
 
     def fields(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A long row of ids cut into windows, while it streams."""
+"""Cuts a stream of ids into windows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BLOCK = 65_536
 
 
 def slices(pieces: Iterable[np.ndarray], size: int, step: int, overlap: int = 0) -> Iterator[np.ndarray]:
-    """Slices of the joined pieces, one beginning at every `step`-th id; those at the end may be shorter.
+    """Joins the pieces and yields slices of them, one beginning at every `step`-th id; the last slices may be shorter.
 
     A slice is made if it has more than `overlap` ids, or is the first.
 
@@ -40,24 +40,24 @@ def slices(pieces: Iterable[np.ndarray], size: int, step: int, overlap: int = 0)
 
 
 def training_windows(pieces: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Slices of 2 · length ids, one at every `length`-th: in each of them a window may begin at any of `length` places."""
+    """Yields slices of 2 · length ids, one at every `length`-th id. A training window begins at any of the first `length`."""
     return slices(pieces, 2 * length, length)
 
 
 def window_at(record: np.ndarray, length: int, phase: int) -> np.ndarray:
-    """The window of a record of `training_windows` that begins at `phase`; earlier where the record ends too soon.
+    """Cuts the window that begins at offset `phase` from a slice of `training_windows`, or earlier if the slice is too short.
 
-    With one phase for all records the windows touch without overlap, but for the last. With phase 0 they are the text.
+    If all slices use the same phase, their windows follow each other without overlap, except for the last one.
     """
     start = min(phase, max(0, len(record) - length))
     return record[start : start + length]
 
 
 def evaluation_windows(pieces: Iterable[np.ndarray], length: int, stride: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Windows of `length` ids, one at every `stride`-th, each with how many ids at its start are context only.
+    """Yields windows of `length` ids, one at every `stride`-th id, each with the number of its first ids that are context.
 
-    Every id is counted in one window, with at least `length` - `stride` ids before it in that window; in the first window
-    with all there are.
+    Every id is scored in exactly one window, with at least `length` - `stride` ids before it there; in the first window, with
+    all ids before it.
     """
     context = length - stride
     for number, window in enumerate(slices(pieces, length, stride, overlap=context)):

@@ -55,7 +55,7 @@ def columns(path: Path, source: Key = "inputs", target: Key = "targets", header:
 
 
 def looks_like_header(row: Sequence[str]) -> bool:
-    """Whether the cells of a row are all different names that people give to columns."""
+    """Returns whether a row looks like a header: different names, at least two of them usual names of text columns."""
     names = [cell.strip().lower() for cell in row]
     known = [name for name in names if name in _NAMES or _LANGUAGE.fullmatch(name)]
     short = all(name and len(name.split()) == 1 for name in names)

@@ -21,9 +21,9 @@ class Sentence:
     """A sentence of a CoNLL-U file.
 
     Attributes:
-        file: Where it stands.
+        file: The file that holds the sentence.
         line: The line of its first word, from 1.
-        comments: What its comments say: `# sent_id = x` is `{"sent_id": "x"}`. A comment without `=` is empty.
+        comments: Its comments by name: `# sent_id = x` is `{"sent_id": "x"}`. The value of a comment without `=` is empty.
         rows: The ten columns of each word; multiword ranges (`3-4`) and empty nodes (`3.1`) are left out.
         lines: The line of each row.
     """
@@ -35,13 +35,13 @@ class Sentence:
     lines: list[int] = field(default_factory=list)
 
     def column(self, name: str) -> list[str]:
-        """One column of all words, such as `FORM` or `UPOS`."""
+        """Returns one column, such as `FORM` or `UPOS`, of all words."""
         place = COLUMNS.index(name)
         return [row[place] for row in self.rows]
 
 
 def sentences(path: str | Path) -> Iterator[Sentence]:
-    """The sentences of a CoNLL-U file, plain or gzip, one in memory at a time.
+    """Yields the sentences of a CoNLL-U file, plain or gzip; only one is in memory at a time.
 
     `# newdoc` and `# newpar` belong to the sentence before which they stand.
 

@@ -27,7 +27,7 @@ _COMPRESSIONS: dict[bytes, Callable[[Path], Any]] = {
 
 
 class Contents(bytes):
-    """The bytes of one file, which know where they were read.
+    """The bytes of one file, together with the place that they were read from.
 
     Attributes:
         place: The file, for errors; with its name in the archive where it comes from one.
@@ -37,19 +37,19 @@ class Contents(bytes):
 
     @classmethod
     def at(cls, place: str, data: bytes) -> Contents:
-        """The bytes with their place."""
+        """Attaches a place to bytes."""
         found = cls(data)
         found.place = place
         return found
 
 
 def place_of(data: bytes, otherwise: str) -> str:
-    """Where bytes were read, as `Contents` know it; `otherwise` for plain bytes."""
+    """Returns the place of `Contents`; `otherwise` for plain bytes."""
     return data.place if isinstance(data, Contents) else otherwise
 
 
 def names_in(path: Path, option: str = "problem.path") -> list[str]:
-    """The names of the files in a folder or an archive, without reading the files.
+    """Lists the names of the files in a folder or an archive, without reading the files.
 
     Names are relative, with `/` between their parts. Hidden files are left out. A folder's names are in the order of their
     code points, an archive's in its own order.
@@ -70,12 +70,12 @@ def names_in(path: Path, option: str = "problem.path") -> list[str]:
 def contents_of(
     path: Path, names: set[str] | None = None, option: str = "problem.path"
 ) -> Iterator[tuple[str, Contents]]:
-    """The files of a folder or an archive, name and bytes, in the order of `names_in`, one in memory at a time.
+    """Yields name and bytes of each file in a folder or an archive, in the order of `names_in`; one is in memory at a time.
 
     Args:
         path: A folder, or a tar archive, plain or compressed.
-        names: The files wanted; all without it.
-        option: Of the recipe, for errors.
+        names: Names of the files to read; all by default.
+        option: The recipe's option that names `path`, for error messages.
 
     Raises:
         DataError: The place or one of its files is missing, damaged or no file.
@@ -88,7 +88,7 @@ def contents_of(
 
 
 def whole_file(path: Path) -> Contents:
-    """The bytes of a file.
+    """Reads a whole file as bytes.
 
     Raises:
         DataError: It is missing, is no file, cannot be read or is over 1 GB.

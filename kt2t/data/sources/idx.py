@@ -1,4 +1,4 @@
-"""MNIST's own files: arrays of bytes with their sizes in front."""
+"""Reads idx files, the format of MNIST: an array of bytes after a header with its sizes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LARGEST = 1 << 31
 
 
 def read_idx(path: str | Path, rank: int) -> np.ndarray:
-    """The array of an idx file, plain or gzip.
+    """Reads the array of an idx file, plain or gzip.
 
     The file is two zero bytes, the code of the element type, the number of axes, the size of each axis (four bytes,
     big-endian), then the elements.
@@ -57,7 +57,7 @@ def read_idx(path: str | Path, rank: int) -> np.ndarray:
 
 
 def pictures_and_labels(pictures: str | Path, labels: str | Path, classes: int = 10) -> tuple[np.ndarray, np.ndarray]:
-    """The pictures of one idx file and the labels of another.
+    """Reads pictures from one idx file and their labels from another.
 
     Shapes:
         → (count, height, width) uint8, (count,) uint8 from 0 to classes - 1

@@ -18,8 +18,8 @@ WANTED = "Write one object a line, or one list of objects"
 def json_pairs(path: Path, source_key: str, target_key: str) -> Iterator[Pair]:
     """Yields a pair from each entry: the texts under `source_key` and `target_key`. Empty lines are skipped.
 
-    A dotted key reads nested objects: `translation.en`, unless an object has a key of just this name. A file that holds one
-    list is read as a whole; of one object a line, only one line is in memory at a time.
+    A dotted key such as `translation.en` reads nested objects, unless an object has a key with exactly this name. A file that
+    holds one list is read as a whole; of a file with one object a line, one line is in memory at a time.
 
     Raises:
         DataError: An entry is no JSON object, or lacks a key, or has no text there, or half of a surrogate pair in it.

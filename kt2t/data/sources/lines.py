@@ -19,15 +19,15 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def lines(path: str | Path) -> Iterator[str]:
-    """The lines of a UTF-8 file without their ends.
+    """Yields the lines of a UTF-8 file without their ends.
 
     A line ends with a line feed, with or without carriage returns before it. In a file without line feeds (none in the
     first megabyte) a carriage return ends a line, too. A gzip file is recognised by its first bytes. Byte-order marks are
     removed from the start of every line: `cat` leaves them inside a file.
 
     Raises:
-        DataError: The file is missing, none, empty or a damaged gzip; a line is no UTF-8, holds a NUL or several carriage
-            returns, or is over 1 MB. Named by file and line.
+        DataError: The file is missing, no regular file, empty or a damaged gzip; or a line, which the error names, is no UTF-8,
+            holds a NUL or several carriage returns, or is over 1 MB.
     """
     path = Path(path)
     number = 0
@@ -48,10 +48,10 @@ def lines(path: str | Path) -> Iterator[str]:
 
 
 def whole_bytes(path: str | Path, block: int = _BLOCK) -> Iterator[bytes]:
-    """The bytes of a file, plain or gzip, in blocks.
+    """Yields the bytes of a file in blocks; a gzip file is unpacked.
 
     Raises:
-        DataError: The file is missing, none, or a damaged gzip.
+        DataError: The file is missing, no regular file, or a damaged gzip.
     """
     path = Path(path)
     try:
@@ -135,9 +135,9 @@ def _texts_of(block: bytes, file: str, first: int) -> Iterable[str]:
 
 
 def text_of(raw: bytes, file: str, number: int) -> str:
-    """A line of bytes as text, without its end and without a byte-order mark at its start.
+    """Decodes a line, without its end and without a byte-order mark at its start.
 
-    One carriage return within a line is text; more of them are ends of lines of another system.
+    One carriage return within a line is text. Several mean that lines of the file end with carriage returns: an error.
 
     Args:
         raw: The bytes of the line.

@@ -15,7 +15,7 @@ MOST_AHEAD = 16  # bytes that it reads before it needs them
 
 
 def png_damage(data: bytes) -> str | None:
-    """What is wrong with the chunks of a PNG, if anything: Pillow does not compare the checksums of its pixels."""
+    """Describes damage in the chunks of a PNG by their checksums, which Pillow does not compare for pixels; None if intact."""
     place = len(_PNG_START)
     while place + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, place)

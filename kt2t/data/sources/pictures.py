@@ -28,7 +28,7 @@ _DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
 
 @dataclass(frozen=True)
 class PictureFacts:
-    """What the header of a picture says.
+    """Format, colours and size of a picture, read from its header.
 
     Attributes:
         format: JPEG, PNG, …
@@ -46,7 +46,7 @@ class PictureFacts:
 
 
 def decode_picture(data: bytes, channels: int = 3, where: str = "the picture") -> np.ndarray:
-    """The pixels of a picture, exactly as Pillow decodes them.
+    """Decodes the pixels of a picture, exactly as Pillow does.
 
     The format is read from the bytes, whatever the file is called. Grey, palette, CMYK and YCbCr pictures become RGB, or
     grey with `channels=1` (ITU-R 601-2 luma); CMYK without its colour profile. Transparency is left out. Of 16 bits the
@@ -76,7 +76,7 @@ def decode_picture(data: bytes, channels: int = 3, where: str = "the picture") -
 
 
 def check_picture(data: bytes, channels: int = 3, where: str = "the picture") -> np.ndarray:
-    """The pixels of a picture, after a search for all damage that can be known.
+    """Decodes a picture after searching it for damage.
 
     Beyond what `decode_picture` sees, this checks the checksums of a PNG and the markers and the length of a JPEG. A JPEG,
     a BMP or a GIF has no checksum, so bits that flipped in its pixels can go unseen.
@@ -100,7 +100,7 @@ def check_picture(data: bytes, channels: int = 3, where: str = "the picture") ->
 
 
 def picture_facts(data: bytes, where: str = "the picture") -> PictureFacts:
-    """What a picture's header says, without decoding it.
+    """Reads a picture's header without decoding the picture.
 
     Raises:
         DataError: See `decode_picture`.
@@ -116,7 +116,7 @@ def picture_facts(data: bytes, where: str = "the picture") -> PictureFacts:
 def labelled_pictures(
     path: Path, class_from: str = "folder", below: str = "", option: str = "problem.path"
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """The pictures of a folder or an archive with their classes, and the names of all classes.
+    """Lists the pictures of a folder or an archive with their classes, and the names of all classes.
 
     Args:
         path: A folder, or a tar archive.

@@ -24,7 +24,7 @@ _UNKNOWN_SIZE = (0, 0xFFFFFFFF)  # what programs write into a header before they
 
 @dataclass(frozen=True)
 class SoundFacts:
-    """What the header of a recording says.
+    """Sampling rate, channels and length of a recording, read from its header.
 
     Attributes:
         rate: Samples per second.
@@ -40,7 +40,7 @@ class SoundFacts:
 
 
 def decode_recording(data: bytes, rate: int, resample: bool = False, where: str = "the recording") -> np.ndarray:
-    """The samples of a recording, mono.
+    """Decodes a recording to the samples of one channel.
 
     Several channels are averaged. Another sampling rate is refused, or changed by `resampled`.
 
@@ -70,7 +70,7 @@ def decode_recording(data: bytes, rate: int, resample: bool = False, where: str 
 
 
 def sound_facts(data: bytes, where: str = "the recording") -> SoundFacts:
-    """What a recording's header says, after comparing it with the bytes that follow.
+    """Reads a recording's header and checks it against the bytes that follow.
 
     Raises:
         DataError: See `decode_recording`.
@@ -96,7 +96,7 @@ def sound_facts(data: bytes, where: str = "the recording") -> SoundFacts:
 
 
 def resampled(samples: np.ndarray, before: int, after: int) -> np.ndarray:
-    """A recording at another sampling rate, by a polyphase filter.
+    """Changes the sampling rate of a recording, by a polyphase filter.
 
         y(n) = Σ_k x(k) · h(n · down - k · up),   h a windowed sinc that ends at the lower rate's half
 
@@ -105,8 +105,8 @@ def resampled(samples: np.ndarray, before: int, after: int) -> np.ndarray:
 
     Args:
         samples: The recording.
-        before: Its samples per second.
-        after: Those wanted.
+        before: Samples per second of the recording.
+        after: Samples per second of the result.
 
     Source: Crochiere and Rabiner 1983, section 3.3; a Kaiser window with β = 8.
     """
@@ -204,5 +204,5 @@ def _soundfile() -> Any:
 
 
 def is_named_as_recording(name: str) -> bool:
-    """Whether a file's name ends as wav and flac files do."""
+    """Returns whether a file's name ends like that of a wav or flac file."""
     return Path(name).suffix.lower() in SUFFIXES

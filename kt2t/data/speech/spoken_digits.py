@@ -41,7 +41,7 @@ class SpokenDigits(Problem):
         rate: Samples per second of the recordings.
         milliseconds: See `Audio`.
         resample: Whether recordings of another rate are resampled; they are refused otherwise.
-        gain: In training, loudness changes by up to so many decibels, up or down.
+        gain: In training, the loudness is raised or lowered by up to this number of decibels.
         shift: In training, up to this share of a recording's length is cut off at one end or added there as silence.
         skip: How many damaged recordings may be left out of each split; they are logged and counted in the manifest. One
             more is an error.

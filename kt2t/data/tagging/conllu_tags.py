@@ -33,8 +33,8 @@ class ConlluTags(Problem):
     Give either `path`, the folder of a Universal Dependencies treebank, or files. A sentence is its words with spaces
     between; multiword ranges and empty nodes are left out. A word with spaces in it is written with no-break spaces.
 
-    In training, words are hidden behind their look at random (see `word_dropout`), so that the looks of unknown words are
-    learnt from all words.
+    In training, words are replaced at random by their looks (see `ShapedWords` and `word_dropout`), so that the model learns
+    from all words what an unknown word with this look is.
 
     Args:
         path: A folder with `*-train.conllu` and, where there are, `*-dev.conllu` and `*-test.conllu`, each with or
@@ -44,7 +44,7 @@ class ConlluTags(Problem):
         test_files: Files of a split `test`.
         column: The column that holds the tags: UPOS, XPOS, DEPREL, …
         vocabulary: Of the words, one id a word; `ShapedWords` by default.
-        word_dropout: Probability of hiding a word, in training only; for a vocabulary with looks.
+        word_dropout: Probability of replacing a word by its look, in training only; needs a vocabulary with looks.
         skip: How many sentences with a tag that training does not have may be left out of each other split; they are
             logged and counted in the manifest. One more is an error.
         loss: See `Problem`.
@@ -95,7 +95,7 @@ class ConlluTags(Problem):
         return [file for files in self.files().values() for file in files]
 
     def files(self) -> dict[str, list[Path]]:
-        """The files of each split.
+        """Returns the files of each split.
 
         Raises:
             DataError: The folder `path` does not exist, or has no file to train on, or several.
@@ -136,7 +136,7 @@ class ConlluTags(Problem):
                 yield self.example(sentence)
 
     def example(self, sentence: Sentence) -> Example:
-        """A sentence as a raw example: its words as a text, its tags as a list of names."""
+        """Turns a sentence into a raw example: its words as a text, its tags as a list of names."""
         words = " ".join(word.replace(" ", "\u00a0") for word in sentence.column("FORM"))
         return {"inputs": words, "targets": sentence.column(self.column)}
 

@@ -24,9 +24,9 @@ class ConlluTagsAndLabel(ConlluTags):
     The label is part of a comment. In UD_English-EWT, for example, `# sent_id = weblog-blogspot.com_…` begins with the genre.
 
     Args:
-        label_comment: The comment that the label stands in.
-        label_weight: How much the label's loss counts beside that of the tags. There are far fewer labels than tags, so they
-            are learnt by heart sooner, and then hold back what both share.
+        label_comment: Name of the comment that holds the label, such as `sent_id`.
+        label_weight: Weight of the label's loss; the tags' loss has weight 1. There are far fewer labels than tags, so the
+            model overfits the labels first; a small weight keeps this from harming the layers that both share.
         label_pattern: A regular expression; its first match in the comment is the label, or its first group if it has one.
         common: The options of `ConlluTags`.
 

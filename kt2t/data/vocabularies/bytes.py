@@ -41,7 +41,7 @@ class Bytes(Vocabulary):
 
 
 def byte_ids(text: str) -> list[int]:
-    """The ids 2 to 257 of the UTF-8 bytes of a text."""
+    """Encodes the UTF-8 bytes of a text as the ids 2 to 257."""
     return [byte + OFFSET for byte in checked(text).encode()]
 
 

@@ -46,7 +46,7 @@ class Classes(Vocabulary):
 
     @property
     def size(self) -> int:
-        """The number of classes."""
+        """Number of classes."""
         self.require_training()
         return len(self.names)
 
@@ -64,7 +64,7 @@ class Classes(Vocabulary):
             raise DataError(str(error)) from error
 
     def number(self, name: str) -> int:
-        """The number of a class, from 0: the id of a Label.
+        """Returns the number of a class, from 0: the id of a Label.
 
         Raises:
             DataError: No class has this name.
@@ -76,11 +76,11 @@ class Classes(Vocabulary):
         return self._numbers[name]
 
     def has_all(self, names: Iterable[str]) -> bool:
-        """Whether every one of these names is a class."""
+        """Returns whether every one of these names is a class."""
         return all(name in self._numbers for name in names)
 
     def tag_ids(self, names: Sequence[str]) -> np.ndarray:
-        """The ids of Tags with these names.
+        """Returns the ids of Tags with these names.
 
         Shapes:
             n names → (n,) int32 from 1
@@ -91,16 +91,16 @@ class Classes(Vocabulary):
         return np.array([self.number(name) + 1 for name in names], np.int32)
 
     def tag_names(self, ids: Iterable[int]) -> list[str]:
-        """The names of Tags with these ids; padding is skipped."""
+        """Returns the names of Tags with these ids; padding is skipped."""
         self.require_training()
         return [self.names[int(one) - 1] for one in ids if one]
 
     def encode(self, text: str) -> list[int]:
-        """The tag ids of names with spaces between."""
+        """Encodes names, separated by spaces, as tag ids."""
         return self.tag_ids(text.split()).tolist()
 
     def decode(self, ids: Any) -> Any:
-        """The names of tag ids with spaces between; there is no end. A batch gives a list."""
+        """Decodes tag ids to names, separated by spaces; tags have no end id. A batch gives a list."""
         if is_batch(ids):
             return [self.decode(row) for row in ids]
         return " ".join(self.tag_names(ids))

@@ -1,4 +1,4 @@
-"""Text as its words, the unknown ones told apart by how they look."""
+"""A vocabulary of words in which an unknown word has the id of its look: its shape and ending."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ WORDS, LOOKS = "words.txt", "looks.txt"
 
 @register
 class ShapedWords(Vocabulary):
-    """One id for each known word, and one for each look of unknown words: their shape and their ending.
+    """Gives each known word one id, and each look of unknown words one id: their shape and their ending.
 
-    Words are what single spaces part, and each word is one position, so tags can stand beside them. A word that is rare
-    in the training texts is unknown. Its look is its shape (`lower`, `capital`, `upper`, `mixed`, `number`, `digits`,
+    Words are separated by single spaces. Each word is one position, so that each can have a tag. A word that is rare in the
+    training texts is unknown. Its look is its shape (`lower`, `capital`, `upper`, `mixed`, `number`, `digits`,
     `symbols`) with the longest ending, of up to three letters, that enough rare training words of this shape have:
-    `frobnicating` is `<lower -ing>`. What is learnt for the rare words of a look then holds for unseen ones.
+    `frobnicating` is `<lower -ing>`. So the model learns from rare words how to treat unseen words of the same look.
 
     The ids: 0 padding, 1 end, from 2 on the looks, then the words, the most frequent first. Decoding writes an unknown
     word as its look.
@@ -37,7 +37,7 @@ class ShapedWords(Vocabulary):
     Args:
         size: The largest number of ids; the least frequent words are left out.
         least_count: Words that occur less often in the training texts are unknown.
-        least_look: An ending has a look of its own if so many different rare words have it.
+        least_look: An ending makes a look of its own if at least this number of different rare words have it.
 
     Raises:
         ValueError: A number is not positive.
@@ -79,7 +79,7 @@ class ShapedWords(Vocabulary):
         return [known[word] if word in known else self.look(word) for word in _split(text)]
 
     def look(self, word: str) -> int:
-        """The id of a word's look, as if the word were unknown."""
+        """Returns the id of a word's look, also for a known word."""
         shape = shape_of(word)
         for ending in _endings(word):
             if (shape, ending) in self._looks:
@@ -88,7 +88,7 @@ class ShapedWords(Vocabulary):
 
     @functools.cached_property
     def looks_of_ids(self) -> np.ndarray:
-        """The id of the look of each id: of a word its look, of any other id itself.
+        """Maps each id to the id of its look: a known word to the word's look, any other id to itself.
 
         Shapes:
             → (size,) int32
@@ -123,7 +123,7 @@ class ShapedWords(Vocabulary):
 
 
 def shape_of(word: str) -> str:
-    """One of `SHAPES`: what letters and digits a word is made of.
+    """Returns the shape of a word, one of `SHAPES`, from its letters and digits.
 
     `number` is digits with punctuation (`3.14`), `digits` is digits with letters (`4th`), `symbols` has neither.
     """

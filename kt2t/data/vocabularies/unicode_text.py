@@ -8,7 +8,7 @@ _AROUND = 20  # characters shown on each side of the fault
 
 
 def fault(text: str) -> str | None:
-    """What is wrong with a text that cannot be written as UTF-8; None for a text that can."""
+    """Says why a text cannot be written as UTF-8; None if it can."""
     if text.isascii():
         return None
     try:
@@ -23,7 +23,7 @@ def fault(text: str) -> str | None:
 
 
 def checked(text: str) -> str:
-    """The same text.
+    """Returns the text if it can be written as UTF-8.
 
     Raises:
         DataError: It holds half of a surrogate pair, so that it cannot be written as UTF-8.

@@ -38,7 +38,7 @@ class Vocabulary:
 
     @property
     def expected_size(self) -> int:
-        """`size`, or before training the requested size."""
+        """The actual size; before training, the requested one."""
         return self.size if self.trained else self.requested_size
 
     @property
@@ -176,7 +176,7 @@ def vocabulary_of(value: Any, option: str = "vocabulary") -> Vocabulary:
 
 
 def is_batch(ids: Any) -> bool:
-    """Whether these are rows of ids, such as an array (batch, time), and not the ids of one text."""
+    """Returns whether ids are those of several texts, such as an array (batch, time), and not of one."""
     if hasattr(ids, "ndim"):
         return bool(ids.ndim > 1)
     return isinstance(ids, list | tuple) and bool(ids) and (isinstance(ids[0], list | tuple) or np.ndim(ids[0]) > 0)
