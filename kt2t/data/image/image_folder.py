@@ -43,8 +43,8 @@ class ImageFolder(Problem):
         channels: 3 for colours, 1 for grey.
         class_from: `folder`: a picture's class is the folder below the split's. `name`: its file's name up to the first
             `_`, as in `n01440764_tench.JPEG`.
-        min_area: Minimum area of the random part in training, as a share of the picture's area. With 1 the part is as large as its
-            shape allows.
+        min_area: Minimum area of the random part in training, as a share of the picture's area. With 1 the part is as large as
+            its shape allows.
         flip: Whether training mirrors pictures left to right; not for letters and digits.
         centre: In evaluation, height and width of the part cut from the centre, as a share of the largest part of this shape.
         skip: How many damaged pictures may be left out of each split; they are logged and counted in the manifest. One
