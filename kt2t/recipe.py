@@ -211,6 +211,7 @@ class Recipe:
         self.origins: dict[Place, Origin] = {}
         self.overrides: tuple[str, ...] = ()
         self.unresolved: list[RecipeError] = []
+        self.references: dict[Place, Place] = {}
         self.plugins: dict[str, dict[str, str]] = {}
 
     @property
@@ -224,16 +225,26 @@ class Recipe:
         return self._section("report", Report)
 
     def located(self, error: Error) -> Error:
-        """Adds to an error the file and line of the option that its path names."""
+        """Adds to an error the file and line of the option that its path names.
+
+        If the option's value is a reference to an option of another file, or of the command line, the error names that one.
+        """
         if error.file or not error.path:
             return error
         place: Place = tuple(int(part) if part.isdigit() else part for part in error.path.split("."))
-        while place and place not in self.origins:
-            place = place[:-1]
-        origin = self.origins.get(place)
+        origin, referred = self._nearest(self.origins, place), self._nearest(self.references, place)
+        there = None if referred is None else self._nearest(self.origins, referred)
+        if origin is not None and referred is not None and there is not None and there.file != origin.file:
+            message, path = f"{error.message} {error.path} ({origin}) refers to it.", ".".join(map(str, referred))
+            return type(error)(message, path=path, file=there.file, line=there.line)
         if origin is None:
             return error
         return type(error)(error.message, path=error.path, file=origin.file, line=origin.line)
+
+    @staticmethod
+    def _nearest(known: Mapping[Place, Any], place: Place) -> Any:
+        """Returns what is known of a place, or else of the innermost place around it; None if nothing is."""
+        return next((known[place[:end]] for end in range(len(place), 0, -1) if place[:end] in known), None)
 
     def check(self) -> None:
         """Checks sections, names, options and files: everything that can be checked without keras.
@@ -302,7 +313,9 @@ def check_node(node: Any, slot: str, path: str) -> None:
     """
     if not isinstance(node, Mapping):
         raise RecipeError(f"{node!r} should be a mapping with a 'type' and options.", path=path)
-    if not isinstance(node.get("type"), str):
+    if not isinstance(node.get("type", ""), str):
+        raise RecipeError(f"{node['type']!r} is not the name of a class.", path=below(path, "type"))
+    if "type" not in node:
         hint = nearest(next((k for k in node if nearest(k, ["type"]).startswith("Did")), ""), ["type"])
         raise RecipeError(
             f"the 'type' is missing. {hint}" if hint.startswith("Did") else "the 'type' is missing.", path=path

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +103,13 @@ def _overridden(value: dict[str, Any], origins: dict[Place, Origin], overrides: 
     _keep_one_length(value, origins, given)
     _check_sections(value, origins)
     unresolved: list[RecipeError] = []
-    nodes = _with_references(value, value, (), lambda error, place: unresolved.append(_at_fault(error, place, origins)))
+    references: dict[Place, Place] = {}
+    nodes = _with_references(value, value, (), references, unresolved)
     recipe = Recipe(**{section: nodes[section] for section in SECTIONS if section in nodes})
     recipe.origins = origins
     recipe.overrides = overrides
     recipe.unresolved = unresolved
+    recipe.references = references
     return recipe
 
 
@@ -242,16 +244,23 @@ def _check_sections(value: Mapping[str, Any], origins: Mapping[Place, Origin]) -
             raise RecipeError(f"the section {section!r} is missing.", file=file)
 
 
-def _with_references(value: Any, whole: Any, place: Place, refuse: Callable[[RecipeError, Place], None]) -> Any:
+def _with_references(
+    value: Any, whole: Any, place: Place, references: dict[Place, Place], unresolved: list[RecipeError]
+) -> Any:
+    """Replaces references by what they refer to, and notes for each the place of that, as far as it exists."""
     if isinstance(value, dict):
-        return {key: _with_references(item, whole, (*place, key), refuse) for key, item in value.items()}
+        return {key: _with_references(item, whole, (*place, key), references, unresolved) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_references(item, whole, (*place, index), refuse) for index, item in enumerate(value)]
+        return [
+            _with_references(item, whole, (*place, index), references, unresolved) for index, item in enumerate(value)
+        ]
     if isinstance(value, str) and value.startswith("=") and len(value) > 1:
         try:
-            return _referred(value, whole)
+            value, references[place] = _referred(value, whole), tuple(value[1:].split("."))
         except RecipeError as error:
-            refuse(error, place)
+            unresolved.append(RecipeError(error.message, path=".".join(map(str, place))))
+            if error.path:
+                references[place] = tuple(error.path.split("."))
     return value
 
 
@@ -269,25 +278,6 @@ def _referred(reference: str, whole: Any) -> Any:
     if isinstance(found, str) and found.startswith("="):
         raise RecipeError(f"{reference!r} refers to another reference, {found!r}. Write the value there.", path=there)
     return found
-
-
-def _at_fault(error: RecipeError, place: Place, origins: Mapping[Place, Origin]) -> RecipeError:
-    """Places the error at the reference; or at what it refers to if another file, or the command line, gives that.
-
-    Args:
-        error: Of `_referred`.
-        place: Of the reference.
-        origins: Of all values.
-    """
-
-    def origin(place: Place) -> Origin | None:
-        return next((origins[place[:end]] for end in range(len(place), 0, -1) if place[:end] in origins), None)
-
-    own, other = origin(place), origin(tuple((error.path or "").split(".")))
-    reference = ".".join(map(str, place))
-    if own is None or other is None or own.file == other.file:
-        return RecipeError(error.message, path=reference)
-    return RecipeError(f"{error.message} The reference is in {reference} ({own}).", path=error.path)
 
 
 def _counts_epochs(whole: Any) -> bool:

@@ -156,6 +156,7 @@ train: {steps: 9}
     [
         ("{type: Adam, steps: ~}", None),
         ("{steps: '='}", "child.yaml:2: train.steps: '=train.steps' refers to another reference, '='. Write the value there."),
+        ("{steps: {type: 3}}", "child.yaml:2: train.steps: "),
         ("{steps: =report.every}", "child.yaml:2: train.steps: '=train.steps' refers to another reference, '=report.every'."),
     ],
 )
@@ -167,7 +168,7 @@ def test_a_reference_of_the_parent_that_the_child_spoils_is_refused_in_the_child
         load(str(child)).check()
     if told is not None:
         assert told in str(raised.value)
-        assert f"The reference is in optimizer.learning_rate.steps ({tmp_path / 'parent.yaml'}:5)." in str(raised.value)
+        assert f"optimizer.learning_rate.steps ({tmp_path / 'parent.yaml'}:5) refers to it." in str(raised.value)
     assert f"{child}:2" in str(raised.value)
 
 
@@ -175,3 +176,15 @@ def test_a_reference_that_the_command_line_spoils_is_refused_there(tmp_path):
     (tmp_path / "parent.yaml").write_text(PARENT, encoding="utf-8")
     with pytest.raises(RecipeError, match=r"command line: train.steps: '=train.steps' refers to another reference, '=x'"):
         load(str(tmp_path / "parent.yaml"), ["train.steps='=x'"]).check()
+
+
+def test_a_value_of_the_command_line_that_an_option_of_the_file_refers_to_is_refused_there(tmp_path):
+    (tmp_path / "parent.yaml").write_text(PARENT.replace("decay_steps: 5", "decay_steps: =train.seed"), encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"^command line: train.seed: 'x' is not a whole number"):
+        load(str(tmp_path / "parent.yaml"), ["train.seed=x"]).check()
+
+
+def test_a_type_that_is_no_name_is_refused_by_its_value(tmp_path):
+    (tmp_path / "mine.yaml").write_text(PARENT.replace("type: Reverse", "type: 3"), encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"mine.yaml:1: problem.type: 3 is not the name of a class\."):
+        load(str(tmp_path / "mine.yaml")).check()
