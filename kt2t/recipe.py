@@ -314,7 +314,7 @@ def check_node(node: Any, slot: str, path: str) -> None:
     if not isinstance(node, Mapping):
         raise RecipeError(f"{node!r} should be a mapping with a 'type' and options.", path=path)
     if not isinstance(node.get("type", ""), str):
-        raise RecipeError(f"{node['type']!r} is not the name of a class.", path=below(path, "type"))
+        raise RecipeError(f"{node['type']!r} is not the name of a class.", path=f"{path}.type")
     if "type" not in node:
         hint = nearest(next((k for k in node if nearest(k, ["type"]).startswith("Did")), ""), ["type"])
         raise RecipeError(
