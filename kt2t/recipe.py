@@ -232,19 +232,16 @@ class Recipe:
         if error.file or not error.path:
             return error
         place: Place = tuple(int(part) if part.isdigit() else part for part in error.path.split("."))
-        origin, referred = self._nearest(self.origins, place), self._nearest(self.references, place)
-        there = None if referred is None else self._nearest(self.origins, referred)
-        if origin is not None and referred is not None and there is not None and there.file != origin.file:
-            message, path = f"{error.message} {error.path} ({origin}) refers to it.", ".".join(map(str, referred))
-            return type(error)(message, path=path, file=there.file, line=there.line)
+        origin = self.origins.get(_innermost(place, self.origins))
         if origin is None:
             return error
+        reference = _innermost(place, self.references)
+        referred = (*self.references.get(reference, ()), *place[len(reference) :])
+        there = self.origins.get(_innermost(referred, self.origins)) if reference else None
+        if there is not None and there.file != origin.file:
+            message = f"{error.message} {'.'.join(map(str, reference))} ({origin}) refers to it."
+            return type(error)(message, path=".".join(map(str, referred)), file=there.file, line=there.line)
         return type(error)(error.message, path=error.path, file=origin.file, line=origin.line)
-
-    @staticmethod
-    def _nearest(known: Mapping[Place, Any], place: Place) -> Any:
-        """Returns what is known of a place, or else of the innermost place around it; None if nothing is."""
-        return next((known[place[:end]] for end in range(len(place), 0, -1) if place[:end] in known), None)
 
     def check(self) -> None:
         """Checks sections, names, options and files: everything that can be checked without keras.
@@ -290,6 +287,11 @@ class Recipe:
         except ValueError as error:
             option, _, message = str(error).partition(": ")
             raise self.located(RecipeError(message, path=f"{name}.{option}")) from None
+
+
+def _innermost(place: Place, known: Mapping[Place, Any]) -> Place:
+    """Returns the place itself if it is known, or else the innermost known place around it; () if there is none."""
+    return next((place[:end] for end in range(len(place), 0, -1) if place[:end] in known), ())
 
 
 def _check_pack(batch: Mapping[str, int]) -> None:

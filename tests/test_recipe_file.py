@@ -156,7 +156,7 @@ train: {steps: 9}
     [
         ("{type: Adam, steps: ~}", None),
         ("{steps: '='}", "child.yaml:2: train.steps: '=train.steps' refers to another reference, '='. Write the value there."),
-        ("{steps: {type: 3}}", "child.yaml:2: train.steps: "),
+        ("{steps: {type: 3}}", "child.yaml:2: train.steps.type: 3 is not the name of a class."),
         ("{steps: =report.every}", "child.yaml:2: train.steps: '=train.steps' refers to another reference, '=report.every'."),
     ],
 )
