@@ -47,8 +47,13 @@ class Attention(keras.layers.Layer):
     Raises:
         ValueError: `num_heads` does not divide a width.
 
+    Attributes:
+        takes_front: Whether the sequence may follow a memory in front of it, with padding between the two.
+
     Source: Vaswani et al. 2017, section 3.2.2.
     """
+
+    takes_front = True
 
     def __init__(
         self,

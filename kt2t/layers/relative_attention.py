@@ -43,6 +43,8 @@ class RelativeAttention(Attention):
     Source: Shaw et al. 2018, equations 3 and 4; one table for all heads as there in section 3.3 and in Tensor2Tensor.
     """
 
+    takes_front = False
+
     def __init__(
         self,
         num_heads: int,
