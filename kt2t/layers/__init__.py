@@ -9,6 +9,7 @@ TABLE = {
     "Cache": "cache",
     "Convolutions": "convolutions",
     "DenseStack": "dense_stack",
+    "DilatedAttention": "dilated_attention",
     "Dropout": "dropout",
     "FeatureMapEmbedding": "feature_map_embedding",
     "FeedForward": "feed_forward",
