@@ -34,6 +34,7 @@ TABLE = {
     "NumbersEmbedding": "numbers_embedding",
     "NumbersHead": "numbers_head",
     "RelativeAttention": "relative_attention",
+    "RelativeGlobalAttention": "relative_global_attention",
     "RelativeLocalAttention": "relative_local_attention",
     "Residual": "residual",
     "Sequence": "sequence",
