@@ -3,9 +3,11 @@
 from kt2t.registry import exports
 
 TABLE = {
+    "ALiBiAttention": "alibi_attention",
     "Attention": "attention",
     "AudioEmbedding": "audio_embedding",
     "BatchNorm": "batch_norm",
+    "BiasedAttention": "biased_attention",
     "BlockConvolution": "block_convolution",
     "BlockPooling": "block_pooling",
     "Cache": "cache",
@@ -33,6 +35,7 @@ TABLE = {
     "NoamNorm": "noam_norm",
     "NumbersEmbedding": "numbers_embedding",
     "NumbersHead": "numbers_head",
+    "ProximityAttention": "proximity_attention",
     "RelativeAttention": "relative_attention",
     "RelativeGlobalAttention": "relative_global_attention",
     "RelativeLocalAttention": "relative_local_attention",
