@@ -17,6 +17,7 @@ TABLE = {
     "Dropout": "dropout",
     "FeatureMapEmbedding": "feature_map_embedding",
     "FeedForward": "feed_forward",
+    "HardAttention": "hard_attention",
     "ImageEmbedding": "image_embedding",
     "ImageHead": "image_head",
     "L2Norm": "l2_norm",
