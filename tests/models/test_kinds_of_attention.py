@@ -11,24 +11,23 @@ from model_harness import greedy_by_recomputation
 from kt2t.decoding import Beam, Greedy
 from kt2t.features import Tags, Text
 from kt2t.layers import (
+    ALiBiAttention,
     BlockPooling,
     DilatedAttention,
     LocalAttention,
     MemoryCompressedAttention,
     NoPositions,
-    RelativeLocalAttention,
+    RotaryAttention,
 )
 from kt2t.models import Transformer, TransformerEncoder, TransformerLM
 from kt2t.ops.paths import attribute_paths
 
-SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2, "dropout": 0.0}
+SIZES = {"num_layers": 1, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2, "dropout": 0.0}
 KINDS = {
     "local": LocalAttention(2, 2),
-    "own block": LocalAttention(2, 3, margin=0),
-    "relative local": RelativeLocalAttention(2, 2),
     "dilated": DilatedAttention(2, 2, 1, gap=1, num_memories=2),
-    "compressed": MemoryCompressedAttention(2, 2, activation="silu"),
-    "compressed by pooling": MemoryCompressedAttention(2, 3, BlockPooling(2)),
+    "compressed": MemoryCompressedAttention(2, 2, BlockPooling(2), activation="silu"),
+    "rotary": RotaryAttention(2, 1),
 }
 PROMPTS = {"targets": np.array([[4, 5, 6], [7, 9, 9]]), "targets_segments": np.array([[1, 1, 1], [1, 0, 0]])}
 
@@ -85,7 +84,7 @@ def test_padding_changes_nothing_in_an_encoder():
     np.testing.assert_allclose(found[:, :6], short, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [LocalAttention(2, 2), MemoryCompressedAttention(2)])
+@pytest.mark.parametrize("kind", [LocalAttention(2, 2), MemoryCompressedAttention(2), ALiBiAttention(2)])
 def test_inputs_in_front_are_refused_where_padding_would_be_counted(kind):
     features = {"inputs": Text(12), "targets": Text(12)}
     with pytest.raises(ValueError, match=f"attention: {type(kind).__name__} would count the padding"):
