@@ -4,6 +4,16 @@ from kt2t.registry import exports
 
 TABLE = {
     "ALiBiAttention": "alibi_attention",
+    "AreaAddition": "area_addition",
+    "AreaAttention": "area_attention",
+    "AreaCombination": "area_combination",
+    "AreaConcatenation": "area_concatenation",
+    "AreaDeviation": "area_deviation",
+    "AreaMax": "area_max",
+    "AreaMean": "area_mean",
+    "AreaSample": "area_sample",
+    "AreaStatistic": "area_statistic",
+    "AreaTotal": "area_total",
     "Attention": "attention",
     "AudioEmbedding": "audio_embedding",
     "BatchNorm": "batch_norm",

@@ -12,6 +12,7 @@ from kt2t.decoding import Beam, Greedy
 from kt2t.features import Tags, Text
 from kt2t.layers import (
     ALiBiAttention,
+    AreaAttention,
     BlockPooling,
     DilatedAttention,
     LocalAttention,
@@ -24,6 +25,7 @@ from kt2t.ops.paths import attribute_paths
 
 SIZES = {"num_layers": 1, "hidden_dim": 16, "intermediate_dim": 24, "num_heads": 2, "dropout": 0.0}
 KINDS = {
+    "area": AreaAttention(2, 2),
     "local": LocalAttention(2, 2),
     "dilated": DilatedAttention(2, 2, 1, gap=1, num_memories=2),
     "compressed": MemoryCompressedAttention(2, 2, BlockPooling(2), activation="silu"),
