@@ -69,5 +69,7 @@ TABLE = {
     "pooled": "pooling",
     "stack_of": "transformer_stack",
 }
+# Classes to inherit from.
+BASES = ("AreaCombination", "AreaStatistic", "BiasedAttention", "Sequence", "WindowAttention")
 
 __getattr__, __dir__ = exports(__name__, TABLE)

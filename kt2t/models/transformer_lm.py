@@ -43,10 +43,12 @@ class TransformerLM(AttentionModel, LanguageModel):
         **common: Any,
     ) -> None:
         one_of("prefix", prefix, ("causal", "full"))
-        attention = common.get("attention")
-        if "inputs" in features and not getattr(attention, "takes_front", True):
+        given = common.get("attention")
+        kinds = given if isinstance(given, list) else [given]
+        refused = [kind for kind in kinds if not getattr(kind, "takes_front", True)]
+        if "inputs" in features and refused:
             raise ValueError(
-                f"attention: {type(attention).__name__} would count the padding between inputs and targets. Use "
+                f"attention: {type(refused[0]).__name__} would count the padding between inputs and targets. Use "
                 "Attention, or the Transformer, whose encoder reads the inputs."
             )
         super().__init__(features, decoder={"causal": True, "front": prefix}, tie=tie, **common)

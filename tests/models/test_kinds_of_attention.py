@@ -13,6 +13,7 @@ from kt2t.features import Tags, Text
 from kt2t.layers import (
     ALiBiAttention,
     AreaAttention,
+    Attention,
     BlockPooling,
     DilatedAttention,
     LocalAttention,
@@ -30,12 +31,14 @@ KINDS = {
     "dilated": DilatedAttention(2, 2, 1, gap=1, num_memories=2),
     "compressed": MemoryCompressedAttention(2, 2, BlockPooling(2), activation="silu"),
     "rotary": RotaryAttention(2, 1),
+    "in turn": [LocalAttention(2, 2), MemoryCompressedAttention(2, 2)],
 }
 PROMPTS = {"targets": np.array([[4, 5, 6], [7, 9, 9]]), "targets_segments": np.array([[1, 1, 1], [1, 0, 0]])}
 
 
 def language_model(kind):
-    model = TransformerLM({"targets": Text(12)}, **SIZES, attention=KINDS[kind], positions=NoPositions())
+    sizes = {**SIZES, "num_layers": 3 if kind == "in turn" else 1}
+    model = TransformerLM({"targets": Text(12)}, **sizes, attention=KINDS[kind], positions=NoPositions())
     model.build()
     random = np.random.default_rng(4)
     for weight in attribute_paths(model).values():
@@ -91,3 +94,5 @@ def test_inputs_in_front_are_refused_where_padding_would_be_counted(kind):
     features = {"inputs": Text(12), "targets": Text(12)}
     with pytest.raises(ValueError, match=f"attention: {type(kind).__name__} would count the padding"):
         TransformerLM(features, **SIZES, attention=kind)
+    with pytest.raises(ValueError, match=f"attention: {type(kind).__name__} would count the padding"):
+        TransformerLM(features, **SIZES, attention=[Attention(2), kind])
