@@ -200,7 +200,7 @@ def forward(layer: Any, **mode: Any) -> Callable[..., Any]:
     """
     if not ON_JAX:
         return lambda *inputs, **options: layer(*inputs, **options, **mode)
-    return _stateless(layer, lambda inputs, options: layer(*inputs, **options, **mode))
+    return stateless(layer, lambda inputs, options: layer(*inputs, **options, **mode))
 
 
 def rooted(layer: Any) -> Callable[..., Any]:
@@ -213,11 +213,11 @@ def rooted(layer: Any) -> Callable[..., Any]:
 
     if not ON_JAX:
         return lambda *inputs, **options: train(inputs, options)
-    call = _stateless(layer, train)
+    call = stateless(layer, train)
     return lambda step, *inputs, **options: call(np.asarray(step, "int32"), *inputs, **options)
 
 
-def _stateless(layer: Any, call: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def stateless(layer: Any, call: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """A call compiled by JAX, with the layer's variables as arguments; what it changes in them is written back."""
     import jax
 

@@ -47,8 +47,13 @@ class Attention(keras.layers.Layer):
     Raises:
         ValueError: `num_heads` does not divide a width.
 
+    Attributes:
+        takes_front: Whether the sequence may follow a memory in front of it, with padding between the two.
+
     Source: Vaswani et al. 2017, section 3.2.2.
     """
+
+    takes_front = True
 
     def __init__(
         self,
@@ -77,8 +82,8 @@ class Attention(keras.layers.Layer):
         check_heads(self.num_heads, "value_dim", self._value_dim)
         memory_shape = memory_shape or x_shape
         self.query = self._projection(self._key_dim, x_shape)
-        self.key = self._projection(self._key_dim, memory_shape)
-        self.value = self._projection(self._value_dim, memory_shape)
+        self.key = self._projection(self._key_dim // self.num_heads * self.key_heads, memory_shape)
+        self.value = self._projection(self._value_dim // self.num_heads * self.key_heads, memory_shape)
         self.output_projection = self._projection(
             self.output_dim or x_shape[-1], (*tuple(x_shape)[:-1], self._value_dim)
         )
@@ -91,7 +96,7 @@ class Attention(keras.layers.Layer):
         cache: Cache | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        query = split_heads(self.query(x), self.num_heads) * (self._key_dim // self.num_heads) ** -0.5
+        query = self._queries(x, cache) * (self._key_dim // self.num_heads) ** -0.5
         source = x if memory is None else memory
         key, value = self._keys_and_values(source, cache)
         mask = attention_mask(mask, source if cache is None else None)
@@ -103,19 +108,31 @@ class Attention(keras.layers.Layer):
 
     def remember(self, memory: Tensor, cache: Cache) -> None:
         """Computes the keys and values of a memory and stores them in the cache, from which `call` reads them."""
-        cache.remember("keys", split_heads(self.key(memory), self.num_heads))
-        cache.remember("values", split_heads(self.value(memory), self.num_heads))
+        cache.remember("keys", self._keys(memory, None))
+        cache.remember("values", split_heads(self.value(memory), self.key_heads))
 
     def reserve(self, cache: Cache) -> None:
         """Reserves space in the cache for the keys and values of all positions that will be decoded."""
-        cache.reserve("keys", self.num_heads, self._key_dim // self.num_heads, self.compute_dtype)
-        cache.reserve("values", self.num_heads, self._value_dim // self.num_heads, self.compute_dtype)
+        cache.reserve("keys", self.key_heads, self._key_dim // self.num_heads, self.compute_dtype)
+        cache.reserve("values", self.key_heads, self._value_dim // self.num_heads, self.compute_dtype)
+
+    @property
+    def key_heads(self) -> int:
+        """Returns the number of heads of the keys and values."""
+        return self.num_heads
+
+    def _queries(self, x: Tensor, cache: Cache | None) -> Tensor:
+        """Computes the queries (batch, heads, query, depth), not scaled yet."""
+        return split_heads(self.query(x), self.num_heads)
+
+    def _keys(self, source: Tensor, cache: Cache | None) -> Tensor:
+        """Computes the keys (batch, key_heads, key, depth)."""
+        return split_heads(self.key(source), self.key_heads)
 
     def _keys_and_values(self, source: Tensor, cache: Cache | None) -> tuple[Tensor, Tensor]:
         if cache is not None and cache.holds("keys"):
             return cache.read("keys"), cache.read("values")
-        key = split_heads(self.key(source), self.num_heads)
-        value = split_heads(self.value(source), self.num_heads)
+        key, value = self._keys(source, cache), split_heads(self.value(source), self.key_heads)
         if cache is None:
             return key, value
         return cache.append("keys", key), cache.append("values", value)
@@ -134,7 +151,11 @@ class Attention(keras.layers.Layer):
             mask = mask.dense()
         if mask is not None:
             logits = ops.where(ops.expand_dims(mask, 1), logits, _HIDDEN)
-        return self.dropout(self.tap(ops.cast(ops.softmax(logits, axis=-1), dtype)), training=training)
+        return self.dropout(self.tap(ops.cast(self._normalized(logits), dtype)), training=training)
+
+    def _normalized(self, logits: Tensor) -> Tensor:
+        """Turns the logits of each query into weights that sum to 1."""
+        return ops.softmax(logits, axis=-1)
 
     def _projection(self, width: int, shape: Any) -> keras.layers.Dense:
         fan_avg = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")

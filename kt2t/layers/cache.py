@@ -63,17 +63,24 @@ class Cache:
         """Stores a tensor (batch, …) that belongs to the source and is shared by its beams."""
         self._entries[f"memory/{self._prefix}{name}"] = value
 
-    def reserve(self, name: str, heads: int, depth: int, dtype: str) -> None:
-        """Reserves a history (batch, heads, rows, depth): the rows of the prefix, then one per position and beam."""
-        shape = (self._batch, heads, self._prefix_rows + self.length * self.beams, depth)
-        self._entries[f"history/{self._prefix}{name}"] = ops.zeros(shape, dtype=dtype)
+    def reserve(self, name: str, heads: int, depth: int, dtype: str, every: int = 1) -> None:
+        """Reserves a history (batch, heads, rows, depth): the rows of the prefix, then one per position and beam.
 
-    def append(self, name: str, value: Tensor) -> Tensor:
-        """Writes this step's rows (batch, heads, beams, depth) and returns the whole history."""
-        key = f"history/{self._prefix}{name}"
+        With `every` greater than 1, as many positions share the row of their beam, and there may be no prefix.
+        """
+        shape = (self._batch, heads, self._prefix_rows + -(-self.length // every) * self.beams, depth)
+        self._entries[self._history(name, every)] = ops.zeros(shape, dtype=dtype)
+
+    def append(self, name: str, value: Tensor, every: int = 1) -> Tensor:
+        """Writes this step's rows (batch, heads, beams, depth) and returns the whole history.
+
+        With `every` greater than 1, a row keeps what the last of its positions wrote; `visible_blocks` shows full rows.
+        """
+        key = self._history(name, every)
         entry = self._entries[key]
-        start = (0, 0, ops.cast(self._row, "int32"), 0)
-        self._entries[key] = ops.slice_update(entry, start, ops.cast(value, entry.dtype))
+        row = ops.cast(self._row, "int32")
+        row = row if every == 1 else row // (every * self.beams) * self.beams
+        self._entries[key] = ops.slice_update(entry, (0, 0, row, 0), ops.cast(value, entry.dtype))
         return self._entries[key]
 
     def keep(self, name: str, shape: tuple[int, ...], dtype: str, value: Tensor | None = None) -> None:
@@ -135,6 +142,25 @@ class Cache:
         wide = [ops.broadcast_to(mask, (*shape, ops.shape(mask)[2])) for mask in (prefix, own)]
         return ops.concatenate(wide, axis=2)
 
+    def visible_blocks(self, every: int) -> Tensor:
+        """Returns a mask of the rows, shared by `every` positions, that each beam may see: those full before this step.
+
+        Shapes:
+            → (batch or 1, beams, ⌈length / every⌉ · beams) boolean
+        """
+        own = self._own()
+        whole = self.length // every
+        rows = ops.reshape(own, (ops.shape(own)[0], -1, self.length, self.beams))
+        rows = rows[:, :, : whole * every][:, :, every - 1 :: every]
+        full = (ops.arange(whole, dtype="int32") + 1) * every <= ops.cast(self.position, "int32")
+        rows = ops.logical_and(rows, ops.expand_dims(full, (0, 1, 3)))
+        rows = ops.pad(rows, [[0, 0], [0, 0], [0, -(-self.length // every) - whole], [0, 0]], constant_values=False)
+        return ops.reshape(rows, (ops.shape(rows)[0], -1, -(-self.length // every) * self.beams))
+
+    def _history(self, name: str, every: int) -> str:
+        """Returns the key of a history; it ends in @N if N positions share a row."""
+        return f"history/{self._prefix}{name}" + (f"@{every}" if every > 1 else "")
+
     def _own(self) -> Tensor:
         """Computes the mask of `visible` for the rows behind the prefix."""
         slots = ops.expand_dims(ops.arange(self.length * self.beams, dtype="int32"), (0, 1))
@@ -155,15 +181,19 @@ class Cache:
 
     def grown(self, length: int) -> Cache:
         """Returns a copy of the cache with room for `length` positions, where `length` is not smaller than before."""
-        room = [[0, 0], [0, 0], [0, (length - self.length) * self.beams]]
         larger = self._twin()
         larger.length, larger._entries = length, dict(self._entries)
         for key, value in self._entries.items():
             if key == "ancestry":
-                larger._entries[key] = ops.pad(value, room, constant_values=False)
+                larger._entries[key] = ops.pad(value, [[0, 0], [0, 0], self._room(length, 1)], constant_values=False)
             elif key.startswith("history/"):
-                larger._entries[key] = ops.pad(value, [*room, [0, 0]])
+                every = int(key.rpartition("@")[2]) if "@" in key else 1
+                larger._entries[key] = ops.pad(value, [[0, 0], [0, 0], self._room(length, every), [0, 0]])
         return larger
+
+    def _room(self, length: int, every: int) -> list[int]:
+        """Returns the padding that makes a history as long as `length` positions, of which `every` share a row."""
+        return [0, (-(-length // every) - -(-self.length // every)) * self.beams]
 
     def flat(self) -> dict[str, Tensor]:
         """Returns all entries as a dict of tensors, which a loop can carry."""

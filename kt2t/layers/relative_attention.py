@@ -43,6 +43,9 @@ class RelativeAttention(Attention):
     Source: Shaw et al. 2018, equations 3 and 4; one table for all heads as there in section 3.3 and in Tensor2Tensor.
     """
 
+    takes_front = False
+    adds_to_values = True
+
     def __init__(
         self,
         num_heads: int,
@@ -58,32 +61,36 @@ class RelativeAttention(Attention):
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:
         if memory_shape is not None:
-            raise ValueError("attention: RelativeAttention is self attention, and cannot read a memory. Use Attention.")
+            name = type(self).__name__
+            raise ValueError(f"attention: {name} is self attention, and cannot read a memory. Use Attention.")
         super().build(x_shape)
         self.key_distances = self._table("key_distances", self._key_dim)
-        self.value_distances = self._table("value_distances", self._value_dim)
+        self.value_distances = self._table("value_distances", self._value_dim) if self.adds_to_values else None
 
     def _means(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, cache: Cache | None, training: Any
     ) -> Tensor:
         length = ops.shape(key)[2]
-        near_keys, near_values = self._near(length, cache, query.dtype)
-        by_distance = ops.matmul(query, ops.transpose(near_keys))
+        distances = self._distances(length, cache)
+        near_keys = ops.cast(self._vectors(self.key_distances, distances), query.dtype)
+        by_distance = ops.matmul(query, ops.swapaxes(near_keys, -1, -2))
         near = by_distance if cache is not None else keys_of_distances(by_distance, length)
         weights = self._weights(ops.matmul(query, ops.swapaxes(key, -1, -2)) + near, mask, training)
+        means = ops.matmul(weights, value)
+        if self.value_distances is None:
+            return means
         by_distance = weights if cache is not None else distances_of_keys(weights, length)
-        return ops.matmul(weights, value) + ops.matmul(by_distance, near_values)
+        return means + ops.matmul(by_distance, ops.cast(self._vectors(self.value_distances, distances), query.dtype))
 
-    def _near(self, length: Any, cache: Cache | None, dtype: str) -> tuple[Tensor, Tensor]:
-        """Returns the key and value vectors by distance: for each distance within `length`, or with a cache for each key."""
+    def _distances(self, length: Any, cache: Cache | None) -> Tensor:
+        """Returns the distances j - i that occur within `length`, or with a cache the distance of each of its rows."""
         if cache is None:
-            distances = ops.arange(2 * length - 1, dtype="int32") - (length - 1)
-        else:
-            distances = cache.positions() - ops.cast(cache.position, "int32")
-        rows = ops.clip(distances, -self.max_distance, self.max_distance) + self.max_distance
-        tables = (self.key_distances, self.value_distances)
-        near_keys, near_values = (ops.cast(ops.take(table, rows, axis=0), dtype) for table in tables)
-        return near_keys, near_values
+            return ops.arange(2 * length - 1, dtype="int32") - (length - 1)
+        return cache.positions() - ops.cast(cache.position, "int32")
+
+    def _vectors(self, table: Any, distances: Tensor) -> Tensor:
+        """Returns the vector of each distance: (distances, depth)."""
+        return ops.take(table, ops.clip(distances, -self.max_distance, self.max_distance) + self.max_distance, axis=0)
 
     def _table(self, name: str, width: int) -> Any:
         """Makes a weight with one vector for each distance from -D to D, where D = `max_distance`."""

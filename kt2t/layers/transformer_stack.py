@@ -27,7 +27,7 @@ Tensor = Any
 
 @register
 class TransformerStack(Sequence):
-    """A stack of equal Transformer blocks: adds positions, applies dropout, runs the blocks, then a final norm.
+    """A stack of Transformer blocks: adds positions, applies dropout, runs the blocks, then a final norm.
 
     The stack computes masks and positions from the segments. If the blocks have a cross-attention, they attend to the
     memory. Otherwise the memory is put in front of the sequence: its first row begins every example, each further row
@@ -37,7 +37,8 @@ class TransformerStack(Sequence):
         x (batch, time, hidden_dim), segments (batch, time) int32 or None, memory or None → (batch, time, hidden_dim)
 
     Args:
-        block: Prototype of a block; every block of the stack is a new layer like it.
+        block: Prototype of a block; every block of the stack is a new layer like it. The blocks take the prototypes of a
+            list in turn.
         num_layers: Number of blocks.
         positions: Prototype of the layer that adds positions; sinusoids unless given.
         dropout: Probability of zeroing an element of the first block's input, in training only.
@@ -78,7 +79,11 @@ class TransformerStack(Sequence):
         positions = SinusoidalPositions() if positions is None else positions
         self.positions = build(describe(positions), dtype=dtype)
         self.dropout = Dropout(dropout, dtype=self.dtype_policy)
-        self.layers = [build(describe(block), dtype=dtype) for _ in range(positive("num_layers", num_layers))]
+        blocks = _each(block)
+        self.layers = [
+            build(describe(blocks[level % len(blocks)]), dtype=dtype)
+            for level in range(positive("num_layers", num_layers))
+        ]
         self.norm = norm_like(normalization, dtype) if final_norm else None
         self.recompute = recompute
         self.causal = causal
@@ -209,6 +214,8 @@ def stack_of(
 ) -> TransformerStack:
     """Makes a `TransformerStack` from sizes; `attention` and `feed_forward` replace the default sublayers.
 
+    The blocks take the kinds of attention in a list in turn.
+
     `AttentionModel` describes the shared options; `of_stack` are further options of `TransformerStack`, such as `causal`.
 
     `dtype` is the dtype policy of every layer whose prototype does not name its own; None is Keras's default.
@@ -220,21 +227,25 @@ def stack_of(
     if key_dim is None:
         check_heads(num_heads, "hidden_dim", hidden_dim)
     _check_layers(attention=attention, feed_forward=feed_forward, positions=positions, normalization=normalization)
-    _check_prototype(attention, hidden_dim)
+    for prototype in _each(attention):
+        _check_prototype(prototype, hidden_dim)
     below_one("dropout", dropout)
     weights = dropout if attention_dropout is None else below_one("attention_dropout", attention_dropout)
     units = dropout if activation_dropout is None else below_one("activation_dropout", activation_dropout)
     plain = Attention(num_heads, key_dim or hidden_dim, value_dim, hidden_dim, weights)
-    block = TransformerBlock(
-        attention or plain,
-        feed_forward or FeedForward(intermediate_dim, dropout=units),
-        plain if reads_memory else None,
-        norm,
-        dropout,
-        normalization,
-    )
+    blocks = [
+        TransformerBlock(
+            prototype or plain,
+            feed_forward or FeedForward(intermediate_dim, dropout=units),
+            plain if reads_memory else None,
+            norm,
+            dropout,
+            normalization,
+        )
+        for prototype in _each(attention)
+    ]
     return TransformerStack(
-        block,
+        blocks if isinstance(attention, list) else blocks[0],
         num_layers,
         positions,
         dropout,
@@ -246,9 +257,14 @@ def stack_of(
     )
 
 
+def _each(prototypes: Any) -> list[Any]:
+    """Returns a list of prototypes, or one prototype as a list."""
+    return prototypes if isinstance(prototypes, list) and prototypes else [prototypes]
+
+
 def _check_layers(**parts: Any) -> None:
     """Raises a ValueError for a part that is a registered object but not a layer."""
-    for option, part in parts.items():
+    for option, part in ((option, part) for option, given in parts.items() for part in _each(given)):
         if part is not None and not isinstance(part, keras.layers.Layer):
             raise ValueError(f"{option}: {type(part).__name__} is no layer. `kt2t list layers` tells which there are.")
 

@@ -30,7 +30,8 @@ class AttentionModel(Model):
         key_dim: Width of queries and keys, all heads together; `hidden_dim` unless given.
         value_dim: Width of values, all heads together; `key_dim` unless given.
         positions: Prototype of the layer that adds positions; sinusoids unless given.
-        attention: Prototype of the self attention, in place of the plain one.
+        attention: Prototype of the self attention, in place of the plain one. The blocks of a stack take the prototypes of
+            a list in turn, such as local and memory-compressed attention.
         feed_forward: Prototype of the feed-forward network, in place of the plain one.
         recompute: Whether the backward pass recomputes the activations inside each block instead of storing them: less
             memory, more time, the same results.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from kt2t.layers.relative_attention import RelativeAttention
 from kt2t.models.attention_model import AttentionModel
 from kt2t.models.language_model import LanguageModel
 from kt2t.options import one_of
@@ -30,7 +29,7 @@ class TransformerLM(AttentionModel, LanguageModel):
 
     Raises:
         ValueError: Targets that are not Text, inputs without a length, `num_heads` that does not divide a width, an
-            unknown `prefix`, or `RelativeAttention` with inputs.
+            unknown `prefix`, or inputs with an attention that counts positions, such as `RelativeAttention`.
 
     Source: Tensor2Tensor's transformer_base without inputs, and its transformer_prepend with them; Radford et al.
     2018 made the form known.
@@ -44,9 +43,12 @@ class TransformerLM(AttentionModel, LanguageModel):
         **common: Any,
     ) -> None:
         one_of("prefix", prefix, ("causal", "full"))
-        if "inputs" in features and isinstance(common.get("attention"), RelativeAttention):
+        given = common.get("attention")
+        kinds = given if isinstance(given, list) else [given]
+        refused = [kind for kind in kinds if not getattr(kind, "takes_front", True)]
+        if "inputs" in features and refused:
             raise ValueError(
-                "attention: RelativeAttention would count the padding between inputs and targets. Use Attention, or "
-                "the Transformer, whose encoder reads the inputs."
+                f"attention: {type(refused[0]).__name__} would count the padding between inputs and targets. Use "
+                "Attention, or the Transformer, whose encoder reads the inputs."
             )
         super().__init__(features, decoder={"causal": True, "front": prefix}, tie=tie, **common)

@@ -112,12 +112,25 @@ def _positions(hparams: Hparams) -> Node | None:
 
 
 def _attention(hparams: Hparams) -> Node | None:
-    if hparams.get("self_attention_type", "dot_product") == "dot_product":
+    kind = hparams.get("self_attention_type", "dot_product")
+    node: Node
+    if kind == "dot_product_relative":
+        node = {"type": "RelativeAttention", "max_distance": hparams["max_relative_position"]}
+    elif kind == "dot_product_relative_v2":
+        node = {
+            "type": "RelativeGlobalAttention",
+            "max_distance": hparams["max_relative_position"],
+            "shares_heads": bool(hparams.get("heads_share_relative_embedding")),
+            "adds_to_values": bool(hparams.get("add_relative_to_values")),
+        }
+    elif hparams.get("proximity_bias"):
+        node = {"type": "ProximityAttention"}
+    elif hparams.get("hard_attention_k"):
+        node = {"type": "HardAttention", "k": hparams["hard_attention_k"]}
+    else:
         return None
-    node = {
-        "type": "RelativeAttention",
+    node |= {
         "num_heads": hparams["num_heads"],
-        "max_distance": hparams["max_relative_position"],
         "key_dim": hparams.get("attention_key_channels") or None,
         "value_dim": hparams.get("attention_value_channels") or None,
         "dropout": float(hparams.get("attention_dropout", 0.0)),

@@ -22,10 +22,16 @@ LEAVES = {
     "multihead_attention/output_transform/kernel": "output_projection.kernel",
     "multihead_attention/dot_product_attention_relative/relative_positions_keys/embeddings": "key_distances",
     "multihead_attention/dot_product_attention_relative/relative_positions_values/embeddings": "value_distances",
+    "multihead_attention/dot_product_self_attention_relative_v2/key_relative_embeddings": "key_distances",
+    "multihead_attention/dot_product_self_attention_relative_v2/value_relative_embeddings": "value_distances",
     "conv1/kernel": "widen.kernel",
     "conv1/bias": "widen.bias",
     "conv2/kernel": "narrow.kernel",
     "conv2/bias": "narrow.bias",
+    "conv_hidden_relu/conv1_single/kernel": "widen.kernel",
+    "conv_hidden_relu/conv1_single/bias": "widen.bias",
+    "conv_hidden_relu/conv2_single/kernel": "narrow.kernel",
+    "conv_hidden_relu/conv2_single/bias": "narrow.bias",
 }
 WHOLE = {
     "target_space_embedding/kernel": "target_space_embedding.table",
@@ -70,12 +76,14 @@ def path_of(name: str, source_size: int | None = None) -> str:
 
 
 def name_of(path: str) -> str:
-    """Converts our attribute path to Tensor2Tensor's name, without outer scopes. Tables are named as if unsharded.
+    """Converts our attribute path to the Transformer's name in Tensor2Tensor, without outer scopes.
+
+    Tables are named as if unsharded. Where several of its layers have a name for one path, the first of `LEAVES` counts.
 
     Raises:
         KeyError: Tensor2Tensor has no such variable.
     """
-    back = {ours: name for table in (LEAVES, WHOLE, TABLES) for name, ours in table.items()}
+    back = {ours: name for table in (LEAVES, WHOLE, TABLES) for name, ours in reversed(table.items())}
     found = _OURS.match(path)
     if not found:
         return back[path]
@@ -96,7 +104,10 @@ def gathered(variables: Mapping[str, np.ndarray], source_size: int | None = None
     """
     parts: dict[str, list[np.ndarray]] = {}
     for name in sorted(variables, key=_in_order):
-        parts.setdefault(path_of(name, source_size), []).append(variables[name])
+        value = variables[name]
+        if name.endswith("_single/kernel"):  # a convolution of width 1, which our layers compute as a matrix
+            value = value.reshape(value.shape[-2:])
+        parts.setdefault(path_of(name, source_size), []).append(value)
     return {path: np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for path, arrays in parts.items()}
 
 

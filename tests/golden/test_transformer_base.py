@@ -26,18 +26,16 @@ PREFIXES = {"prepend_inputs_masked_attention": "causal", "prepend_inputs_full_at
 
 
 def is_plain(meta):
-    """a Transformer of plain or relative attention and feed-forward networks"""
+    """a Transformer of plain, relative, proximity or hard attention and feed-forward networks"""
     plain = {
         "ffn_layer": "dense_relu_dense",
         "multiply_embedding_mode": "sqrt_depth",
-        "proximity_bias": False,
-        "hard_attention_k": 0,
     }
     options = meta.get("hparams", {})
     return (
-        meta.get("model") in ("transformer", "transformer_encoder")
+        meta.get("model") in ("transformer", "transformer_encoder", "attention_lm")
         and not {"known_defect", "shim", "upstream_patch"} & set(meta)
-        and options.get("self_attention_type") in (None, *ATTENTIONS)
+        and options.get("self_attention_type") in (None, *ATTENTIONS, "dot_product_relative_v2")
         and all((options.get(name) or value) == value for name, value in plain.items())
         and options.get("pos") in (None, "timing", "emb")
         and options.get("norm_type") in (None, "layer", "noam")
@@ -47,7 +45,7 @@ def is_plain(meta):
 
 def writes_text(meta):
     """a Transformer that writes text"""
-    return is_plain(meta) and meta["model"] == "transformer" and "out/logits" in meta["arrays"]
+    return is_plain(meta) and meta["model"] != "transformer_encoder" and "out/logits" in meta["arrays"]
 
 
 def labels_text(meta):
@@ -75,15 +73,15 @@ def _model(case):
     options = sizes(case)
     inputs, targets = _vocabulary_sizes(case)
     prefix = PREFIXES.get(_options(case).get("prepend_mode"))
+    tie = "none" if any("softmax/weights" in name for name in case.files) else "all"
     if "in/inputs" in case.files:
         features = {"inputs": Text(inputs), "targets": Text(targets), "target_space": Label(_spaces(case))}
-        separate = any("softmax/weights" in name for name in case.files)
-        model = Transformer(features, tie="none" if separate else "all", **options)
+        model = Transformer(features, tie=tie, **options)
     else:
         options["num_layers"] = options.pop("decoder_layers") or options["num_layers"]
         del options["encoder_layers"]
         features = {"inputs": Text(targets)} if prefix else {}
-        model = TransformerLM({**features, "targets": Text(targets)}, prefix=prefix or "causal", **options)
+        model = TransformerLM({**features, "targets": Text(targets)}, prefix=prefix or "causal", tie=tie, **options)
     model.build()
     assign(model, case)
     return model

@@ -122,3 +122,30 @@ def test_a_cache_goes_on_from_its_entries(beams):
         np.testing.assert_array_equal(one.place(), other.place())
         value = ops.reshape(ops.arange(beams, dtype="float32") + 50, (1, 1, -1, 1))
         np.testing.assert_array_equal(one.append("keys", value), other.append("keys", value))
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_positions_that_share_a_row_are_seen_once_it_is_full(beams):
+    random = np.random.default_rng(2)
+    batch, length, every = 2, 8, 3
+    cache = Cache(batch, 4, beams)
+    cache.child("a").reserve("rows", 1, 1, "float32", every)
+    histories = [[[] for _ in range(beams)] for _ in range(batch)]
+    for position in range(length):
+        if position == cache.length:
+            cache = cache.grown(length)
+        cache = cache.at(position, cache.flat())
+        new = random.normal(size=(batch, 1, beams, 1)).astype("float32")
+        whole = numbers(cache.child("a").append("rows", new, every))
+        rows = -(-cache.length // every) * beams
+        assert whole.shape == (batch, 1, rows, 1)
+        visible = np.broadcast_to(numbers(cache.visible_blocks(every)), (batch, beams, rows))
+        for source in range(batch):
+            for beam in range(beams):
+                np.testing.assert_array_equal(
+                    whole[source, 0, visible[source, beam], 0], histories[source][beam][every - 1 :: every]
+                )
+                histories[source][beam] = [*histories[source][beam], new[source, 0, beam, 0]]
+        parents = random.integers(0, beams, size=(batch, beams)).astype("int32")
+        cache.reorder(parents)
+        histories = [[histories[source][parent] for parent in parents[source]] for source in range(batch)]

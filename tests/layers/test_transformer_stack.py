@@ -13,7 +13,9 @@ from kt2t.layers import (
     L2Norm,
     LayerNorm,
     LearnedPositions,
+    LocalAttention,
     Memory,
+    MemoryCompressedAttention,
     TransformerBlock,
     TransformerStack,
     stack_of,
@@ -125,6 +127,16 @@ def test_a_stack_from_sizes():
     assert block.feed_forward.sublayer.dropout.rate == 0.3
     assert block.cross_attention is not None
     assert stack_of(1, 8, 12, 2, attention=Attention(4)).layers[0].attention.sublayer.num_heads == 4
+
+
+def test_blocks_take_the_kinds_of_attention_in_turn():
+    kinds = [LocalAttention(2, 2), MemoryCompressedAttention(2, 2)]
+    layer = stack_of(3, 8, 12, 2, attention=kinds, causal=True)
+    sublayers = [type(block.attention.sublayer) for block in layer.layers]
+    assert sublayers == [LocalAttention, MemoryCompressedAttention, LocalAttention]
+    check_layer(lambda **o: stack_of(2, 8, 12, 2, attention=kinds, causal=True, **o), X, shape=(2, 5, 8))
+    with pytest.raises(ValueError, match="attention: Constant is no layer"):
+        stack_of(2, 8, 12, 2, attention=[kinds[0], Constant(0.1)])
 
 
 def test_refusals():

@@ -76,6 +76,33 @@ def test_what_differs_from_base():
     assert upstream.train(changed) == {"steps": 30, "batch": {"rows": 16}, "dtype": "mixed_bfloat16"}
 
 
+@pytest.mark.parametrize(
+    ("hparams", "node"),
+    [
+        ({"self_attention_type": "dot_product"}, None),
+        (
+            {"self_attention_type": "dot_product_relative", "max_relative_position": 20},
+            {"type": "RelativeAttention", "max_distance": 20},
+        ),
+        (
+            {
+                "self_attention_type": "dot_product_relative_v2",
+                "max_relative_position": 9,
+                "heads_share_relative_embedding": True,
+            },
+            {"type": "RelativeGlobalAttention", "max_distance": 9, "shares_heads": True, "adds_to_values": False},
+        ),
+        ({"proximity_bias": True}, {"type": "ProximityAttention"}),
+        ({"hard_attention_k": 2}, {"type": "HardAttention", "k": 2}),
+    ],
+)
+def test_kinds_of_attention(hparams, node):
+    shared = {"num_heads": 8, "dropout": 0.3}
+    found = upstream.sizes({**BASE, "attention_dropout": 0.3, **hparams})["attention"]
+    assert found == (node and {**node, **shared})
+    assert node is None or build(found).num_heads == 8
+
+
 def test_adafactor_is_tensor2tensors(golden):
     """Five steps on fixed gradients, at the rate of min(1/√t, 0.01) that the golden case was run with."""
     import keras

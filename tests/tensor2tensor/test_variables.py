@@ -17,6 +17,15 @@ NAMES = [
         "encoder.layers.1.attention.sublayer.key_distances",
     ),
     (
+        "transformer/body/decoder/layer_1/self_attention/multihead_attention/dot_product_self_attention_relative_v2/"
+        "key_relative_embeddings",
+        "decoder.layers.1.attention.sublayer.key_distances",
+    ),
+    (
+        "attention_lm/body/decoder/layer_0/ffn/conv_hidden_relu/conv2_single/kernel",
+        "decoder.layers.0.feed_forward.sublayer.narrow.kernel",
+    ),
+    (
         "transformer/body/decoder/layer_11/encdec_attention/multihead_attention/output_transform/kernel",
         "decoder.layers.11.cross_attention.sublayer.output_projection.kernel",
     ),
@@ -77,6 +86,12 @@ def test_a_table_of_each_side_that_is_tied_to_nothing_else_is_told_by_its_rows()
         "inputs_embedding.table": 7,
         "targets_embedding.table": 5,
     }
+
+
+def test_a_convolution_of_width_1_is_a_matrix():
+    name = "attention_lm/body/decoder/layer_0/ffn/conv_hidden_relu/conv1_single/kernel"
+    found = gathered({name: np.arange(6.0).reshape(1, 1, 2, 3)})
+    np.testing.assert_array_equal(found[path_of(name)], [[0, 1, 2], [3, 4, 5]])
 
 
 @pytest.mark.parametrize("tie", ["all", "none"])
