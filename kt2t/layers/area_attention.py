@@ -77,6 +77,7 @@ class AreaAttention(Attention):
         self.sizes = Sizes(
             positive("max_width", max_width), positive("max_height", max_height), positive("height", height)
         )
+        self.can_decode = height == 1
         self.area_keys = self._part("keys", AreaMean() if keys is None else keys)
         self.area_values = self._part("values", AreaTotal() if values is None else values)
         self.tap = Tap(kind="area attention", dtype=self.dtype_policy)

@@ -49,11 +49,14 @@ class Attention(keras.layers.Layer):
 
     Attributes:
         takes_front: Whether the sequence may follow a memory in front of it, with padding between the two.
+        can_decode: Whether `reserve` and `call` with a cache decode position by position. A kind that is no subclass
+            sets it, too.
 
     Source: Vaswani et al. 2017, section 3.2.2.
     """
 
     takes_front = True
+    can_decode = True
 
     def __init__(
         self,

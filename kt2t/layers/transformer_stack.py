@@ -221,14 +221,14 @@ def stack_of(
     `dtype` is the dtype policy of every layer whose prototype does not name its own; None is Keras's default.
 
     Raises:
-        ValueError: `num_heads` does not divide a width, a size is not positive, a dropout is not a probability, or a part
-            is not a layer.
+        ValueError: `num_heads` does not divide a width, a size is not positive, a dropout is not a probability, a part
+            is not a layer, or an attention of a causal stack cannot decode.
     """
     if key_dim is None:
         check_heads(num_heads, "hidden_dim", hidden_dim)
     _check_layers(attention=attention, feed_forward=feed_forward, positions=positions, normalization=normalization)
     for prototype in _each(attention):
-        _check_prototype(prototype, hidden_dim)
+        _check_prototype(prototype, hidden_dim, of_stack.get("causal", False))
     below_one("dropout", dropout)
     weights = dropout if attention_dropout is None else below_one("attention_dropout", attention_dropout)
     units = dropout if activation_dropout is None else below_one("activation_dropout", activation_dropout)
@@ -269,8 +269,13 @@ def _check_layers(**parts: Any) -> None:
             raise ValueError(f"{option}: {type(part).__name__} is no layer. `kt2t list layers` tells which there are.")
 
 
-def _check_prototype(attention: Any, hidden_dim: int) -> None:
-    """Raises a ValueError if `attention` does not fit `hidden_dim`, with the name of the option in the message."""
+def _check_prototype(attention: Any, hidden_dim: int, decodes: bool) -> None:
+    """Raises a ValueError if `attention` does not fit `hidden_dim` or cannot decode, and names the option."""
+    if attention is not None and decodes and not getattr(attention, "can_decode", False):
+        raise ValueError(
+            f"attention: {type(attention).__name__} as given cannot decode position by position. Use it in an encoder, "
+            "or another kind."
+        )
     if not isinstance(attention, Attention):
         return
     if attention.key_dim is None:

@@ -7,6 +7,7 @@ import pytest
 from harness import check_layer, numbers
 
 from kt2t.layers import (
+    AreaAttention,
     Attention,
     Cache,
     FeedForward,
@@ -137,6 +138,14 @@ def test_blocks_take_the_kinds_of_attention_in_turn():
     check_layer(lambda **o: stack_of(2, 8, 12, 2, attention=kinds, causal=True, **o), X, shape=(2, 5, 8))
     with pytest.raises(ValueError, match="attention: Constant is no layer"):
         stack_of(2, 8, 12, 2, attention=[kinds[0], Constant(0.1)])
+
+
+@pytest.mark.parametrize("kind", [AreaAttention(2, 2, 2, height=3), FeedForward(8)])
+def test_an_attention_that_cannot_decode_is_refused_in_a_decoder(kind):
+    name = type(kind).__name__
+    with pytest.raises(ValueError, match=f"attention: {name} as given cannot decode position by position"):
+        stack_of(2, 8, 12, 2, attention=[Attention(2), kind], causal=True)
+    assert len(stack_of(2, 8, 12, 2, attention=kind).layers) == 2
 
 
 def test_refusals():

@@ -89,6 +89,24 @@ def test_every_layer_has_the_model_s_precision():
     assert {layer.compute_dtype for layer in model._flatten_layers()} == {"bfloat16"}
 
 
+@pytest.mark.parametrize(
+    ("options", "tables", "count"),
+    [
+        ({"hidden_dim": 1024, "intermediate_dim": 4096, "norm": "post", "tie": "none"}, 2, 142_661_632),
+        ({}, 1, 35_680_256),
+    ],
+    ids=["attention_lm_base", "transformer_base without inputs"],
+)
+def test_tensor2tensors_sets_have_their_number_of_weights(options, tables, count):
+    """One block counts six times, and a small vocabulary stands for one of 32,768."""
+    text = Text(50)
+    model = TransformerLM({"targets": text}, num_layers=1, **options)
+    model.build()
+    blocks = 5 * model.decoder.layers[0].count_params()
+    rows = tables * (32_768 - text.vocabulary_size) * options.get("hidden_dim", 512)
+    assert model.count_params() + blocks + rows == count
+
+
 def test_distances_are_not_counted_through_padding():
     assert TransformerLM(FEATURES, **SIZES, attention=RelativeAttention(2, 3))
     features = {"inputs": Text(12), **FEATURES}
