@@ -24,6 +24,7 @@ TABLE = {
     "Convolutions": "convolutions",
     "DenseStack": "dense_stack",
     "DilatedAttention": "dilated_attention",
+    "DilatedConvolution": "dilated_convolution",
     "Dropout": "dropout",
     "FeatureMapEmbedding": "feature_map_embedding",
     "FeedForward": "feed_forward",
