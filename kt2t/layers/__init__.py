@@ -54,6 +54,7 @@ TABLE = {
     "RelativeLocalAttention": "relative_local_attention",
     "Residual": "residual",
     "RotaryAttention": "rotary_attention",
+    "SeparableConvolution": "separable_convolution",
     "Sequence": "sequence",
     "SinusoidalPositions": "sinusoidal_positions",
     "TagsHead": "tags_head",
