@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
 from harness import numbers
@@ -10,11 +11,14 @@ from model_harness import greedy_by_recomputation, text_batch
 from kt2t.decoding import Greedy
 from kt2t.features import Text
 from kt2t.layers import (
+    CapacityLimitedExperts,
     ConvolutionalFeedForward,
     GatedFeedForward,
+    MixtureOfExperts,
     ParameterAttention,
     SeparableFeedForward,
 )
+from kt2t.losses import CrossEntropy
 from kt2t.models import Transformer, TransformerLM
 from kt2t.ops.paths import attribute_paths
 
@@ -25,6 +29,8 @@ KINDS = {
     "convolutional": ConvolutionalFeedForward(12, 3, 2),
     "separable": SeparableFeedForward(12, 3, 4),
     "parameters": ParameterAttention(12, 2),
+    "experts": MixtureOfExperts(4, 12),
+    "limited experts": CapacityLimitedExperts(4, 12),
 }
 
 
@@ -60,3 +66,18 @@ def test_cached_is_recomputed_and_packed_is_padded(kind):
 def test_what_convolves_does_not_take_inputs_in_front():
     with pytest.raises(ValueError, match="feed_forward: SeparableFeedForward would take the padding"):
         TransformerLM(BOTH, **SIZES, feed_forward=SeparableFeedForward(12))
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras's JAX trainer has no metrics of layers")
+def test_the_share_over_capacity_is_in_the_logs_of_training_and_evaluation():
+    """The mean over the blocks; every token chooses the same two of four experts, which have room for half of them."""
+    model, batch = Transformer(BOTH, **SIZES, feed_forward=CapacityLimitedExperts(4, 12)), text_batch()
+    model.compile(keras.optimizers.SGD(0.0), loss=CrossEntropy())
+    model.build()
+    for stack in (model.encoder, model.decoder):
+        stack.layers[0].feed_forward.sublayer.gate.set_weights([np.zeros((16, 4)), np.array([9.0, 8.0, 0.0, 0.0])])
+    given = {"y": batch["targets"], "sample_weight": (batch["targets_segments"] > 0).astype("float32")}
+    logs = model.fit(batch, **given, batch_size=8, verbose=0).history
+    assert 0.2 < logs["over_capacity"][0] < 0.8
+    assert logs["auxiliary_loss"][0] > 0
+    assert model.evaluate(batch, **given, batch_size=8, verbose=0, return_dict=True)["over_capacity"] == 0
