@@ -37,6 +37,7 @@ TABLE = {
     "ImageHead": "image_head",
     "L2Norm": "l2_norm",
     "LSTM": "lstm",
+    "LSTMExpertsStack": "lstm_experts_stack",
     "LSTMStack": "lstm_stack",
     "LabelEmbedding": "label_embedding",
     "LabelHead": "label_head",
