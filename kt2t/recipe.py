@@ -227,7 +227,8 @@ class Recipe:
     def located(self, error: Error) -> Error:
         """Adds to an error the file and line of the option that its path names.
 
-        If the option's value is a reference to an option of another file, or of the command line, the error names that one.
+        Of a reference that cannot be resolved, it names the place that is referred to, if that is in another file or on the
+        command line.
         """
         if error.file or not error.path:
             return error
@@ -237,8 +238,8 @@ class Recipe:
             return error
         reference = _innermost(place, self.references)
         referred = (*self.references.get(reference, ()), *place[len(reference) :])
-        there = self.origins.get(_innermost(referred, self.origins)) if reference else None
-        if there is not None and there.file != origin.file:
+        there = self.origins.get(_innermost(referred, self.origins))
+        if any(error is one for one in self.unresolved) and there is not None and there.file != origin.file:
             message = f"{error.message} {'.'.join(map(str, reference))} ({origin}) refers to it."
             return type(error)(message, path=".".join(map(str, referred)), file=there.file, line=there.line)
         return type(error)(error.message, path=error.path, file=origin.file, line=origin.line)
@@ -250,6 +251,8 @@ class Recipe:
             ValueError: The recipe is invalid. The message has file, line, key, value and the nearest fix.
         """
         try:
+            if not any((error.path or "").startswith(("train.", "report.")) for error in self.unresolved):
+                self._section("train", Train), self._section("report", Report)  # first: other sections refer to their values
             for section in ("problem", "model", "optimizer"):
                 check_node(self.nodes[section], section, section)
             for error in self.unresolved:  # after the names: a reference also fails if the key it refers to is misspelt

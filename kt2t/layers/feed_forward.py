@@ -37,10 +37,7 @@ class FeedForward(keras.layers.Layer):
     def __init__(self, intermediate_dim: int, activation: str = "relu", dropout: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
-        try:
-            keras.activations.get(activation)
-        except ValueError:
-            raise ValueError(f"activation: Keras has no {activation!r}. Choose relu, gelu or silu.") from None
+        check_activation(activation)
         self.intermediate_dim = positive("intermediate_dim", intermediate_dim)
         self.activation = activation
         self.widen = keras.layers.Dense(intermediate_dim, activation=activation, dtype=self.dtype_policy)
@@ -55,3 +52,11 @@ class FeedForward(keras.layers.Layer):
     def call(self, x: Tensor, real: Tensor | None = None, training: bool | None = None) -> Tensor:
         y = self.narrow(self.dropout(self.widen(x), training=training))
         return y if real is None else y * ops.cast(ops.expand_dims(real, -1), y.dtype)
+
+
+def check_activation(activation: str) -> None:
+    """Raises a ValueError if Keras has no activation of this name."""
+    try:
+        keras.activations.get(activation)
+    except ValueError:
+        raise ValueError(f"activation: Keras has no {activation!r}. Choose relu, gelu or silu.") from None

@@ -25,7 +25,9 @@ class TransformerBlock(keras.layers.Layer):
 
     Args:
         attention: Prototype of the self attention.
-        feed_forward: Prototype of the feed-forward network.
+        feed_forward: Prototype of the feed-forward network, called with x, `training` and, if given, `real`. A network
+            whose class says `reads_segments = True` gets `mask` too, or `cache` in decoding; if it keeps a state there,
+            it has `start(cache)`.
         cross_attention: Prototype of the attention to the memory; None for a block without a memory.
         norm: Position of each sublayer's norm: pre, before the sublayer; post, after the residual sum.
         dropout: Probability of zeroing an element of a sublayer's output, in training only.
@@ -71,7 +73,7 @@ class TransformerBlock(keras.layers.Layer):
             below = cache and cache.child("cross_attention")
             x = self.cross_attention(x, memory=memory, mask=memory_mask, cache=below, training=training)
         where = {} if real is None else {"real": real}
-        return self.feed_forward(x, training=training, **where)
+        return self.feed_forward(x, training=training, **where, **self._row(mask, cache))
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Tensor | None:
         """Returns the implicit mask of x; the argument `mask` of `call` may be any attention mask."""
@@ -82,6 +84,14 @@ class TransformerBlock(keras.layers.Layer):
         self.attention.sublayer.reserve(cache.child("attention"))
         if self.cross_attention is not None:
             self.cross_attention.sublayer.remember(memory, cache.child("cross_attention"))
+        if hasattr(self.feed_forward.sublayer, "start"):
+            self.feed_forward.sublayer.start(cache.child("feed_forward"))
+
+    def _row(self, mask: Any, cache: Cache | None) -> dict[str, Any]:
+        """Returns what a feed-forward network that `reads_segments` gets to know: the mask, or its part of the cache."""
+        if not getattr(self.feed_forward.sublayer, "reads_segments", False):
+            return {}
+        return {"mask": mask} if cache is None else {"cache": cache.child("feed_forward")}
 
     def _around(self, prototype: Any, wiring: dict[str, Any]) -> Residual:
         return Residual(build(describe(prototype), dtype=self.dtype_policy.name), **wiring)

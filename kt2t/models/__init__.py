@@ -6,6 +6,7 @@ TABLE = {
     "ConvolutionalReader": "convolutional_reader",
     "DenseReader": "dense_reader",
     "EncoderDecoder": "encoder_decoder",
+    "LSTMExperts": "lstm_experts",
     "LSTMSeq2Seq": "lstm_seq2seq",
     "LanguageModel": "language_model",
     "Model": "model",

@@ -29,7 +29,8 @@ class TransformerLM(AttentionModel, LanguageModel):
 
     Raises:
         ValueError: Targets that are not Text, inputs without a length, `num_heads` that does not divide a width, an
-            unknown `prefix`, or inputs with an attention that counts positions, such as `RelativeAttention`.
+            unknown `prefix`, or inputs with an attention that counts positions, such as `RelativeAttention`, or with a
+            feed-forward network that convolves.
 
     Source: Tensor2Tensor's transformer_base without inputs, and its transformer_prepend with them; Radford et al.
     2018 made the form known.
@@ -50,5 +51,10 @@ class TransformerLM(AttentionModel, LanguageModel):
             raise ValueError(
                 f"attention: {type(refused[0]).__name__} would count the padding between inputs and targets. Use "
                 "Attention, or the Transformer, whose encoder reads the inputs."
+            )
+        if "inputs" in features and not getattr(common.get("feed_forward"), "takes_front", True):
+            raise ValueError(
+                f"feed_forward: {type(common['feed_forward']).__name__} would take the padding between inputs and targets "
+                "for their neighbours. Use FeedForward, or the Transformer, whose encoder reads the inputs."
             )
         super().__init__(features, decoder={"causal": True, "front": prefix}, tie=tie, **common)

@@ -15,6 +15,7 @@ ADAM = ("adam", "Adam", "true_adam", "TrueAdam")
 ADAFACTOR = ("adafactor", "Adafactor")
 POSITIONS = ("timing", "emb", "none", None)
 ATTENTIONS = ("dot_product", "dot_product_relative")
+FEED_FORWARDS = ("dense_relu_dense", "conv_relu_conv", "conv_hidden_relu_with_sepconv", "parameter_attention")
 NORM_TYPES = {"layer": "LayerNorm", "l2": "L2Norm", "noam": "NoamNorm"}
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
@@ -33,6 +34,7 @@ def sizes(hparams: Hparams) -> Node:
         "decoder_layers": hparams.get("num_decoder_layers") or None,
         "positions": _positions(hparams),
         "attention": _attention(hparams),
+        "feed_forward": _feed_forward(hparams),
         "normalization": _normalization(hparams),
     }
 
@@ -136,6 +138,27 @@ def _attention(hparams: Hparams) -> Node | None:
         "dropout": float(hparams.get("attention_dropout", 0.0)),
     }
     return {option: value for option, value in node.items() if value is not None}
+
+
+def _feed_forward(hparams: Hparams) -> Node | None:
+    kind, width = hparams.get("ffn_layer") or "dense_relu_dense", hparams["filter_size"]
+    dropout = float(hparams.get("relu_dropout", 0.0))
+    if kind == "conv_relu_conv":
+        node = {"type": "ConvolutionalFeedForward", "intermediate_dim": width, "dropout": dropout, "first_is_own": True}
+        return {**node, "width": hparams.get("conv_first_kernel", 3)}
+    if kind == "conv_hidden_relu_with_sepconv":
+        return {"type": "SeparableFeedForward", "intermediate_dim": width, "dropout": dropout}
+    if kind == "parameter_attention":
+        node = {
+            "type": "ParameterAttention",
+            "intermediate_dim": width,
+            "num_heads": hparams["num_heads"],
+            "key_dim": hparams.get("parameter_attention_key_channels") or None,
+            "value_dim": hparams.get("parameter_attention_value_channels") or None,
+            "dropout": float(hparams.get("attention_dropout", 0.0)),
+        }
+        return {option: value for option, value in node.items() if value is not None}
+    return None
 
 
 def _normalization(hparams: Hparams) -> Node | None:

@@ -9,7 +9,17 @@ from typing import Any
 
 from kt2t.errors import RecipeError, listed
 from kt2t.options import nearest
-from kt2t.tensor2tensor.hparams import ADAFACTOR, ADAM, ATTENTIONS, NORM_TYPES, NORMS, POSITIONS, PRECISIONS, norms
+from kt2t.tensor2tensor.hparams import (
+    ADAFACTOR,
+    ADAM,
+    ATTENTIONS,
+    FEED_FORWARDS,
+    NORM_TYPES,
+    NORMS,
+    POSITIONS,
+    PRECISIONS,
+    norms,
+)
 from kt2t.tensor2tensor.learning_rates import READ as RATES
 from kt2t.tensor2tensor.learning_rates import schedule
 
@@ -19,7 +29,9 @@ LONGEST_PHRASE = 200  # maximum number of characters in the message about one op
 REQUIRED = ("hidden_size", "filter_size", "num_heads", "num_hidden_layers")
 # Options that `hparams` converts.
 READ = RATES | {
-    *REQUIRED, "num_encoder_layers", "num_decoder_layers", "attention_key_channels", "attention_value_channels",
+    *REQUIRED, "num_encoder_layers", "num_decoder_layers", "conv_first_kernel",
+    "parameter_attention_key_channels", "parameter_attention_value_channels",
+    "attention_key_channels", "attention_value_channels",
     "layer_preprocess_sequence", "layer_postprocess_sequence", "layer_prepostprocess_dropout", "attention_dropout",
     "relu_dropout", "max_relative_position", "pos", "norm_type", "norm_epsilon", "shared_embedding_and_softmax_weights",
     "label_smoothing", "batch_size", "use_fixed_batch_size", "max_length", "optimizer", "optimizer_adam_beta1",
@@ -44,7 +56,7 @@ NULL = frozenset({"learning_rate_minimum"})  # Tensor2Tensor's own default is nu
 # Options with fixed values: the values that match our Transformer, and what other values would need.
 FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
     "self_attention_type": (ATTENTIONS, "that kind of attention"),
-    "ffn_layer": (("dense_relu_dense",), "that kind of feed-forward network"),
+    "ffn_layer": (FEED_FORWARDS, "that kind of feed-forward network"),
     "multiply_embedding_mode": (("sqrt_depth",), "an option for the scale of embeddings"),
     "prepend_mode": (("none",), "targets that begin with the inputs"),
     "proximity_bias": ((False,), "attention that prefers what is near"),
@@ -91,7 +103,7 @@ FIXED: dict[str, tuple[tuple[Any, ...], str]] = {
 # reading, which kt2t does in its own way.
 WITHOUT_EFFECT = frozenset({
     "add_relative_to_values", "area_key_mode", "area_value_mode", "attention_dropout_broadcast_dims", "batch_shuffle_size",
-    "conv_first_kernel", "daisy_chain_variables", "data_dir", "dropout", "eval_drop_long_sequences",
+    "daisy_chain_variables", "data_dir", "dropout", "eval_drop_long_sequences",
     "eval_run_autoregressive", "eval_steps", "force_full_predict", "gpu_automatic_mixed_precision",
     "heads_share_relative_embedding", "initializer", "initializer_gain", "kernel_height", "kernel_width",
     "layer_prepostprocess_dropout_broadcast_dims", "length_bucket_step", "max_area_height", "max_area_width",
@@ -102,8 +114,8 @@ WITHOUT_EFFECT = frozenset({
     "multiproblem_mixing_schedule", "multiproblem_per_task_threshold", "multiproblem_reweight_label_loss",
     "multiproblem_schedule_max_examples", "multiproblem_schedule_threshold", "multiproblem_target_eval_only",
     "no_data_parallelism", "optimizer_adafactor_beta2", "optimizer_momentum_momentum", "optimizer_momentum_nesterov",
-    "optimizer_zero_grads", "overload_eval_metric_name", "pack_dataset", "pad_batch", "parameter_attention_key_channels",
-    "parameter_attention_value_channels", "pretrained_model_dir", "relu_dropout_broadcast_dims", "sampling_keep_top_k",
+    "optimizer_zero_grads", "overload_eval_metric_name", "pack_dataset", "pad_batch",
+    "pretrained_model_dir", "relu_dropout_broadcast_dims", "sampling_keep_top_k",
     "sampling_method", "sampling_temp", "schedule", "scheduled_sampling_gold_mixin_prob", "scheduled_sampling_method",
     "scheduled_sampling_num_passes", "scheduled_sampling_warmup_schedule", "scheduled_sampling_warmup_steps",
     "split_targets_max_chunks", "split_targets_strided_training", "summarize_grads", "summarize_vars",

@@ -32,6 +32,18 @@ LEAVES = {
     "conv_hidden_relu/conv1_single/bias": "widen.bias",
     "conv_hidden_relu/conv2_single/kernel": "narrow.kernel",
     "conv_hidden_relu/conv2_single/bias": "narrow.bias",
+    "conv_relu_conv/conv1/kernel": "first.kernel",
+    "conv_relu_conv/conv1/bias": "first.bias",
+    "conv_relu_conv/conv2/kernel": "second.kernel",
+    "conv_relu_conv/conv2/bias": "second.bias",
+    "conv_hidden_relu/conv1_single/depthwise_kernel": "first_depthwise",
+    "conv_hidden_relu/conv1_single/pointwise_kernel": "widen.kernel",
+    "conv_hidden_relu/conv2_single/depthwise_kernel": "second_depthwise",
+    "conv_hidden_relu/conv2_single/pointwise_kernel": "narrow.kernel",
+    "parameter_attention/q_transform/kernel": "query.kernel",
+    "parameter_attention/output_transform/kernel": "output_projection.kernel",
+    "parameter_attention/k": "keys",
+    "parameter_attention/v": "values",
 }
 WHOLE = {
     "target_space_embedding/kernel": "target_space_embedding.table",
@@ -49,6 +61,7 @@ TABLES = {
 _IN_STACK = re.compile(r"/(encoder|decoder)/(?:layer_(\d+)/(\w+)/)?(.*)$")
 _NORM = re.compile(r"layer_(?:prepostprocess|preprocess|postprocess)/(?:layer_norm|l2_norm)/\w+_norm_(scale|bias)$")
 _TABLE = re.compile(r"symbol_modality_(\d+)_\d+/(\w+)/weights_\d+$")
+_PLACE = re.compile(r"(?<=/)(conv\d)_\d+(?=/\w+$)")  # one matrix for each place of a window; ours is one for all of them
 _OURS = re.compile(r"(encoder|decoder)\.(?:layers\.(\d+)\.(\w+)\.)?(norm|sublayer)\.(.*)$")
 
 
@@ -104,15 +117,12 @@ def gathered(variables: Mapping[str, np.ndarray], source_size: int | None = None
     """
     parts: dict[str, list[np.ndarray]] = {}
     for name in sorted(variables, key=_in_order):
-        value = variables[name]
-        if name.endswith("_single/kernel"):  # a convolution of width 1, which our layers compute as a matrix
-            value = value.reshape(value.shape[-2:])
-        parts.setdefault(path_of(name, source_size), []).append(value)
+        parts.setdefault(path_of(name, source_size), []).append(_without_unit_axes(name, variables[name]))
     return {path: np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for path, arrays in parts.items()}
 
 
 def _path_in_stack(name: str, stack: str, level: str | None, sublayer: str | None, leaf: str) -> str:
-    norm = _NORM.match(leaf)
+    norm, leaf = _NORM.match(leaf), _PLACE.sub(r"\1", leaf)
     if level is None:
         if norm is None:
             raise KeyError(name)
@@ -121,6 +131,16 @@ def _path_in_stack(name: str, stack: str, level: str | None, sublayer: str | Non
         raise KeyError(name)
     within = f"{stack}.layers.{level}.{SUBLAYERS[sublayer]}"
     return f"{within}.sublayer.{LEAVES[leaf]}" if norm is None else f"{within}.norm.{NORMS[norm[1]]}"
+
+
+def _without_unit_axes(name: str, kernel: np.ndarray) -> np.ndarray:
+    """Returns a kernel along time without the axes of width 1 that upstream keeps for pictures.
+
+    A depthwise kernel is (width, 1, channels, 1); a pointwise one, or a convolution of width 1, is (1, 1, input, output).
+    """
+    if name.endswith("_single/depthwise_kernel"):
+        return kernel.reshape(len(kernel), -1)
+    return kernel.reshape(kernel.shape[-2:]) if name.endswith(("_single/pointwise_kernel", "_single/kernel")) else kernel
 
 
 def _keys(table: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ class EpochLogs:
     | `loss` | the weighted mean of the targets' loss; the model's own loss if `compile` got none |
     | `KEY_loss` | the loss of one target, if `compile` got a dict of losses |
     | `auxiliary_loss` | losses given to `add_loss`, and regularizers; in training only, if there are any |
-    | `METRIC`, `KEY_METRIC` | the metrics |
+    | `METRIC`, `KEY_METRIC` | the metrics; of layers whose metrics have one name, the mean |
     | `gradient_norm`, `learning_rate` | values of the last step; in training only |
     | `bad_steps` | number of skipped steps in the epoch; in training only |
 
@@ -82,7 +82,12 @@ class EpochLogs:
 
     def _results(self, training: bool) -> dict[str, Any]:
         found: dict[str, Any] = self.losses.result()
+        of_layers: dict[str, list[Any]] = {}
         for metric in self._metrics(training):
             result = metric.result()
-            found.update(result if isinstance(result, dict) else {metric.name: result})
+            if isinstance(result, dict):
+                found.update(result)
+            else:
+                of_layers.setdefault(metric.name, []).append(result)
+        found.update({name: sum(each[1:], each[0]) / len(each) for name, each in of_layers.items()})
         return found

@@ -20,7 +20,7 @@ from kt2t.models.transformer_encoder import TransformerEncoder
 from kt2t.models.transformer_lm import TransformerLM
 from kt2t.ops.paths import attribute_paths
 from kt2t.ops.segments import shift_right
-from kt2t.tensor2tensor.hparams import ATTENTIONS
+from kt2t.tensor2tensor.hparams import ATTENTIONS, FEED_FORWARDS
 
 PREFIXES = {"prepend_inputs_masked_attention": "causal", "prepend_inputs_full_attention": "full"}
 
@@ -28,7 +28,6 @@ PREFIXES = {"prepend_inputs_masked_attention": "causal", "prepend_inputs_full_at
 def is_plain(meta):
     """a Transformer of plain, relative, proximity or hard attention and feed-forward networks"""
     plain = {
-        "ffn_layer": "dense_relu_dense",
         "multiply_embedding_mode": "sqrt_depth",
     }
     options = meta.get("hparams", {})
@@ -37,6 +36,7 @@ def is_plain(meta):
         and not {"known_defect", "shim", "upstream_patch"} & set(meta)
         and options.get("self_attention_type") in (None, *ATTENTIONS, "dot_product_relative_v2")
         and all((options.get(name) or value) == value for name, value in plain.items())
+        and options.get("ffn_layer") in (None, *FEED_FORWARDS)
         and options.get("pos") in (None, "timing", "emb")
         and options.get("norm_type") in (None, "layer", "noam")
         and set((meta.get("problem") or {"modality": {}})["modality"].values()) <= {"symbol", "class_label"}

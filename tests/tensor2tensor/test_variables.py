@@ -46,6 +46,18 @@ NAMES = [
         "transformer/body/decoder/layer_0/ffn/layer_preprocess/l2_norm/l2_norm_scale",
         "decoder.layers.0.feed_forward.norm.scale",
     ),
+    (
+        "transformer/body/decoder/layer_0/ffn/conv_relu_conv/conv1_2/kernel",
+        "decoder.layers.0.feed_forward.sublayer.first.kernel",
+    ),
+    (
+        "transformer/body/decoder/layer_0/ffn/conv_hidden_relu/conv2_single/depthwise_kernel",
+        "decoder.layers.0.feed_forward.sublayer.second_depthwise",
+    ),
+    (
+        "transformer/body/encoder/layer_0/ffn/parameter_attention/v",
+        "encoder.layers.0.feed_forward.sublayer.values",
+    ),
     ("transformer/body/target_space_embedding/kernel", "target_space_embedding.table"),
     ("transformer/body/targets_positional_embedding", "decoder.positions.table"),
     ("transformer/symbol_modality_8190_16/shared/weights_12", "targets_embedding.table"),

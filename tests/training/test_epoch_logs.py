@@ -87,3 +87,31 @@ def test_metrics_can_wait_for_evaluation_by_key():
     y = {"tags": Y, "label": Y}
     assert set(step(model, y)) == {"loss", "tags_loss", "label_loss", *LOGS}
     assert set(model.evaluate(X, y, verbose=0, return_dict=True)) == {"loss", "tags_loss", "label_loss", "tags_mae"}
+
+
+class Measured(keras.layers.Layer):
+    """The identity, with a metric of its own."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value, self.share = value, keras.metrics.Mean("share")
+
+    def call(self, x):
+        self.share.update_state(self.value)
+        return x
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras's JAX trainer has no metrics of layers")
+def test_metrics_of_layers_with_one_name_are_logged_as_their_mean():
+    class Both(Linear):
+        def __init__(self):
+            super().__init__()
+            self.measured = [Measured(0.25), Measured(0.75)]
+
+        def call(self, x, training=False):
+            return super().call(self.measured[1](self.measured[0](x)), training)
+
+    model = Both()
+    model.compile("sgd", "mse")
+    assert step(model)["share"] == pytest.approx(0.5)
+    assert model.evaluate(X, Y, verbose=0, return_dict=True)["share"] == pytest.approx(0.5)
