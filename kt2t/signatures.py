@@ -61,6 +61,8 @@ def _inherited(source: Path, node: ast.ClassDef) -> dict[str, bool] | None:
     found: dict[str, bool] = {}
     filled: set[str] = set()
     for base in node.bases:
+        if ast.unparse(base) == "keras.layers.Layer":  # takes name, dtype and trainable only
+            continue
         options = _options_in(source, base.id) if isinstance(base, ast.Name) else None
         if options is None or not isinstance(base, ast.Name):
             return None
