@@ -47,6 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests that run children on JAX first: begun last, they would leave the other workers without work."""
+    items.sort(key=lambda item: item.path.name not in ("test_jax.py", "test_jax_trainer.py"))
+
+
 def pytest_sessionstart() -> None:
     """Collects garbage as rarely as the command line does."""
     from kt2t.cli.quiet import collecting_rarely
