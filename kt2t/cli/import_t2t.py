@@ -1,4 +1,4 @@
-"""`kt2t import-t2t`: turns a checkpoint of Tensor2Tensor into a run."""
+"""`kt2t import-t2t`: converts a Tensor2Tensor checkpoint to a run."""
 
 from __future__ import annotations
 
@@ -36,9 +36,10 @@ def command(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Turn CHECKPOINT into a run: one checkpoint (model.ckpt-1000) of a Transformer, or a folder with its newest.
+    """Convert CHECKPOINT, a Tensor2Tensor Transformer, to a run. It is one checkpoint (model.ckpt-1000), or a folder,
+    whose newest checkpoint is converted.
 
-    `kt2t predict` works at once. Training on and evaluating need texts: problem.train_files=pairs.tsv, and
+    `kt2t predict` works at once. Training and evaluating need texts: problem.train_files=pairs.tsv, and
     problem.validation_files=… or problem.test_files=….
     """
     import_keras()

@@ -1,4 +1,4 @@
-"""`kt2t`: runs a command and turns every error into one line and an exit status."""
+"""The entry point of `kt2t`: runs a command and turns every error into one line on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OUT_OF_MEMORY = (
 
 
 class Commands(click.Group):
-    """The commands by name. Each is imported only when it is called."""
+    """The group of kt2t's commands. A command's file is imported only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -72,7 +72,11 @@ def cli(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and ends the process with its exit status."""
+    """Runs the command line and ends the process with the command's exit status.
+
+    Args:
+        arguments: The words after `kt2t`. Default: those of this process.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     open_closed()
     sys.stderr = cast(TextIO, Forgiving(sys.stderr))
@@ -90,10 +94,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
-    """Runs the command line and returns the exit status.
+    """Runs the command line, prints an error as one line on stderr, and returns the exit status.
 
     Args:
-        for_good: Whether the process ends behind this.
+        arguments: The words after `kt2t`. Default: those of this process.
+        for_good: Whether the process ends after this call. Repeated signals then cannot interrupt its end.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments  # anywhere on the line
@@ -145,7 +150,10 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
 
 
 def _called(arguments: list[str]) -> Any:
-    """What a command returns. Click's own `main` would end the process with 1 where a reader of stdout has gone."""
+    """Runs a command and returns its result.
+
+    Click's own `main` is not used for commands: it would end the process with status 1 if the reader of stdout is gone.
+    """
     if _COMPLETION in os.environ:
         from kt2t.cli import complete
 
