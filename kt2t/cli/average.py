@@ -17,8 +17,7 @@ from kt2t.cli.quiet import import_keras
 @click.option("--last", type=click.IntRange(min=1), help="Number of checkpoints. Default: the recipe's train.average.")
 @json_option
 def command(run: Path, last: int | None, as_json: bool) -> None:
-    """Average the weights of RUN's last checkpoints, and save the mean for `--checkpoint average` of evaluate and
-    predict.
+    """Average the weights of RUN's last checkpoints. `evaluate` and `predict` use the mean with `--checkpoint average`.
 
     RUN is a run folder. If it keeps fewer checkpoints, all of them are averaged. If the run continues, the next use
     averages again.

@@ -11,8 +11,7 @@ OPEN = "nospace"  # in bash's script, the type of a word that goes on, such as `
 
 
 def recipe(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Returns the completions of a RECIPE argument: short names and run folders; if there are none, the shell completes
-    a file.
+    """Returns the completions of a RECIPE argument: short names and run folders; without any, the shell completes a file.
 
     Bash would drop the names if files were offered as well.
 
@@ -38,8 +37,7 @@ def run(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
 
 
 def override(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Returns the completions of a `KEY=VALUE` word: the keys that the recipe or run earlier on the command line
-    accepts.
+    """Returns the completions of a `KEY=VALUE` word: keys of the recipe or run that is earlier on the command line.
 
     Args:
         ctx, param: Click's context, which holds the recipe or run, and parameter.
@@ -54,15 +52,12 @@ def override(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
 
 
 def override_or_file(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Returns the completions of a word that is `KEY=VALUE` or a file: keys; if there are none, the shell completes a
-    file.
-    """
+    """Returns the completions of a word that is `KEY=VALUE` or a file: keys; without any, the shell completes a file."""
     return override(ctx, param, incomplete) or _files(incomplete)
 
 
 def checkpoint(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Returns the completions of `--checkpoint`: the checkpoints of the run on the command line, such as `best` or a
-    step.
+    """Returns the completions of `--checkpoint` for the run on the command line, such as `best` or a step.
 
     Args:
         ctx, param: Click's context, which holds the run, and parameter.

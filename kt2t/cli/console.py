@@ -44,9 +44,7 @@ def result(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows to stdout as an aligned table, with the keys of the first row as heading. Prints nothing without
-    rows.
-    """
+    """Prints rows to stdout as an aligned table, with the keys of the first row as heading. Prints nothing without rows."""
     if not rows:
         return
     names = list(rows[0])
@@ -63,8 +61,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def progress(description: str) -> Iterator[Progress]:
-    """Shows a command's progress and log on stderr inside the `with` block: a bar on a terminal, else a line every 5
-    seconds.
+    """Shows a command's progress and log on stderr inside the `with` block: a bar on a terminal, else a line every 5 seconds.
 
     Yields a function (done, total, what) that updates the display; the total is None if it is unknown.
 
@@ -135,9 +132,7 @@ def logged() -> Iterator[None]:
 
 
 class _OnStderr(logging.StreamHandler[Any]):
-    """A logging handler that writes to the current `sys.stderr`, which rich replaces while it shows a progress
-    display.
-    """
+    """A logging handler that writes to the current `sys.stderr`, which rich replaces while it shows a progress display."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)

@@ -36,11 +36,10 @@ def command(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Convert CHECKPOINT, a Tensor2Tensor Transformer, to a run. It is one checkpoint (model.ckpt-1000), or a folder,
-    whose newest checkpoint is converted.
+    """Convert CHECKPOINT, a checkpoint (model.ckpt-1000) of Tensor2Tensor's Transformer, to a run.
 
-    `kt2t predict` works at once. Training and evaluating need texts: problem.train_files=pairs.tsv, and
-    problem.validation_files=… or problem.test_files=….
+    CHECKPOINT may also be a folder, whose newest checkpoint is converted. `kt2t predict` works at once. Training and
+    evaluating need texts: problem.train_files=pairs.tsv, and problem.validation_files=… or problem.test_files=….
     """
     import_keras()
     with progress("import"):

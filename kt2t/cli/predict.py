@@ -58,8 +58,7 @@ def command(
     tokens: int,
     as_json: bool,
 ) -> None:
-    """Read one example per line, and write the model's answer to each as one line, in the same order. RUN is a run
-    folder.
+    """Answer one example per line with RUN, a run folder: write each answer as one line, in the same order.
 
     A line is a text, or the path of a picture or recording if the model reads such files. Each answer is written as
     soon as it is ready; on a terminal each line is answered at once.
@@ -91,9 +90,7 @@ def command(
 
 
 def _answers(predictor: Predictor, files: list[str], options: dict[str, Any]) -> Iterator[str]:
-    """Yields the answers to the lines of each file, or to the files themselves if the model reads pictures or
-    recordings.
-    """
+    """Yields the answers to the lines of each file, or to the files themselves if the model reads pictures or recordings."""
     from kt2t.run.lines import Lines
 
     waiting: list[str] = []
@@ -151,9 +148,7 @@ def _asked(on_screen: bool) -> str:
 
 
 def _write(destination: IO[str], answers: Iterable[str], output: Path | None) -> None:
-    """Writes each answer as soon as it is ready. An existing file keeps its old content until the first answer is
-    ready.
-    """
+    """Writes each answer as soon as it is ready. An existing file keeps its old content until the first answer is ready."""
     begun = output is None or not output.is_file()
     for answer in answers:
         if not begun:

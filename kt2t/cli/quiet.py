@@ -70,9 +70,7 @@ def collecting_rarely() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _absent(modules: list[str]) -> Iterator[None]:
-    """Makes imports of these modules fail inside the `with` block, which saves a second. Afterwards they can be
-    imported.
-    """
+    """Makes imports of these modules fail inside the `with` block, which saves a second. Afterwards they can be imported."""
     hidden = [name for name in modules if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail
     try:

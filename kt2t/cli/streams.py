@@ -51,9 +51,7 @@ class Forgiving:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Writes text to the stream, or drops it if the reader is gone. Returns the number of characters in either
-        case.
-        """
+        """Writes text, or drops it if the stream's reader is gone; returns the number of characters in either case."""
         with contextlib.suppress(BrokenPipeError):
             self._stream.write(text)
         return len(text)

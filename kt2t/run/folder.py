@@ -177,9 +177,7 @@ class RunFolder:
         return recipe
 
     def user_recipe(self, overrides: Sequence[str] = ()) -> Recipe:
-        """Returns the recipe that the user gave at the run's last training, changed by `overrides` (`KEY=VALUE`),
-        unchecked.
-        """
+        """Returns the user's recipe of the run's last training, changed by `overrides` (`KEY=VALUE`) and not yet checked."""
         manifest = self.manifest()
         try:
             recipe = recipe_of(manifest["given"], overrides)
@@ -196,9 +194,7 @@ class RunFolder:
         return recipe
 
     def _complete(self, recipe: Recipe, manifest: Mapping[str, Any]) -> None:
-        """Sets a recipe's name and plugin modules from `run.json`, and the paths of vocabularies in a run that was
-        moved.
-        """
+        """Sets a recipe's name and plugin modules from `run.json`, and the paths of vocabularies in a run that was moved."""
         recipe.name = manifest.get("name", self.path.name)
         recipe.plugins = self._plugins(recipe, manifest.get("plugins", {}))
         for node in recipe.nodes["problem"].values():
@@ -230,8 +226,7 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Locks the folder inside the `with` block, so that no other process trains here; does nothing if `writes` is
-        False.
+        """Locks the folder inside the `with` block, so that no other process trains here; does nothing if `writes` is False.
 
         Raises:
             RuntimeError: Another process, which the message names, uses the folder, or it holds other files than a
@@ -369,9 +364,7 @@ def _with_value(value: Any, wanted: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def _steps(nodes: Mapping[str, Any]) -> Any:
-    """Returns `train.steps`; for a recipe with `train.epochs`, whose steps are not counted yet, the text
-    `=train.steps`.
-    """
+    """Returns `train.steps`; for a recipe with `train.epochs`, whose steps are not counted yet, the text `=train.steps`."""
     train = nodes.get("train") or {}
     return STEPS if train.get("steps") is None and train.get("epochs") is not None else train.get("steps")
 

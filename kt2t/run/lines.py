@@ -43,8 +43,7 @@ class Lines:
         self._thread: threading.Thread | None = None
 
     def chunk(self, most: int) -> list[str]:
-        """Returns the next lines, at most `most`, and waits for the first one; returns an empty list at the end of the
-        stream.
+        """Returns the next lines, at most `most`, and waits for the first; returns an empty list at the end of the stream.
 
         Raises:
             DataError: A line is not UTF-8, contains a NUL or is over 1 MB, or the gzip stream is damaged. All lines

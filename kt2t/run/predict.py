@@ -88,8 +88,7 @@ class Predictor:
         most: int = MOST,
         keep_lines: bool = False,
     ) -> Iterator[str]:
-        """Yields the answer to each line that `take` returns, in order, each as soon as it and those before it are
-        ready.
+        """Yields the answer to each line that `take` returns, in order, each as soon as it and those before it are ready.
 
         The first 16 lines are answered together, then twice as many each time, up to `most`, in batches of lines of
         similar length.
@@ -161,9 +160,7 @@ class Predictor:
             raise DataError(str(error), **place) from error
 
     def _encoded(self, examples: list[Any]) -> tuple[list[dict[str, np.ndarray]], ValueError | None]:
-        """Encodes the examples as arrays by field. If an example does not fit, returns those before it, and the
-        error.
-        """
+        """Encodes the examples as arrays by field. If an example does not fit, returns those before it, and the error."""
         try:
             return encode_unseen(self.problem, examples), None
         except ValueError:
@@ -179,9 +176,7 @@ class Predictor:
     def _found(
         self, examples: Sequence[dict[str, np.ndarray]], tokens: int, search: Any
     ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
-        """Yields the model's answers batch by batch, each with the indices of the batch's examples; -1 for a filling
-        row.
-        """
+        """Yields the model's answers batch by batch, each with the indices of the batch's examples; -1 for a filling row."""
         from kt2t.data.lengths import limits_of
         from kt2t.data.padding import collate
         from kt2t.data.plan import Plan

@@ -61,9 +61,7 @@ def _tell(text: str) -> None:
 
 
 class Interrupted(SystemExit):
-    """Exception that `ending` raises when a signal arrives. Its `code`, the exit status, is 128 plus the signal's
-    number.
-    """
+    """Exception that `ending` raises when a signal arrives. Its `code` (exit status) is 128 plus the signal's number."""
 
 
 @contextlib.contextmanager

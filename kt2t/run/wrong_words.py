@@ -1,6 +1,4 @@
-"""Finds the command that a user meant: for a recipe's option written as `--option`, or a command line of
-Tensor2Tensor.
-"""
+"""Finds the command that a user meant by an unknown option: a recipe's option, or Tensor2Tensor's command line."""
 
 from __future__ import annotations
 
@@ -29,8 +27,7 @@ def of_tensor2tensor(words: Sequence[str]) -> str:
 
 
 def as_override(option: str, words: Sequence[str]) -> str:
-    """Returns a sentence that says to write a recipe's option as `section.option=value`; '' if no section has the
-    option.
+    """Returns advice to write a recipe's option as `section.option=value`; '' if no section of a recipe has the option.
 
     Args:
         option: The option as the user wrote it, such as `--steps`.
