@@ -26,12 +26,12 @@ class Explosions(keras.callbacks.Callback):
 
         alarm if loss > ratio · max(mean, first / 10)        else mean ← mean + (loss - mean) · (1 - decay)
 
-    The first comparisons form a plain mean. It compares every 16 steps and after an epoch's last step. `loss` is the mean over the steps since the last
-    comparison. `first` is the first such mean; it keeps a loss near zero from raising alarms. After an alarm the loss
-    must fall below the bound before the next alarm. Store `state` in checkpoints, so that a restarted run raises the
-    same alarms. Place this callback before `Checkpointing`, so that no checkpoint has weights that are known to have
-    exploded. After an epoch's last step it compares before the evaluation, or after it if Keras does not know which
-    step is the last.
+    It compares every 16 steps and after an epoch's last step. `loss` is the mean over the steps since the last
+    comparison. `first` is the first such mean; it keeps a loss near zero from raising alarms. The first few comparisons
+    form a plain mean. After an alarm the loss must fall below the bound before the next alarm. Store `state` in
+    checkpoints, so that a restarted run raises the same alarms. Place this callback before `Checkpointing`, so that no
+    checkpoint has weights that are known to have exploded. After an epoch's last step it compares before the
+    evaluation, or after it if Keras does not know which step is the last.
 
     A rollback loads the weights and the optimizer of the newest intact checkpoint. The step count, and with it the
     schedule and the data, continues, so the batches that led to the explosion do not come again. The third rollback to

@@ -24,7 +24,9 @@ State = tuple[list[Any], ...]
 
 
 class Trainer(SharedTrainer):
-    """A `keras.Model` that divides each loss by the weights of the whole batch, and clips the gradient of the whole batch.
+    """A `keras.Model` that trains on whole batches: each loss is divided by the weights of the whole batch, on JAX.
+
+    The gradient of the whole batch is clipped.
 
     Attributes:
         input_seconds: Seconds that training waited for batches since this attribute was last set to 0.
@@ -37,7 +39,12 @@ class Trainer(SharedTrainer):
     train_function: Any
 
     def train_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
-        """Updates the state from one whole batch, unless a gradient is not finite; returns the logs and the new state."""
+        """Updates the state from one whole batch, unless a gradient is not finite; returns the logs and the new state.
+
+        Args:
+            state: The values of the trainable weights, other weights, optimizer variables and metrics, as lists.
+            data: The batch as Keras passes it: x, (x, y) or (x, y, sample_weight).
+        """
         trainable, non_trainable, slots, metrics = state
         inner = innermost(self.optimizer)
         iterations = _index(self.optimizer.variables, inner._iterations)
@@ -62,7 +69,12 @@ class Trainer(SharedTrainer):
         return logs, (_chosen(finite, new_trainable, trainable), new_non_trainable, new_slots, self._measured(scope))
 
     def test_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
-        """Adds one whole batch to the losses and metrics of an evaluation; returns the logs and the new state."""
+        """Adds one whole batch to the losses and metrics of an evaluation; returns the logs so far and the new state.
+
+        Args:
+            state: The values of the trainable weights, other weights and metrics, as lists.
+            data: The batch as Keras passes it: (x, y) or (x, y, sample_weight).
+        """
         trainable, non_trainable, metrics = state
         data = self._unpacked(data)
         part = Part()
@@ -75,7 +87,7 @@ class Trainer(SharedTrainer):
         return logs, (trainable, non_trainable, self._measured(scope))
 
     def predict_step(self, state: State, data: Any) -> tuple[Any, Any]:
-        """Returns the model's predictions for one whole batch, and the state that Keras expects with them."""
+        """Returns the model's outputs for one whole batch, and the state that Keras expects with them."""
         return super().predict_step(state, (self._unpacked(data)[0],))
 
     def make_train_function(self, force: bool = False) -> None:

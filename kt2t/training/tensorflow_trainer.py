@@ -23,11 +23,11 @@ _TOKENS = "_tokens"
 
 
 class Trainer(Gradients, SharedTrainer):
-    """A `keras.Model` that divides each loss by the weights of the whole batch, and clips the gradient of the whole batch.
+    """A `keras.Model` that trains on whole batches: each loss is divided by the weights of the whole batch, on TensorFlow.
 
-    A model made in the scope of a `tf.distribute` strategy trains on all its replicas. Each step takes one batch and
-    splits the rows among the replicas. The results equal those of one device, to float32 rounding. Keras's own
-    distribution is not used (keras#20582, keras#20585, keras#19246).
+    The gradient of the whole batch is clipped. A model made in the scope of a `tf.distribute` strategy trains on all
+    its replicas. Each step takes one batch and splits the rows among the replicas. The results equal those of one
+    device, to float32 rounding. Keras's own distribution is not used (keras#20582, keras#20585, keras#19246).
 
     Attributes:
         input_seconds: Seconds that training waited for batches since this attribute was last set to 0.
@@ -49,7 +49,7 @@ class Trainer(Gradients, SharedTrainer):
 
     @property
     def replicas(self) -> Replicas:
-        """Returns the replicas that train this model."""
+        """The `Replicas` that train this model: copies on the devices of the strategy, or a single one."""
         return self._replicas
 
     @property
@@ -58,12 +58,16 @@ class Trainer(Gradients, SharedTrainer):
 
     @property
     def distribute_strategy(self) -> Any:
-        """Returns a stand-in strategy for Keras, which takes this worker's rows; the step splits them among replicas."""
+        """A stand-in strategy for Keras that gives each worker its rows of a batch; the step splits them among replicas."""
         workers = (self.replicas.workers, self.replicas.worker) if self._shares_data else (1, 0)
         return _Workers(*workers, self._unpacked)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Updates the weights from one whole batch, unless a gradient is not finite; returns the logs and the tokens."""
+        """Updates the weights from one whole batch, unless a gradient is not finite; returns the logs and the batch's tokens.
+
+        Args:
+            data: The batch as Keras passes it: x, (x, y) or (x, y, sample_weight).
+        """
         step = tf.identity(innermost(self.optimizer)._iterations)
         found = self.replicas.run(self._gradients, self._shares(data, self._micro_batches), step)
         gradients, sums, state, measured, norm = found
@@ -81,7 +85,11 @@ class Trainer(Gradients, SharedTrainer):
         return {**logs, _TOKENS: tokens}
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Adds one whole batch to the losses and metrics of an evaluation, and returns the logs."""
+        """Adds one whole batch to the losses and metrics of an evaluation, and returns the logs of the evaluation so far.
+
+        Args:
+            data: The batch as Keras passes it: (x, y) or (x, y, sample_weight).
+        """
         sums = self.replicas.run(self._measured, self._shares(data, 1))
         return self._epoch_logs.of_evaluation(self.replicas.first(sums))
 
@@ -243,8 +251,9 @@ class Trainer(Gradients, SharedTrainer):
         return found if len(shares) == 1 else tf.nest.map_structure(lambda one: one[: rows.count(x)], found)
 
     def _prepare(self, data: Any) -> None:
-        """Builds the model, optimizer and metrics before the first step, where the step itself cannot: on several replicas,
-        in a loop over micro-batches (whose metrics must exist before it), and for unbuilt layers."""
+        """Builds the model, optimizer and metrics before the first step, if the step itself cannot: with several
+        replicas, with a loop over micro-batches (whose metrics must exist before it), or with unbuilt layers.
+        """
         measured = self._metrics_in_training and self._compile_metrics is not None
         metrics_first = measured and self._micro_batches > 1 and not self.run_eagerly
         unbuilt = any(
@@ -301,14 +310,17 @@ class Trainer(Gradients, SharedTrainer):
             self._agreed[:] = [one or other for one, other in zip(self._agreed, heard.numpy().tolist(), strict=True)]
 
     def agree_on_stop(self) -> None:
-        """Exchanges stop requests with the other workers, and waits until every worker knows all of them."""
+        """Exchanges stop requests (signals that workers received) with the other workers, and waits for their replies.
+
+        Afterwards `stop_signal` is the same on every worker.
+        """
         self._hear()
         self._take_in(self._heard)
         object.__setattr__(self, "_heard", None)
 
 
 class _Workers:
-    """Stands in for a strategy and takes one worker's rows of every batch; kt2t's `Batches` already hold only these."""
+    """A stand-in for a strategy that gives a worker its rows of every batch; kt2t's `Batches` already hold only these."""
 
     def __init__(self, workers: int, worker: int, unpacked: Callable[[Any], rows.Data]) -> None:
         self._workers = workers
