@@ -127,7 +127,7 @@ class BadBatches(keras.callbacks.Callback):
             with writing(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
             return whole_file(file, content.getvalue())
-        except ResourceError as error:  # training matters more
+        except ResourceError as error:  # training continues without the file
             _logger.warning("the batch of step %d is not kept: %s", step, error)
             return None
 

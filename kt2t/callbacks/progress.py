@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _REDRAW_SECONDS = 0.5
-_LINE_SECONDS = (15.0, 60.0)  # between two lines: at first, and at most
+_LINE_SECONDS = (15.0, 60.0)  # seconds between two lines: at first, and at most
 
 
 class Progress(keras.callbacks.Callback):

@@ -7,7 +7,7 @@ from typing import Any
 
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
-OPEN = "nospace"  # in bash's script, the type of a word that goes on, such as `train.steps=`
+OPEN = "nospace"  # in bash's script, the type of a word that the user continues, such as `train.steps=`
 
 
 def recipe(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:

@@ -9,7 +9,7 @@ import click
 from kt2t.cli.console import json_option, overrides_argument, progress, result, say
 from kt2t.cli.quiet import import_keras
 
-TEXTS = " problem.train_files=pairs.tsv problem.validation_files=more.tsv"  # which Tensor2Tensor's files do not hold
+TEXTS = " problem.train_files=pairs.tsv problem.validation_files=more.tsv"  # a Tensor2Tensor checkpoint holds no texts
 _PATH = click.Path(path_type=Path)
 
 

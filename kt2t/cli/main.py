@@ -27,7 +27,7 @@ COMMANDS = {
     "list": "List problems, models, recipes and all other parts.",
 }
 OUR_BUG, INTERRUPTED = 70, 130
-_COMPLETION = "_KT2T_COMPLETE"  # set by a shell that asks how a word goes on
+_COMPLETION = "_KT2T_COMPLETE"  # set by a shell that completes a word
 OUT_OF_MEMORY = (
     "out of memory. Use a smaller train.batch or problem.max_length, more train.micro_batches (the same numbers in less "
     "memory), or model.recompute=true if the model has this option."
@@ -136,7 +136,7 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
         return say(None, "interrupted.", int(end.code or 0))
     except Kt2tError as error:
         return say(error, str(error), error.status)
-    except BrokenPipeError:  # whoever read this has enough, such as `head`
+    except BrokenPipeError:  # the reader of stdout, such as `head`, is gone
         give_up_output()
         return 0
     except MemoryError as error:

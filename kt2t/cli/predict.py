@@ -21,7 +21,7 @@ from kt2t.errors import DataError
 if TYPE_CHECKING:
     from kt2t.run.predict import Predictor
 
-LISTS = ("", ".txt", ".lst", ".list", ".gz")  # how files that hold one path a line are named
+LISTS = ("", ".txt", ".lst", ".list", ".gz")  # suffixes of files that hold one path per line
 PROMPT = "> "
 
 
@@ -66,7 +66,7 @@ def command(
     from kt2t.run.folder import RunFolder
 
     overrides = [word for word in words if "=" in word]
-    further = [word for word in words if "=" not in word]  # what a shell makes of `--input *.png`
+    further = [word for word in words if "=" not in word]  # further files, from a shell's `--input *.png`
     for word in further:
         if not Path(word).exists():
             raise click.UsageError(f"{word!r} is neither report.decode.KEY=VALUE nor a file.")
@@ -74,7 +74,7 @@ def command(
     RunFolder(run).manifest()  # a wrong folder is named before keras is imported
     import_keras()
     with _opened(output) as destination:
-        shows = destination.isatty()  # answers on a terminal leave no place for a bar
+        shows = destination.isatty()  # a bar would overwrite answers on a terminal
         with logged() if shows else progress("predict") as told:
             from kt2t.run.predict import Predictor
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from kt2t.errors import RecipeError, ResourceError
 
-# What keras and tensorflow import if it is there, and use for nothing that kt2t asks of them.
+# Modules that keras and tensorflow import if installed, and that kt2t does not need.
 OPTIONAL = ("matplotlib", "jax")
-BACKENDS = {"tensorflow": "tensorflow", "jax": "kt2t[jax]"}  # and what installs each
+BACKENDS = {"tensorflow": "tensorflow", "jax": "kt2t[jax]"}  # and the packages to install
 
 _GREETING = re.compile(
     rb"(I|W)\d{4} \d\d:\d\d:|[IW]0000 |WARNING: All log messages before absl|\d{4}-\d\d-\d\d .*: [IW] "

@@ -19,7 +19,7 @@ from kt2t.recipe import SECTIONS, Recipe
 from kt2t.recipe_file import COMMAND
 from kt2t.report_metrics import with_metrics
 
-SEARCH = {"type": "Greedy"}  # where a recipe names none
+SEARCH = {"type": "Greedy"}  # the search of recipes without `report.decode`
 logger = logging.getLogger("kt2t")
 
 
@@ -93,7 +93,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
                 f"{kind} with these options reads one example a row. Leave it out.", path="train.batch.pack"
             )
         optimizer = _built(recipe, "optimizer", keras.optimizers.Optimizer, "an optimizer")
-        described = registry.describe(optimizer, full=True)  # before `compile`, which takes its clipping over
+        described = registry.describe(optimizer, full=True)  # before `compile` takes the clipping options off it
         metrics = with_metrics(problem.metrics(), recipe.report.metrics)
         with _refused_as("optimizer"):
             model.compile(
@@ -109,7 +109,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
                 seed=train.seed,
             )
         model.optimizer.build(model.trainable_variables)
-        object.__setattr__(model, "encode_texts", problem.batch_of)  # past Keras, which would track it
+        object.__setattr__(model, "encode_texts", problem.batch_of)  # not through Keras, which would track it
         search = _search(recipe)
         _check_best(recipe, problem, metrics)
     return Assembly(recipe, problem, model, search, _full(recipe, problem, model, described))
@@ -228,7 +228,7 @@ def _full(recipe: Recipe, problem: Problem, model: Any, optimizer: dict[str, Any
     described = {section: registry.describe(getattr(recipe, section), full=True) for section in ("train", "report")}
     for node in described.values():
         del node["type"]
-    described["train"].update(steps=recipe.train.steps, epochs=None)  # counted by now
+    described["train"].update(steps=recipe.train.steps, epochs=None)  # `epochs` were counted in steps before
     described["train"]["dtype"] = precision(recipe.train.dtype)
     described["problem"] = registry.describe(problem, full=True)
     described["model"] = registry.describe(model, full=True)

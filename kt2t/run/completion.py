@@ -17,7 +17,7 @@ from kt2t.recipe_file import short_names
 from kt2t.signatures import static_options
 
 RUNS = Path("runs")
-DEPTH = 4  # of the folders below `runs` in which a run is looked for
+DEPTH = 4  # levels of folders in which runs are searched for
 SEARCHES = ("Greedy", "Beam", "Sample")
 
 

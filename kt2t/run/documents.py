@@ -9,7 +9,7 @@ from typing import IO
 from kt2t.data.sources.lines import GZIP, text_of
 from kt2t.errors import DataError
 
-BETWEEN = "\f"  # a line of its own between two answers of many lines
+BETWEEN = "\f"  # the line between two answers of several lines
 
 
 def read_document(stream: IO[bytes], name: str) -> str:

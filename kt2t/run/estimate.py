@@ -17,7 +17,7 @@ from kt2t.run.epochs import with_steps
 
 # Share of the rate of large matrix products that a whole training step reaches (of several toolkits on 2 cores: 0.5 to 0.6).
 EFFICIENCY = 0.55
-POSITIONS = 64  # of a sequence, where nothing tells its length
+POSITIONS = 64  # of a sequence of unknown length
 
 
 @dataclass
@@ -75,7 +75,7 @@ def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
     parts = recipe.train.micro_batches
     flop, kept = step_costs(model, problem.loss(), *shapes(features, recipe.train.batch, parts))
     frozen = sum(math.prod(weight.shape) for weight in model.weights) - total
-    sums = 4 * total if parts > 1 else 0  # of the micro-batches' gradients
+    sums = 4 * total if parts > 1 else 0  # memory for the summed gradients of the micro-batches
     return Estimate(
         parameters=by_part(sizes),
         total=total,
@@ -210,7 +210,7 @@ def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline or len(rates) < 3:
         begin = time.perf_counter()
-        keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.matmul(left, left)[:1], "float32"))  # waits for it
+        keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.matmul(left, left)[:1], "float32"))  # waits for the product
         rates.append(2.0 * size**3 / (time.perf_counter() - begin))
     return max(rates)
 

@@ -96,7 +96,7 @@ def evaluate(
     evaluation = evaluate_model(found.assembly, split, found.step, samples, progress)
     try:
         evaluation.write(run)
-    except ResourceError as error:  # what was computed is worth more than a copy of it
+    except ResourceError as error:  # the result is returned all the same
         logger.warning("the result is not kept with the run: %s", error.message)
     return evaluation
 

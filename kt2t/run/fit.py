@@ -99,7 +99,7 @@ def _rescue(callbacks: list[Any], error: Exception) -> None:
     from kt2t.callbacks import Checkpointing, EvaluatingAverages
 
     for callback in callbacks:
-        if isinstance(callback, EvaluatingAverages):  # it stands before what saves
+        if isinstance(callback, EvaluatingAverages):  # before `Checkpointing` saves
             callback.put_back()
         if isinstance(callback, Checkpointing):
             callback.rescue(error)
@@ -134,7 +134,7 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
     else:
         for callback in callbacks:
             if isinstance(callback, TensorBoard):
-                callback.write_epoch(step, logs)  # the same points once more, where they were written
+                callback.write_epoch(step, logs)  # writes the same points again, if they exist already
             else:
                 callback.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
     together.on_train_end()

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kt2t")
 _UNSET = "(not set)"
-INSIDE = 3  # levels above a folder that may be a part of a run
-LISTED = 8  # runs that an error names
+INSIDE = 3  # number of parent folders in which `_elsewhere` looks for a run
+LISTED = 8  # number of runs that an error message names
 ENTRIES = {
     "recipe.yaml",
     "run.json",

@@ -132,7 +132,7 @@ def _trips(operation: Any) -> int:
         tensor = _origin(tensor)
         if tensor.ref() in places:
             tensor = _origin(operation.inputs[places[tensor.ref()]])
-        if tensor.op.type in _LOOPS and tensor.value_index == 0:  # on the way back a loop runs as often as it did before
+        if tensor.op.type in _LOOPS and tensor.value_index == 0:  # a loop's gradient has as many iterations
             return _trips(tensor.op)
         found = tf.get_static_value(tensor)
         return int(found) if found is not None and np.ndim(found) == 0 else None

@@ -16,7 +16,7 @@ from kt2t.errors import DataError
 
 BLOCK = 1 << 16  # bytes that are read at a time
 AHEAD = 64  # blocks that are read ahead of the model
-PATIENCE = 0.05  # seconds that a block is waited for when there are lines already
+PATIENCE = 0.05  # seconds to wait for more lines if there are some already
 
 
 class Lines:

@@ -16,11 +16,11 @@ from kt2t.run.hypotheses import as_json as json_line
 from kt2t.run.hypotheses import as_line, as_text, hypotheses
 from kt2t.run.restore import restored
 
-FIRST, MOST = 16, 2048  # lines that are answered together, at first and later on
+FIRST, MOST = 16, 2048  # number of lines answered together: at first, and at most
 TOKENS = 8192  # source positions of a batch, padding counted
-ROWS = 32  # of a batch of fields without a length, such as pictures
+ROWS = 32  # rows of a batch of examples without a length, such as pictures
 Show = Callable[[Iterator[dict[str, Any]]], Any]
-_WAITING = object()  # in place of an answer that is not there yet
+_WAITING = object()  # marks an answer that is not ready yet
 logger = logging.getLogger("kt2t")
 
 

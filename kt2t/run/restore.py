@@ -21,7 +21,7 @@ from kt2t.run.newest import newest_checkpoint
 from kt2t.signatures import static_options
 
 logger = logging.getLogger("kt2t")
-BEAMS = 4  # where only the number of hypotheses is asked for
+BEAMS = 4  # number of beams if an override sets only `n_best`
 
 
 @dataclass
@@ -65,11 +65,11 @@ def restored(
     folder = RunFolder(run)
     recipe = folder.recipe()
     override(recipe, overrides)
-    if recipe.train.strategy != "none":  # of the training: whoever reads may be one process, with other devices
+    if recipe.train.strategy != "none":  # this process may have other devices than the training had
         recipe.nodes["train"] = {**recipe.nodes["train"], "strategy": "auto"}
     path = checkpoint_path(folder, recipe.report.best, checkpoint)
     problem = assembling.problem_of(recipe)
-    problem.given_vocabularies()  # noted before the run's own: prepared data is named by what the recipe gives
+    problem.given_vocabularies()  # read first: they decide the name of the prepared data's folder
     if ready is None:
         assembling.restore_vocabularies(problem, folder.vocabularies)
     else:

@@ -50,7 +50,7 @@ class Repeats:
         return True
 
 
-# Of the outermost `ending`; a signal counts once, whatever is under way.
+# Shared by all handlers of the process, so that each signal counts once.
 repeats = Repeats()
 
 

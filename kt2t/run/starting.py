@@ -84,7 +84,7 @@ def _vocabulary_warnings(problem: Problem, path: Path, taken: dict[str, list[int
         except DataError:
             continue  # the checkpoint was moved out of its run, or the other problem does not have this field
         if there.fingerprint == vocabulary.fingerprint or there.size != vocabulary.size:
-            continue  # tables of another size are not copied
+            continue  # embedding tables of another size are not copied
         if any(vocabulary.size in shape for shape in taken.values()):
             warnings.append(
                 f"the vocabulary of {field!r} is not the one in {str(folder / field)!r}, though both have "

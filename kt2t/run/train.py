@@ -77,7 +77,7 @@ def train(
         source = None if folder.has_checkpoints else start_checkpoint(recipe)
         begun, given = folder.exists, recipe
         if begun:
-            folder.begin(given, given, moved)  # the same recipe, or an error before any work
+            folder.begin(given, given, moved)  # raises, before any work, if the recipe is another one
             recipe = _same_problem(folder, given)
         if recipe.train.deterministic:
             _make_deterministic()
@@ -92,7 +92,7 @@ def train(
             with assembling.located(recipe):
                 try_metrics(assembly.model, problem.sample(1), recipe.report.metrics)
         if source is not None:
-            start(assembly, source)  # before there is a run: what cannot be taken leaves none behind
+            start(assembly, source)  # before the run folder is filled, so that an error here leaves no run
         if begun:
             assembling.check_vocabularies(problem, folder.vocabularies)
         if folder.writes:
@@ -109,8 +109,8 @@ def train(
 
 def _begin(folder: RunFolder, given: Recipe, assembly: assembling.Assembly, begun: bool) -> None:
     if begun:
-        whole_file(folder.recipe_file, assembly.full.to_yaml())  # with the steps and the report of now
-        folder.update(given=given.nodes)  # the next time is held against what followed the steps this time
+        whole_file(folder.recipe_file, assembly.full.to_yaml())  # with the present steps and report
+        folder.update(given=given.nodes)  # the next start is compared with this recipe
     else:
         assembling.save_vocabularies(assembly.problem, folder.vocabularies)
         folder.begin(given, assembly.full)
@@ -234,5 +234,5 @@ def _logged_to(folder: RunFolder) -> Iterator[None]:
         logger.setLevel(level)
         logger.removeHandler(handler)
         handler.close()
-        if not folder.exists and folder.log.stat().st_size == 0:  # refused before anything was said
+        if not folder.exists and folder.log.stat().st_size == 0:  # an error came before any message
             folder.log.unlink()

@@ -242,7 +242,7 @@ class Trainer(SharedTrainer):
             weights, new_slots = self.optimizer.stateless_apply(slots, gradients, trainable)
         finally:
             inner.ema_overwrite_frequency = every
-        if inner.use_ema and every:  # Keras would do it inside a condition, in which JAX cannot assign
+        if inner.use_ema and every:  # Keras would assign inside a condition, which JAX cannot
             due = (step + 1) % every == 0
             for place, average in enumerate(inner._model_variables_moving_average):
                 if average is not None:
@@ -308,7 +308,7 @@ class _Passes(keras.utils.PyDataset):
         return len(self._batches) - start
 
     def __getitem__(self, index: int) -> Any:
-        if index == 0 or index != self._next:  # else the batch is the next one of the open iterator, which reads ahead
+        if index == 0 or index != self._next:  # else continue the open iterator, which reads ahead
             self._left = itertools.islice(self._batches, index, None)
         self._next = index + 1
         return next(self._left)

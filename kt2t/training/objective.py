@@ -284,7 +284,7 @@ def _unreduced(loss: Any) -> keras.losses.Loss:
     if not isinstance(given, keras.losses.Loss):
         given = _Function(given, name=loss if isinstance(loss, str) else getattr(loss, "__name__", None))
         given.per = per
-    unreduced = object.__new__(type(given))  # `copy.copy` would send it through Keras's file format
+    unreduced = object.__new__(type(given))  # `copy.copy` would serialise it, as Keras objects do
     vars(unreduced).update(vars(given), reduction=None)
     return unreduced
 

@@ -55,7 +55,7 @@ def _mirrored() -> Any:
     if gpus:
         return tf.distribute.MirroredStrategy()
     processors = [device.name for device in tf.config.list_logical_devices("CPU")]
-    # Added up in one place and in one order: the same bits every time.
+    # Sums on one device, in one order, so that results repeat to the last bit.
     return tf.distribute.MirroredStrategy(processors, cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 

@@ -197,7 +197,7 @@ class Trainer(Gradients, SharedTrainer):
         return function if self.run_eagerly else as_graph(function, reduce_retracing=True)
 
     def _step(self, step: Callable[[Any], Any], prepare: Callable[[Any], None]) -> Step:
-        # On a TPU XLA compiles what a replica runs, and cannot be asked to compile what is around it.
+        # On a TPU XLA compiles a replica's function, and cannot compile the code around it.
         on_tpu = self.replicas.on_tpu
         compile_all = bool(self.jit_compile) and not on_tpu
         return compiled_step(step, self.run_eagerly, compile_all, prepare, fixed_shapes=compile_all or on_tpu)
@@ -241,7 +241,7 @@ class Trainer(Gradients, SharedTrainer):
     def _restore(self, measured: list[tf.Tensor]) -> None:
         for variable, value in zip(self._metric_variables(), measured, strict=False):
             variable.assign(value)
-        if len(self._metric_variables()) > len(measured):  # an eager step that made them
+        if len(self._metric_variables()) > len(measured):  # an eager step made the variables
             self._compile_metrics.reset_state()
 
     def _predicted(self, data: Any) -> Any:
@@ -258,7 +258,7 @@ class Trainer(Gradients, SharedTrainer):
         metrics_first = measured and self._micro_batches > 1 and not self.run_eagerly
         unbuilt = any(
             not layer.built for layer in self._flatten_layers()
-        )  # a step collects what is assigned to weights
+        )  # a step cannot create weights, since it collects assignments
         if self.replicas.divided or metrics_first or unbuilt:
             with self._scope():
                 self._symbolic_build(data_batch=self._shares(data, self._micro_batches)[0])

@@ -47,7 +47,7 @@ class Peers:
         self._calling = dict(calling)
         self._hearing = {connection: address for address, connection in hearing.items()}
         self._through: set[socket.socket] = set()  # connections on which a farewell came
-        self._parted: list[socket.socket] = []  # stay open until this process ends, which tells the others
+        self._parted: list[socket.socket] = []  # stay open until this process ends, which the others notice
 
     def watch(self, lost: Callable[[str, float], None]) -> None:
         """Starts threads that send heartbeats, and that call `lost` for the first worker that ends or falls silent.

@@ -133,8 +133,9 @@ class Team:
             part(last=self.first)
 
     def together(self) -> contextlib.AbstractContextManager[None]:
-        """Returns a context manager that turns TensorFlow's errors about lost workers into `PeerError`, if there are
-        several.
+        """Returns a context manager that turns TensorFlow's errors about lost workers into `PeerError`.
+
+        It does nothing if there is only one worker.
         """
         return losing_peers() if self.count > 1 else contextlib.nullcontext()
 
@@ -176,7 +177,7 @@ def _take_back(number: int) -> None:
 
 def _digest(value: Any) -> list[int]:
     digest = hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).digest()
-    return [int.from_bytes(digest[at : at + 2], "big") for at in range(0, 32, 2)]  # small, so that sums stay exact
+    return [int.from_bytes(digest[at : at + 2], "big") for at in range(0, 32, 2)]  # 16 bits: sums stay exact
 
 
 def _is_about_peers(message: str) -> bool:
