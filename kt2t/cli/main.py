@@ -164,6 +164,6 @@ def _called(arguments: list[str]) -> Any:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a backend's error reports that the host or a device is out of memory."""
+    """Whether an exception from TensorFlow or JAX reports that the host or a device has no memory left."""
     text = f"{type(error).__name__}: {error}"
     return "RESOURCE_EXHAUSTED" in text or text.startswith("ResourceExhaustedError") or "OOM when allocating" in text

@@ -56,8 +56,8 @@ def import_keras(operation: bool = True) -> None:
 def collecting_rarely() -> Iterator[None]:
     """Turns off Python's garbage collector inside the `with` block, and makes it run less often afterwards.
 
-    Objects made inside the block are never collected. Imports and tracing make so many objects that with Python's
-    defaults the collector takes a twelfth of their time.
+    The collector never examines objects made inside the block. Imports and tracing make so many objects that with
+    Python's defaults the collector takes a twelfth of their time.
     """
     gc.disable()
     try:

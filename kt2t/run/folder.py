@@ -134,7 +134,7 @@ class RunFolder:
             )
 
     def manifest(self) -> dict[str, Any]:
-        """Reads run.json.
+        """Reads `run.json`, the run's own description: format, versions, name, the user's recipe, and the last step.
 
         Raises:
             RuntimeError: The file is missing, unreadable or has another format.

@@ -112,7 +112,7 @@ class Trainer(SharedTrainer):
             self.train_function = timed
 
     def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
+        """Trains as `keras.Model.fit` does. `x` and `validation_data` may also be `Batches`, kt2t's dataset of one split.
 
         Endless `Batches` start at the optimizer's step, so a second `fit` continues where the first one stopped.
         """
@@ -123,14 +123,17 @@ class Trainer(SharedTrainer):
         return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, which are read once."""
+        """Evaluates as `keras.Model.evaluate` does. `x` may also be `Batches`, kt2t's dataset of one split, read once.
+
+        Returns {} within a `fit` that a signal has stopped.
+        """
         if self._ends_without_evaluation(options):
             return {}
         x, options = self._for_one_pass(x, options)
         return super().evaluate(_readable(x, one_pass=True), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, which are read once."""
+        """Predicts as `keras.Model.predict` does. `x` may also be `Batches`, kt2t's dataset of one split, read once."""
         x, options = self._for_one_pass(x, options)
         return super().predict(_readable(x, one_pass=True), *arguments, **options)
 

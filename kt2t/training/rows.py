@@ -24,7 +24,7 @@ def that_count(sample_weight: Any) -> Any:
     """Returns a boolean mask (batch,) of the rows with a nonzero weight for any output; None if an output has no weights.
 
     Args:
-        sample_weight: A tensor, a nest of tensors by output, or None; the first axis of each tensor is the rows.
+        sample_weight: A tensor, a nest of tensors by output, or None; axis 0 of each tensor is the batch's rows.
     """
     weights = keras.tree.flatten(sample_weight)
     if not weights or any(one is None for one in weights):

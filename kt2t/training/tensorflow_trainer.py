@@ -126,7 +126,7 @@ class Trainer(Gradients, SharedTrainer):
         return self.predict_function
 
     def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
+        """Trains as `keras.Model.fit` does. `x` and `validation_data` may also be `Batches`, kt2t's dataset of one split.
 
         Endless `Batches` start at the optimizer's step, so a second `fit` continues where the first one stopped.
         """
@@ -141,7 +141,10 @@ class Trainer(Gradients, SharedTrainer):
         return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, which are read once."""
+        """Evaluates as `keras.Model.evaluate` does. `x` may also be `Batches`, kt2t's dataset of one split, read once.
+
+        Returns {} within a `fit` that a signal has stopped.
+        """
         if self._ends_without_evaluation(options):
             return {}
         x, options = self._for_one_pass(x, options)
@@ -149,7 +152,7 @@ class Trainer(Gradients, SharedTrainer):
             return super().evaluate(self._readable(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, which are read once.
+        """Predicts as `keras.Model.predict` does. `x` may also be `Batches`, kt2t's dataset of one split, read once.
 
         Every worker predicts all rows.
         """
