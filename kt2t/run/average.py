@@ -37,7 +37,7 @@ def average_checkpoints(folder: RunFolder, last: int | None = None, to_read: boo
     """Averages the weights of a run's last checkpoints and writes the mean as the checkpoint `checkpoints/average`.
 
     If that folder already holds the average of exactly these checkpoints, nothing is computed. Damaged checkpoints are
-    skipped with a warning, and so is the untrained step 0.
+    skipped with a warning. Step 0 never counts, because nothing was trained there.
 
     Args:
         folder: The run.

@@ -115,7 +115,7 @@ def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None
 
 
 def known(folder: RunFolder) -> list[str]:
-    """Returns the values of `--checkpoint` that a run accepts: `last`, `average`, `best`, and its steps, the oldest first."""
+    """Returns the values of `--checkpoint` that a run accepts: `last`, `average`, `best` if there is one, and its steps."""
     from kt2t.training import checkpoints
 
     steps = [path.name.removeprefix("step-") for path in checkpoints.saved(folder.checkpoints)]
