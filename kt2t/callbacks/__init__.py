@@ -1,4 +1,4 @@
-"""Callbacks for training: progress, checkpoints, scores, TensorBoard, and the views that TensorBoard shows."""
+"""Callbacks for training: progress, checkpoints, scores, TensorBoard, and the views (texts and pictures) it shows."""
 
 from kt2t.registry import exports
 

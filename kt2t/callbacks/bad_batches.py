@@ -1,4 +1,4 @@
-"""Logs and saves the batches whose gradients were not finite."""
+"""Logs and saves the training batches whose gradients were not finite."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ _logger = logging.getLogger("kt2t")
 
 
 class BadBatches(keras.callbacks.Callback):
-    """Logs the records of every step whose gradient was not finite, one line per step, and saves the batch.
+    """Callback that logs the records of each training step whose gradient was not finite, and saves the step's batch.
 
-    The trainer checks for such steps every 16 steps. This callback makes it check at each epoch end too, so place it before
-    `Checkpointing`. `step-N.npz` holds the batch that the model got (`features/…`, `targets`, `sample_weight`). Its arrays
-    `records`, `files` and `numbers` give, for each row, the index of its record in the split, the record's file, and its
-    number in the file; -1 is a row of weight zero. If training ends because of such steps, the last batch is always saved.
-    The log names records that contain values that are not finite; if there are none, records that are in all batches
-    skipped so far.
+    The trainer skips the update of such a step, and looks for skipped steps every 16 steps. This callback makes it look
+    at each epoch end too, so place it before `Checkpointing`. The log has one line per skipped step. It names records
+    that contain values that are not finite; if there are none, records that are in all batches skipped so far. If
+    training ends because of skipped steps, the last batch is always saved.
+
+    A saved file `step-N.npz` holds the model's batch (`features/…`, `targets`, `sample_weight`). Its arrays `records`,
+    `files` and `numbers` give, for each row, the index of its record in the split, the record's file, and its number in
+    the file; -1 is a row of weight zero.
 
     Args:
         folder: Folder for the saved batches.
-        batches: The training's `Batches`; step n uses `batches.batch(n)`.
+        batches: The training's `Batches`, the dataset whose `batch(n)` returns the batch of step n.
         checkpoints: The folder that `Checkpointing` writes to. An error that ends training names its newest checkpoint.
         keep: Maximum number of batches to save; later ones are only logged.
         writes: Whether this process writes and logs; with several workers, only one does.
@@ -72,7 +74,15 @@ class BadBatches(keras.callbacks.Callback):
         self.model.on_not_finite = None
 
     def tell(self, steps: Sequence[int], ends: bool) -> str:
-        """Logs and saves the batches of `steps`; if training `ends`, returns where the last one and the checkpoint are."""
+        """Logs and saves the batches of skipped steps, and returns a text for the error message that ends training.
+
+        Args:
+            steps: The skipped steps.
+            ends: Whether training ends because of them.
+
+        Returns:
+            Sentences that name the last batch's file and the newest checkpoint; '' if training continues.
+        """
         file = None
         if self.writes:
             for step in steps:
@@ -117,7 +127,7 @@ class BadBatches(keras.callbacks.Callback):
             with writing(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
             return whole_file(file, content.getvalue())
-        except ResourceError as error:  # training matters more
+        except ResourceError as error:  # training continues without the file
             _logger.warning("the batch of step %d is not kept: %s", step, error)
             return None
 

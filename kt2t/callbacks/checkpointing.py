@@ -1,4 +1,4 @@
-"""Saves checkpoints at each epoch end, records the best step, and stops cleanly on request."""
+"""Saves checkpoints at each epoch end, records the best step, and stops training cleanly on request."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ _logger = logging.getLogger("kt2t")
 
 
 class Checkpointing(keras.callbacks.Callback):
-    """Saves checkpoints and keeps the newest few and the best one. Saves and stops when `model.stop_signal` is set.
+    """Callback that saves checkpoints, and keeps the newest few and the best one.
 
-    Place it after `Scoring`, whose scores it compares, and before `TensorBoard` and other callbacks that may fail, so
-    that the weights are saved first. `best.json` in the folder holds `{step, metric, value, since}`: the best step, its
-    value, and the later steps whose value was no better.
+    When all workers have agreed to stop because of a signal (`model.stop_signal`), it saves a checkpoint and ends
+    training. Place it after `Scoring`, whose scores it compares, and before `TensorBoard` and other callbacks that may
+    fail, so that the weights are saved first. `best.json` in the folder holds `{step, metric, value, since}`: the best
+    step, the metric's name and value there, and the later evaluated steps, whose values were no better.
 
     Args:
         folder: Folder in which the `step-N/` folders are written.
@@ -106,10 +107,10 @@ class Checkpointing(keras.callbacks.Callback):
         self._prune()
 
     def rescue(self, error: Exception) -> None:
-        """Saves a checkpoint after an error in the evaluation or scoring at an epoch's end.
+        """Saves a checkpoint after `fit` failed with an error in the evaluation or scoring at an epoch's end.
 
         Does nothing if the error came from a training step, which may be half done, or if it is a NumericsError or
-        ResourceError. The checkpoint holds no metrics: a continued run measures them again.
+        ResourceError. The checkpoint holds no metrics, so a continued run measures them again.
         """
         step = step_of(self.model)
         if self._trains or step == self._saved or isinstance(error, NumericsError | ResourceError):
@@ -164,7 +165,10 @@ class Checkpointing(keras.callbacks.Callback):
 
 
 def read_best(folder: str | Path) -> dict[str, Any] | None:
-    """Reads `best.json` in a folder, `{step, metric, value, since}`; returns None if it is missing or damaged."""
+    """Reads `best.json` in a folder of checkpoints: a dict of `step`, `metric`, `value`, `since`; None if missing or damaged.
+
+    `step` is the best step, `value` its value of the metric. `since` lists later evaluated steps that were no better.
+    """
     try:
         found = json.loads((Path(folder) / BEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -173,7 +177,7 @@ def read_best(folder: str | Path) -> dict[str, Any] | None:
 
 
 def write_best(folder: str | Path, best: Mapping[str, Any]) -> None:
-    """Replaces `best.json` atomically."""
+    """Writes `best`, a dict as `read_best` returns it, to `best.json` in a folder of checkpoints, replacing it atomically."""
     target = Path(folder) / BEST
     target.parent.mkdir(parents=True, exist_ok=True)
     whole_file(target, json.dumps(dict(best)))

@@ -1,4 +1,4 @@
-"""Checks that all replicas hold the same weights."""
+"""Checks that all replicas, the copies of a model on several devices, hold the same weights."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from kt2t.errors import DriftError
 
 
 class ComparingReplicas(keras.callbacks.Callback):
-    """Stops all workers at an epoch's end if the weights of the replicas differ.
+    """Callback that stops all workers at an epoch's end if the replicas (copies of the model on devices) have other weights.
 
-    Each replica applies the same update to the same weights, so the weights stay equal to the last bit. Defective memory,
-    or processors that round differently, make them differ, and nothing else would detect it. This callback compares the
-    sha256 of the trainable weights before the evaluation. Place it before `Checkpointing`, so that differing weights are
-    not saved, and before `EvaluatingAverages`, which copies the first replica's weights to all replicas.
+    Each replica applies the same update to the same weights, so the weights stay equal to the last bit. Defective
+    memory, or processors that round differently, make them differ, and nothing else would detect it. This callback
+    compares the sha256 of the trainable weights before the evaluation. Place it before `Checkpointing`, so that
+    differing weights are not saved, and before `EvaluatingAverages`, which copies the first replica's weights to all
+    replicas.
 
     Args:
-        team: The `kt2t.training.workers.team.Team` of the run.
+        team: The `kt2t.training.workers.team.Team` of the run, i.e. its worker processes.
 
     Raises:
-        ArithmeticError: The replicas do not hold the same weights.
+        ArithmeticError: From `fit`: the replicas do not hold the same weights.
     """
 
     def __init__(self, team: Any) -> None:

@@ -1,4 +1,4 @@
-"""Stops training when a metric no longer improves."""
+"""Stops training when a validation metric no longer improves."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from kt2t.callbacks.logs import bare
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Stops training after `patience` evaluations without a new best value.
+    """Callback that stops training after `patience` evaluations without a new best value of a metric.
 
     Place it after `Checkpointing(folder, best=...)`, which records the best step and the steps evaluated since. Unlike
-    Keras's callback, it reads the number of evaluations from this record, so a run that was killed and restarted ends at
-    the same step. It never changes the weights; the best weights are in the best checkpoint, which is kept.
+    Keras's callback, it reads the number of evaluations from this record, so a run that was killed and restarted ends
+    at the same step. It never changes the weights; the best weights are in the best checkpoint, which is kept.
 
     Args:
         folder: The folder that `Checkpointing` writes to.
         metric: The metric that `Checkpointing` compares.
         patience: Number of evaluations without a new best value after which training stops.
-        after: Evaluations up to this step do not count.
+        after: A step; evaluations up to it do not count.
 
     Raises:
         ValueError: `patience` is not positive.
@@ -42,11 +42,11 @@ class EarlyStopping(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def is_over(self) -> bool:
-        """Whether `patience` evaluations have passed without a new best value."""
+        """Whether `patience` evaluations have passed without a new best value of the metric."""
         return len(self.waited()) >= self.patience
 
     def waited(self) -> list[int]:
-        """Returns the steps of the evaluations since the best one, except those up to `after`."""
+        """Returns the steps of the evaluations since the best one, without those up to the step `after`."""
         best = read_best(self.folder)
         if best is None or best["metric"] != self.metric:
             return []

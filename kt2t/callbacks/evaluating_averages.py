@@ -11,11 +11,11 @@ from kt2t.training.averages import weights_averaged
 
 
 class EvaluatingAverages(keras.callbacks.Callback):
-    """Replaces the weights by the averages that the optimizer keeps (`use_ema`) during each evaluation.
+    """Callback that replaces the weights, during each evaluation, by the moving averages that the optimizer keeps (`use_ema`).
 
-    Training then continues with exactly the same weights. Keras's `SwapEMAWeights` swaps by additions and subtractions on
-    TensorFlow, which round, and after an error in the evaluation it leaves the averages in place of the weights. After such
-    an error call `put_back` before saving anything.
+    Training then continues with exactly the same weights. Keras's `SwapEMAWeights` swaps by additions and subtractions
+    on TensorFlow, which round, and after an error in the evaluation it leaves the averages in place of the weights.
+    After such an error call `put_back` before saving anything.
     """
 
     def __init__(self) -> None:
@@ -30,5 +30,5 @@ class EvaluatingAverages(keras.callbacks.Callback):
         self.put_back()
 
     def put_back(self) -> None:
-        """Restores the weights, if they are replaced by the averages because an evaluation did not finish."""
+        """Restores the weights if they are still replaced by the averages, because an evaluation did not finish."""
         self._evaluating.close()

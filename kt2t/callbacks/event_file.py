@@ -1,4 +1,4 @@
-"""Writes a TensorBoard event file without TensorFlow."""
+"""Writes TensorBoard event files without TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("kt2t")
 
 
 class EventFile:
-    """Writes an event file in `folder`, which TensorBoard shows as one run.
+    """A TensorBoard event file, to which scalars, pictures and texts are written.
 
     The first value creates the file. Each call writes to the file at once, so that a killed process loses no earlier
     values. If the disk is full, the value is dropped, the file is cut back to its last whole record, and training
@@ -28,9 +28,9 @@ class EventFile:
     writes through TensorFlow, which then loses events silently.
 
     Args:
-        folder: Folder of the file; created if missing.
-        start: Training continues after this step, so TensorBoard drops later steps from the folder's earlier files. None
-            drops no steps.
+        folder: Folder of the file; created if missing. TensorBoard shows the files of a folder as one run.
+        start: The step after which training continues: TensorBoard then drops later steps that earlier files of the
+            folder hold. None drops no steps.
     """
 
     def __init__(self, folder: str | Path, start: int | None = None) -> None:
@@ -42,21 +42,21 @@ class EventFile:
         self._warned = False
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes the values of curves at a step, by tag."""
+        """Writes a point at `step` for each curve in `values`, a dict from the curve's tag to its value."""
         summary = _protos()["Summary"]
         points = [summary.Value(tag=tag, simple_value=float(value)) for tag, value in values.items()]
         if points:
             self._add(step=step, summary=summary(value=points))
 
     def image(self, step: int, tag: str, png: bytes) -> None:
-        """Writes a picture, given as the bytes of a PNG file."""
+        """Writes a picture at `step` under a tag; `png` is the content of a PNG file."""
         summary = _protos()["Summary"]
         width, height = struct.unpack(">II", png[16:24])
         picture = summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
         self._add(step=step, summary=summary(value=[summary.Value(tag=tag, image=picture)]))
 
     def text(self, step: int, tag: str, markdown: str) -> None:
-        """Writes a text in Markdown."""
+        """Writes a text in Markdown at `step` under a tag."""
         from tensorboard.compat.proto import tensor_pb2, types_pb2
         from tensorboard.plugins.text.metadata import create_summary_metadata
 
@@ -66,7 +66,7 @@ class EventFile:
         self._add(step=step, summary=summary(value=[value]))
 
     def close(self) -> None:
-        """Closes the file; the next value opens a new one."""
+        """Closes the file. The next value that is written creates a new file."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -119,7 +119,7 @@ class EventFile:
 
 
 def _record(**fields: Any) -> bytes:
-    """Encodes an event as a record of the file: length, checksum, event, checksum."""
+    """Encodes an event as a record of an event file: length, checksum, event, checksum."""
     from tensorboard.summary.writer.record_writer import RecordWriter
 
     held = io.BytesIO()

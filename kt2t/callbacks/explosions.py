@@ -1,4 +1,4 @@
-"""Detects an exploding loss, and warns, rolls back, or stops training."""
+"""Detects a loss that explodes, and warns, rolls back to a checkpoint, or stops training."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ _logger = logging.getLogger("kt2t")
 
 
 class Explosions(keras.callbacks.Callback):
-    """Compares the loss with its running mean, every 16 steps and after an epoch's last step.
+    """Callback that compares the training loss with its running mean, and raises an alarm if the loss explodes.
 
-        mean ← mean + (loss - mean) · (1 - decay)        alarm where loss > ratio · max(mean, first / 10)
+        alarm if loss > ratio · max(mean, first / 10)        else mean ← mean + (loss - mean) · (1 - decay)
 
-    `loss` is the mean over the steps since the last comparison. `first` is the first such mean; it keeps a loss near zero
-    from raising alarms. An alarm does not change the running mean, and the loss must fall below the bound before the next
-    alarm. Store `state` in checkpoints, so that a restarted run raises the same alarms. Place this callback before
-    `Checkpointing`, so that no checkpoint has weights that are known to have exploded. After an epoch's last step it
-    compares before the evaluation, or after it if Keras does not know which step is the last.
+    It compares every 16 steps and after an epoch's last step. `loss` is the mean over the steps since the last
+    comparison. `first` is the first such mean; it keeps a loss near zero from raising alarms. The first few comparisons
+    form a plain mean. After an alarm the loss must fall below the bound before the next alarm. Store `state` in
+    checkpoints, so that a restarted run raises the same alarms. Place this callback before `Checkpointing`, so that no
+    checkpoint has weights that are known to have exploded. After an epoch's last step it compares before the
+    evaluation, or after it if Keras does not know which step is the last.
 
     A rollback loads the weights and the optimizer of the newest intact checkpoint. The step count, and with it the
     schedule and the data, continues, so the batches that led to the explosion do not come again. The third rollback to
     the same checkpoint stops training instead.
 
     Args:
-        policy: `warn`, `stop` with an error, or `rollback`.
+        policy: The reaction to an alarm: `warn`, `stop` with an error, or `rollback`.
         checkpoints: The folder that `Checkpointing` writes to; needed for `rollback`.
         state: The `state` from a checkpoint; None at the beginning of a run.
         ratio: A loss above `ratio` times the running mean is an explosion.
@@ -77,9 +78,12 @@ class Explosions(keras.callbacks.Callback):
 
     @property
     def state(self) -> dict[str, Any]:
-        """Returns the state to store in checkpoints, as plain values: mean, first loss, number of comparisons, whether the
-        loss is above the bound, the checkpoint of the last rollback and the number of rollbacks to it, the step of the
-        last comparison, and the weight and summed loss since that step."""
+        """A dict of plain values to store in checkpoints, from which a restarted run continues the comparisons.
+
+        It holds the mean, the first loss, the number of comparisons, whether the loss is above the bound, the
+        checkpoint of the last rollback and the number of rollbacks to it, the step of the last comparison, and the
+        weight and summed loss since that step.
+        """
         weight, total = self._since()
         return {**self._state, "weight": weight, "sum": total}
 
@@ -136,7 +140,9 @@ class Explosions(keras.callbacks.Callback):
         self._step, self._loss = step, (logs or {}).get("loss")
 
     def _in_epoch(self) -> tuple[float, float]:
-        """Returns the weight and the summed loss since the epoch, or the `fit`, began. Keras's loss is the mean over it."""
+        """Returns the weight and the summed loss since the epoch, or the `fit`, began, from Keras's loss, which is the
+        mean since then.
+        """
         if self._loss is None:
             return self._compared
         weight = float(self._step - self._start) if self._before is None else self._tokens_seen() - self._before

@@ -1,4 +1,4 @@
-"""Warns about scores that were computed over very few examples."""
+"""Warns of scores that were computed over very few examples."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _logger = logging.getLogger("kt2t")
 
 
 def warn_of_few(names: Iterable[str], count: int, split: str) -> bool:
-    """Logs a warning if scores were computed over fewer than ten examples, since a single example then matters too much.
+    """Logs a warning if scores were computed over fewer than ten examples; a single example then changes them too much.
 
     Args:
-        names: Names of the scores.
+        names: Names of the scores; without any, there is no warning.
         count: Number of examples that the scores were computed over.
         split: Name of the examples' split.
 

@@ -1,4 +1,4 @@
-"""Ends the training of all workers at the same epoch."""
+"""Ends the training of all worker processes at the same epoch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import keras
 
 
 class FollowingTheFirst(keras.callbacks.Callback):
-    """Ends the training of every worker at the epoch at which the first worker ends it.
+    """Callback that ends the training of every worker process at the epoch at which the first worker ends it.
 
-    Place it after callbacks that may set `model.stop_training`, such as `EarlyStopping`, which only the first worker has.
+    Place it after callbacks that may set `model.stop_training`, such as `EarlyStopping`, which only the first worker
+    has.
 
     Args:
-        team: The `kt2t.training.workers.team.Team` of the run.
+        team: The `kt2t.training.workers.team.Team` of the run, i.e. its worker processes.
     """
 
     def __init__(self, team: Any) -> None:

@@ -1,4 +1,4 @@
-"""Reads Keras's logs by the names of metrics, and compares values of a metric."""
+"""Reads the logs that Keras passes to callbacks by the names of metrics, and compares values of a metric."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Mode = Literal["min", "max"]
 
 
 def validation(logs: Mapping[str, float] | None) -> dict[str, float]:
-    """Returns the validation values of an epoch's logs by their bare names."""
+    """Returns the validation values in an epoch's logs, by name without the prefix `val_` or `validation_`."""
     found: dict[str, float] = {}
     for name, value in (logs or {}).items():
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
@@ -22,19 +22,25 @@ def validation(logs: Mapping[str, float] | None) -> dict[str, float]:
 
 
 def training(logs: Mapping[str, float] | None) -> dict[str, float]:
-    """Returns the training values of an epoch's logs."""
+    """Returns the training values in an epoch's logs, i.e. those without the prefix `val_` or `validation_`, by name."""
     return {name: float(value) for name, value in (logs or {}).items() if not name.startswith(_PREFIXES)}
 
 
 def without_validation(logs: dict[str, float]) -> None:
-    """Removes the validation values from an epoch's logs after an evaluation that did not finish."""
+    """Removes the validation values from an epoch's logs, in place. Used after an evaluation that did not finish."""
     for name in [name for name in logs if name.startswith(_PREFIXES)]:
         del logs[name]
 
 
 def value_of(metric: str, logs: Mapping[str, float] | None) -> float | None:
-    """Returns the validation value of `metric` (`bleu`, `validation_bleu`, `validation loss`); if the logs have no
-    validation values, its training value; None if there is no such value."""
+    """Returns the validation value of a metric in an epoch's logs, or None if it is missing.
+
+    If the logs have no validation values at all, the training value is returned.
+
+    Args:
+        metric: The metric's name, with or without prefix: `bleu`, `validation_bleu` or `validation loss`.
+        logs: The logs of an epoch.
+    """
     name = bare(metric)
     validated = validation(logs)
     if validated:
@@ -43,7 +49,7 @@ def value_of(metric: str, logs: Mapping[str, float] | None) -> float | None:
 
 
 def bare(metric: str) -> str:
-    """Removes the validation prefix: returns `bleu` for `bleu`, `val_bleu`, `validation_bleu` and `validation bleu`."""
+    """Removes the validation prefix from a metric's name: `val_bleu`, `validation_bleu`, `validation bleu` become `bleu`."""
     name = metric.strip().replace(" ", "_")
     for prefix in _PREFIXES:
         name = name.removeprefix(prefix)
@@ -51,13 +57,20 @@ def bare(metric: str) -> str:
 
 
 def mode_of(metric: str) -> Mode:
-    """Returns `min` if smaller values of the metric are better, else `max`."""
+    """Returns `min` if smaller values of the metric are better, as its name shows (`loss`, `wer`, …); else `max`."""
     name = bare(metric)
     return "min" if any(name == word or name.endswith(f"_{word}") for word in _SMALLER_IS_BETTER) else "max"
 
 
 def is_better(value: float, than: float | None, mode: Mode, min_delta: float = 0.0) -> bool:
-    """Whether a value is better than `than`, the best so far, by more than `min_delta`; NaN is never better."""
+    """Whether a value is better than `than` by more than `min_delta`; NaN is never better.
+
+    Args:
+        value: The new value of a metric.
+        than: The best value so far; None if there is none, so that any value is better.
+        mode: `min` if smaller values are better, else `max`.
+        min_delta: Smallest difference that counts as an improvement.
+    """
     if value != value:
         return False
     if than is None:

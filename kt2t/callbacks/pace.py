@@ -7,10 +7,11 @@ from typing import Any
 
 
 class Pace:
-    """Computes the speed of training since the last reading, without evaluation, saving and the first step's compilation.
+    """A stopwatch for training steps, which excludes evaluations, saving and the compilation at the first step.
 
-    The model may have running sums: `tokens_seen` (summed sample weights), `input_seconds` (waiting for the next batch)
-    and `step_seconds` (the rest of a step). A rate is left out if its sums are missing.
+    Call `resume` at the beginning of each epoch, `tick` after each step, and `read` for the rates since the last
+    `read`. Some rates need running sums, which the trainers keep: `model.tokens_seen` (summed sample weights),
+    `input_seconds` (waiting for the next batch) and `step_seconds` (the rest of a step).
 
     Args:
         model: The model in training.
@@ -24,11 +25,11 @@ class Pace:
         self._read = self._sums()
 
     def resume(self) -> None:
-        """Restarts the clock at the beginning of an epoch."""
+        """Restarts the clock at the beginning of an epoch, so that the time between epochs does not count."""
         self._resumed = time.perf_counter()
 
     def tick(self, step: int) -> None:
-        """Records that a step has ended."""
+        """Records that the training step number `step` has ended. The first call only starts the clock."""
         now = time.perf_counter()
         if self._step is None:
             self._resumed, self._step, self._last = now, step, step
@@ -38,7 +39,11 @@ class Pace:
         self._resumed, self._last = now, step
 
     def read(self) -> dict[str, float]:
-        """Returns the rates since the last reading: `steps_per_second`, `tokens_per_second`, `waiting_for_input` (0 to 1)."""
+        """Returns the rates since the last reading: `steps_per_second`, `tokens_per_second` and `waiting_for_input`.
+
+        `waiting_for_input` is the share of time spent waiting for batches, 0 to 1. A rate is missing if the model does
+        not keep its sums. The dict is empty if no step has ended since the last reading.
+        """
         if self._step is None or self._last == self._step or self._seconds <= 0.0:
             return {}
         sums = self._sums()
@@ -58,7 +63,7 @@ class Pace:
 
 
 def step_of(model: Any) -> int:
-    """Returns the number of updates that the model's optimizer has made."""
+    """Returns the model's training step: the number of updates that its optimizer has made."""
     import keras
 
     return int(keras.ops.convert_to_numpy(model.optimizer.iterations))

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _REDRAW_SECONDS = 0.5
-_LINE_SECONDS = (15.0, 60.0)  # between two lines: at first, and at most
+_LINE_SECONDS = (15.0, 60.0)  # seconds between two lines: at first, and at most
 
 
 class Progress(keras.callbacks.Callback):
-    """Prints the step, the loss, tokens per second, the time left and the values of each evaluation, to stderr.
+    """Callback that prints the step, loss, tokens per second, time left and the values of each evaluation to stderr.
 
     On a terminal it shows a bar, with a line above it for each evaluation. Elsewhere and in notebooks it prints only
     lines, also between evaluations: after 15 seconds, then after 30, then every minute. The first line comes after the
@@ -36,7 +36,8 @@ class Progress(keras.callbacks.Callback):
         console: The rich console to print to; stderr by default.
         keep: Function that also gets the line of each evaluation, for example to write it to a log.
         validated: Number of examples that the validation metrics are computed over, if known.
-        scored: Number of examples of each score, by the score's name, if it is not `validated`; read at each evaluation.
+        scored: Number of examples of each score, by the score's name, if it is not `validated`; read at each
+            evaluation.
 
     Raises:
         ValueError: `total_steps` is not above `start_step`.
@@ -113,7 +114,7 @@ class Progress(keras.callbacks.Callback):
         self.close()
 
     def close(self) -> None:
-        """Removes the bar from the terminal. Call it only if `fit` ended with an error."""
+        """Removes the bar from the terminal. `fit` does this at its end; call it only if `fit` raised an error."""
         if self._bar is not None:
             close_display(self._bar)
             self._bar = None

@@ -17,15 +17,16 @@ from kt2t.decoding import has_source, without_answers, without_fillers
 
 
 class Scoring(keras.callbacks.Callback):
-    """Decodes a split at each epoch end, and adds the scores of the decoded examples to the logs, as `validation_bleu`.
+    """Callback that decodes a split at each epoch end, and adds the scores of the answers to the logs, as `validation_bleu`.
 
     Place it before `Checkpointing(best="bleu")`, `EarlyStopping`, `TensorBoard` and `Progress`, so that they find the
-    scores in the logs. Scores that are already among the metrics, such as the accuracy of a label, are not computed again.
-    A model without a source gets no scores: a free continuation has no reference. The logs of every model also get the
-    values that `problem.derived_metrics` computes from the validation metrics, such as bits per byte.
+    scores in the logs. Scores that are already among the metrics, such as the accuracy of a label, are not computed
+    again. A model without a source, such as a language model, gets no scores: a free continuation has no reference. The
+    logs of every model also get the values that `problem.derived_metrics` computes from the validation metrics, such as
+    bits per byte.
 
-    If the run is asked to stop, decoding stops between two batches. The validation values of this epoch are then removed,
-    so that the continued run measures the whole split.
+    If a signal stops the run, decoding stops between two batches. The validation values of this epoch are then removed
+    from the logs, so that the continued run measures the whole split.
 
     Attributes:
         examples: Number of examples of each score in the last evaluation, by the score's name.
@@ -98,7 +99,7 @@ class Scoring(keras.callbacks.Callback):
 
 
 def can_be_scored(model: Any, problem: Any) -> bool:
-    """Whether a model can be scored: it has `answer`, and the problem has a source."""
+    """Whether a model's answers can be scored: the model has a method `answer`, and the problem has a source to answer."""
     return hasattr(model, "answer") and has_source(problem.features())
 
 
@@ -111,10 +112,15 @@ def decode_split(
     rows: int = 64,
     shapes: int = SHAPES,
 ) -> Iterator[tuple[int, Any]]:
-    """Decodes a split; yields each example's index in the split and its best hypothesis, in order of length.
+    """Decodes the examples of a split; yields each example's index in the split and its best answer, in order of length.
 
     Args:
-        limit: Maximum number of examples, in batches that are evenly spaced from the shortest to the longest.
+        model: The model, whose `answer` decodes.
+        problem: The problem, which supplies batches and decodes ids to values.
+        split: Name of the split.
+        search: How to decode; by default the model's own search.
+        limit: Maximum number of examples, in batches that are evenly spaced from the shortest to the longest; None for
+            all.
         rows: Number of examples to decode at a time.
         shapes: Maximum number of different shapes of the batches.
     """
@@ -133,6 +139,6 @@ def decode_split(
 
 
 def _evenly(count: int, wanted: int) -> list[int]:
-    """Returns `wanted` evenly spaced indices out of `count`; all indices if there are no more."""
+    """Returns `wanted` evenly spaced indices below `count`; all indices below `count` if `wanted` is larger."""
     wanted = min(wanted, count)
     return [int((place + 0.5) * count / wanted) for place in range(wanted)]

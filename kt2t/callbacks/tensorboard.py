@@ -1,4 +1,4 @@
-"""Shows a run in TensorBoard: curves, the problem's views, and the recipe."""
+"""Shows a run in TensorBoard: curves, the problem's views (texts and pictures), and the recipe."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WATCHED = ("learning_rate", "gradient_norm", "bad_steps")
 
 
 class TensorBoard(keras.callbacks.Callback):
-    """Writes a run's curves, texts and pictures for TensorBoard.
+    """Callback that writes a run's curves, texts and pictures for TensorBoard.
 
     | tag | value | written |
     | --- | --- | --- |
@@ -30,10 +30,10 @@ class TensorBoard(keras.callbacks.Callback):
     | `speed/…` | tokens and steps per second, share of the time spent waiting for input | every `every` steps |
     | `watch/…` | learning rate, norm of the gradient, number of skipped steps | every `every` steps |
 
-    At each epoch end it also writes the texts and pictures of the views, such as decoded examples and attention. The files
-    are in the folders `train` and `validation`, which TensorBoard shows as two runs. If a run continues at an earlier step,
-    its new points replace the old ones. Place this callback after `Scoring` and `Checkpointing`, so that the scores are in
-    the logs and the weights are saved.
+    At each epoch end it also writes the texts and pictures of the views, such as decoded examples and attention. The
+    files are in the folders `train` and `validation`, which TensorBoard shows as two runs. If a run continues at an
+    earlier step, its new points replace the old ones. Place this callback after `Scoring` and `Checkpointing`, so that
+    the scores are in the logs and the weights are saved.
 
     Args:
         folder: Folder of the event files, which are in its `train/` and `validation/`.
@@ -116,7 +116,14 @@ class TensorBoard(keras.callbacks.Callback):
                 self._validation.text(step, tag, shown)
 
     def write_epoch(self, step: int, logs: Mapping[str, Any] | None) -> None:
-        """Writes the curves of an epoch's end. Also called on restart, if the run was killed between saving and writing."""
+        """Writes an epoch's metrics, in training and validation, as points of their curves at `step`.
+
+        `on_epoch_end` calls it. A restarted run calls it too, if the run was killed after saving but before writing.
+
+        Args:
+            step: The step at the epoch's end.
+            logs: The epoch's logs.
+        """
         metrics = training(logs)
         further = [name for name in metrics if name not in ("loss", *_WATCHED)]
         self._train.scalars(step, {f"train/{name}": metrics[name] for name in further})

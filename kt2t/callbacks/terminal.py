@@ -1,4 +1,4 @@
-"""Opens progress displays on stderr, one at a time on a terminal."""
+"""Shows progress displays on stderr; on a terminal only the last opened one is drawn."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _displays: list[Any] = []  # rich's displays that were opened and not closed; on
 
 
 def stderr() -> Console:
-    """Returns a console on stderr, which writes plain text in a notebook."""
+    """Returns a rich console that prints to stderr, as plain text in a notebook."""
     from rich.console import Console
 
     return Console(stderr=True, force_jupyter=False)
 
 
 def is_terminal(console: Console) -> bool:
-    """Whether the console is a terminal that can redraw its lines."""
+    """Whether the console is a terminal that can redraw its lines, so that a bar can be shown."""
     return console.is_terminal and not console.is_dumb_terminal and not console.is_jupyter
 
 
 def open_display(display: Any) -> None:
-    """Shows a rich display and hides the one shown before, since two would overwrite each other's line."""
+    """Starts a rich display, such as a progress bar, and hides the one shown before; two would overwrite each other's line."""
     if _displays:
         _displays[-1].stop()
     _displays.append(display)
@@ -31,7 +31,7 @@ def open_display(display: Any) -> None:
 
 
 def close_display(display: Any) -> None:
-    """Removes a display from the terminal and shows the one again that it had hidden."""
+    """Stops a rich display, removes it from the terminal, and shows again the display that it had hidden."""
     display.stop()
     if display not in _displays:
         return

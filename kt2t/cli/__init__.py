@@ -1,1 +1,1 @@
-"""The command line: one command per file. Each passes its arguments and `key=value` overrides to `kt2t.run`."""
+"""The command line: one command per file. Each command passes its arguments and `key=value` overrides to `kt2t.run`."""

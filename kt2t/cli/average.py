@@ -1,4 +1,4 @@
-"""`kt2t average`: averages a run's last checkpoints."""
+"""`kt2t average`: averages the weights of a run's last checkpoints."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from kt2t.cli.quiet import import_keras
 @click.option("--last", type=click.IntRange(min=1), help="Number of checkpoints. Default: the recipe's train.average.")
 @json_option
 def command(run: Path, last: int | None, as_json: bool) -> None:
-    """Average the weights of RUN's last checkpoints, for `--checkpoint average` of evaluate and predict.
+    """Average the weights of RUN's last checkpoints. `evaluate` and `predict` use the mean with `--checkpoint average`.
 
-    If the run keeps fewer checkpoints, all of them are averaged. If the run continues, the next use averages again.
+    RUN is a run folder. If it keeps fewer checkpoints, all of them are averaged. If the run continues, the next use
+    averages again.
     """
     from kt2t.run.average import average_checkpoints
     from kt2t.run.folder import RunFolder

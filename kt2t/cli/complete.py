@@ -1,4 +1,4 @@
-"""Tells a shell how a word of the command line goes on, and does so within a fraction of a second."""
+"""Completes words of the command line in a shell, within a fraction of a second."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import Any
 
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class
 
-OPEN = "nospace"  # in bash's script, the type of a word that goes on, such as `train.steps=`
+OPEN = "nospace"  # in bash's script, the type of a word that the user continues, such as `train.steps=`
 
 
 def recipe(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Completes a recipe: its short name, a run, or a file.
+    """Returns the completions of a RECIPE argument: short names and run folders; without any, the shell completes a file.
 
-    Bash forgets all other words where files are asked for, so they are only where there are no other words.
+    Bash would drop the names if files were offered as well.
+
+    Args:
+        ctx, param: Click's context and parameter.
+        incomplete: The word typed so far.
     """
     from kt2t.run.completion import recipes, runs
 
@@ -21,14 +25,24 @@ def recipe(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
 
 
 def run(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Completes a run folder."""
+    """Returns the completions of a RUN argument: run folders; if there are none, the shell completes a folder.
+
+    Args:
+        ctx, param: Click's context and parameter.
+        incomplete: The word typed so far.
+    """
     from kt2t.run.completion import runs
 
     return [CompletionItem(name) for name in runs(incomplete)] or [CompletionItem(incomplete, type="dir")]
 
 
 def override(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Completes the key of an override of the recipe, or of the run, that stands before it."""
+    """Returns the completions of a `KEY=VALUE` word: keys of the recipe or run that is earlier on the command line.
+
+    Args:
+        ctx, param: Click's context, which holds the recipe or run, and parameter.
+        incomplete: The word typed so far.
+    """
     from kt2t.run.completion import keys, keys_of_a_run
 
     name, folder = ctx.params.get("recipe"), ctx.params.get("run")
@@ -38,12 +52,17 @@ def override(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
 
 
 def override_or_file(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Completes the key of an override, or a file."""
+    """Returns the completions of a word that is `KEY=VALUE` or a file: keys; without any, the shell completes a file."""
     return override(ctx, param, incomplete) or _files(incomplete)
 
 
 def checkpoint(ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
-    """Completes a checkpoint of the run that stands before it."""
+    """Returns the completions of `--checkpoint` for the run on the command line, such as `best` or a step.
+
+    Args:
+        ctx, param: Click's context, which holds the run, and parameter.
+        incomplete: The word typed so far.
+    """
     from kt2t.run.completion import checkpoints
 
     # Click reads no arguments where the last option has no value yet, and leaves them in `args`.
@@ -57,7 +76,7 @@ def _files(incomplete: str) -> list[CompletionItem]:
 
 
 class _Bash(BashComplete):
-    """Bash's completion, without a space behind a word that goes on."""
+    """Click's completion for bash, but without a space after a word that the user continues, such as `train.steps=`."""
 
     source_template = BashComplete.source_template.replace(
         "elif [[ $type == 'plain' ]]; then",
@@ -70,5 +89,5 @@ class _Bash(BashComplete):
 
 
 def install() -> None:
-    """Makes click write our script for bash."""
+    """Registers kt2t's bash completion with click, in place of click's own."""
     add_completion_class(_Bash, "bash")

@@ -1,4 +1,4 @@
-"""Shared by the commands: common options, messages to stderr, progress of long work, results as JSON or tables."""
+"""Shared code of the commands: common options, messages on stderr, progress displays, and results as JSON or tables."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the re
 
 
 def result(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
-    """Prints a result to stdout, as JSON or with `show`."""
+    """Prints a result to stdout: as JSON if `as_json`, else by calling `show(value)`."""
     if as_json:
         click.echo(json.dumps(value, indent=1, ensure_ascii=False))
     else:
@@ -44,7 +44,7 @@ def result(value: Any, as_json: bool, show: Callable[[Any], None]) -> None:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows with equal keys to stdout as an aligned table with a heading."""
+    """Prints rows to stdout as an aligned table, with the keys of the first row as heading. Prints nothing without rows."""
     if not rows:
         return
     names = list(rows[0])
@@ -55,13 +55,19 @@ def table(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def say(text: str) -> None:
-    """Prints a message to the user, on stderr."""
+    """Prints a message for the user on stderr."""
     click.echo(text, err=True)
 
 
 @contextlib.contextmanager
 def progress(description: str) -> Iterator[Progress]:
-    """Shows progress on stderr: a bar on a terminal, elsewhere a line every few seconds."""
+    """Shows a command's progress and log on stderr inside the `with` block: a bar on a terminal, else a line every 5 seconds.
+
+    Yields a function (done, total, what) that updates the display; the total is None if it is unknown.
+
+    Args:
+        description: Name of the work, shown at the beginning of each line.
+    """
     with logged():
         if sys.stderr.isatty():
             with _bar(description) as update:
@@ -112,7 +118,7 @@ def _lines(description: str, seconds: float = 5.0) -> Progress:
 
 @contextlib.contextmanager
 def logged() -> Iterator[None]:
-    """Prints the library's log to stderr while a command runs, above a progress display if there is one."""
+    """Prints kt2t's log to stderr inside the `with` block, above a progress display if there is one."""
     logger = logging.getLogger("kt2t")
     handler = _OnStderr()
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -126,7 +132,7 @@ def logged() -> Iterator[None]:
 
 
 class _OnStderr(logging.StreamHandler[Any]):
-    """Writes to what `sys.stderr` is at the moment: a display of rich's puts itself in its place, and prints above."""
+    """A logging handler that writes to the current `sys.stderr`, which rich replaces while it shows a progress display."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)

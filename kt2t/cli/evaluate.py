@@ -1,4 +1,4 @@
-"""`kt2t evaluate`: measures a run on a split."""
+"""`kt2t evaluate`: evaluates a run on a split."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def command(
     as_json: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Print metrics, scores and decoded examples of RUN on a split of its problem."""
+    """Evaluate RUN, a run folder, on a split of its problem. Print metrics, scores and decoded examples."""
     from kt2t.run.evaluate import evaluate
     from kt2t.run.folder import RunFolder
 
@@ -49,7 +49,7 @@ def command(
 
 
 def show(evaluation: Evaluation, as_json: bool) -> None:
-    """Prints an evaluation to stdout."""
+    """Prints an evaluation to stdout, as JSON or as decoded examples and a table of values."""
     result(evaluation.as_dict(), as_json, lambda _: _show(evaluation))
 
 

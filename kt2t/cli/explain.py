@@ -1,4 +1,4 @@
-"""`kt2t explain`: shows a recipe as it will run, and its cost."""
+"""`kt2t explain`: shows a recipe with all its values, and estimates its cost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kt2t.recipe import Place, Recipe
 @data_dir_option
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, as_json: bool) -> None:
-    """Show RECIPE with the source of each value, the parameters of each part, and what memory and time it will take."""
+    """Show RECIPE with the source of each value, the parameters of each part, and estimates of memory and time."""
     from kt2t.run.folder import recipe_and_run
 
     loaded, _ = recipe_and_run(recipe, overrides)

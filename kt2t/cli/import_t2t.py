@@ -1,4 +1,4 @@
-"""`kt2t import-t2t`: turns a checkpoint of Tensor2Tensor into a run."""
+"""`kt2t import-t2t`: converts a Tensor2Tensor checkpoint to a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from kt2t.cli.console import json_option, overrides_argument, progress, result, say
 from kt2t.cli.quiet import import_keras
 
-TEXTS = " problem.train_files=pairs.tsv problem.validation_files=more.tsv"  # which Tensor2Tensor's files do not hold
+TEXTS = " problem.train_files=pairs.tsv problem.validation_files=more.tsv"  # a Tensor2Tensor checkpoint holds no texts
 _PATH = click.Path(path_type=Path)
 
 
@@ -36,10 +36,10 @@ def command(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Turn CHECKPOINT into a run: one checkpoint (model.ckpt-1000) of a Transformer, or a folder with its newest.
+    """Convert CHECKPOINT, a checkpoint (model.ckpt-1000) of Tensor2Tensor's Transformer, to a run.
 
-    `kt2t predict` works at once. Training on and evaluating need texts: problem.train_files=pairs.tsv, and
-    problem.validation_files=… or problem.test_files=….
+    CHECKPOINT may also be a folder, whose newest checkpoint is converted. `kt2t predict` works at once. Training and
+    evaluating need texts: problem.train_files=pairs.tsv, and problem.validation_files=… or problem.test_files=….
     """
     import_keras()
     with progress("import"):

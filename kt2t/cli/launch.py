@@ -25,7 +25,7 @@ from kt2t.cli.console import data_dir_option, logged, overrides_argument, recipe
 def command(
     recipe: str, overrides: tuple[str, ...], workers: int, restarts: int, run_dir: Path | None, data_dir: Path | None
 ) -> int:
-    """Train RECIPE with several worker processes that share each batch. The numbers equal those of one process.
+    """Train RECIPE with several worker processes on this machine. They share each batch, so results equal those of one.
 
     When a worker dies, all workers restart from the last checkpoint. The same command continues a run that was stopped.
     """

@@ -1,4 +1,4 @@
-"""`kt2t list`: lists what a recipe or a script may name."""
+"""`kt2t list`: lists the names that a recipe or script can use."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kt2t.run.listing import WHAT, listed
 @click.argument("what", type=click.Choice(WHAT))
 @json_option
 def command(what: str, as_json: bool) -> None:
-    """List all things of one kind, with one line about each: recipes, or classes that a recipe or a script may name.
+    """List all things of one kind, with one line about each: recipes, or classes that a recipe or a script can name.
 
-    Of optimizers, schedules, losses and metrics, Keras's own can be named as well.
+    The lists of optimizers, schedules, losses and metrics include those of Keras.
     """
     result(listed(what), as_json, table)

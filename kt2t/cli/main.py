@@ -1,4 +1,4 @@
-"""`kt2t`: runs a command and turns every error into one line and an exit status."""
+"""The entry point of `kt2t`: runs a command and turns every error into one line on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMANDS = {
     "list": "List problems, models, recipes and all other parts.",
 }
 OUR_BUG, INTERRUPTED = 70, 130
-_COMPLETION = "_KT2T_COMPLETE"  # set by a shell that asks how a word goes on
+_COMPLETION = "_KT2T_COMPLETE"  # set by a shell that completes a word
 OUT_OF_MEMORY = (
     "out of memory. Use a smaller train.batch or problem.max_length, more train.micro_batches (the same numbers in less "
     "memory), or model.recompute=true if the model has this option."
@@ -35,7 +35,7 @@ OUT_OF_MEMORY = (
 
 
 class Commands(click.Group):
-    """The commands by name. Each is imported only when it is called."""
+    """The group of kt2t's commands. A command's file is imported only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -72,7 +72,11 @@ def cli(debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and ends the process with its exit status."""
+    """Runs the command line and ends the process with the command's exit status.
+
+    Args:
+        arguments: The words after `kt2t`. Default: those of this process.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     open_closed()
     sys.stderr = cast(TextIO, Forgiving(sys.stderr))
@@ -90,10 +94,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
-    """Runs the command line and returns the exit status.
+    """Runs the command line, prints an error as one line on stderr, and returns the exit status.
 
     Args:
-        for_good: Whether the process ends behind this.
+        arguments: The words after `kt2t`. Default: those of this process.
+        for_good: Whether the process ends after this call. Repeated signals then cannot interrupt its end.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments  # anywhere on the line
@@ -131,7 +136,7 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
         return say(None, "interrupted.", int(end.code or 0))
     except Kt2tError as error:
         return say(error, str(error), error.status)
-    except BrokenPipeError:  # whoever read this has enough, such as `head`
+    except BrokenPipeError:  # the reader of stdout, such as `head`, is gone
         give_up_output()
         return 0
     except MemoryError as error:
@@ -145,7 +150,10 @@ def run(arguments: list[str] | None = None, for_good: bool = False) -> int:
 
 
 def _called(arguments: list[str]) -> Any:
-    """What a command returns. Click's own `main` would end the process with 1 where a reader of stdout has gone."""
+    """Runs a command and returns its result.
+
+    Click's own `main` is not used for commands: it would end the process with status 1 if the reader of stdout is gone.
+    """
     if _COMPLETION in os.environ:
         from kt2t.cli import complete
 
@@ -156,6 +164,6 @@ def _called(arguments: list[str]) -> Any:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a backend's error reports that the host or a device is out of memory."""
+    """Whether an exception from TensorFlow or JAX reports that the host or a device has no memory left."""
     text = f"{type(error).__name__}: {error}"
     return "RESOURCE_EXHAUSTED" in text or text.startswith("ResourceExhaustedError") or "OOM when allocating" in text

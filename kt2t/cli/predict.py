@@ -1,4 +1,4 @@
-"""`kt2t predict`: lines in, the model's answers out, in the same order."""
+"""`kt2t predict`: reads lines and writes the model's answers, in the same order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kt2t.errors import DataError
 if TYPE_CHECKING:
     from kt2t.run.predict import Predictor
 
-LISTS = ("", ".txt", ".lst", ".list", ".gz")  # how files that hold one path a line are named
+LISTS = ("", ".txt", ".lst", ".list", ".gz")  # suffixes of files that hold one path per line
 PROMPT = "> "
 
 
@@ -58,15 +58,15 @@ def command(
     tokens: int,
     as_json: bool,
 ) -> None:
-    """Read one example per line and write the model's answer, one line each and in the same order.
+    """Answer one example per line with RUN, a run folder: write each answer as one line, in the same order.
 
-    A line is a text, or the path of a picture or recording where the model reads such files. Answers are written as soon as
-    they are there; on a terminal each line is answered at once.
+    A line is a text, or the path of a picture or recording if the model reads such files. Each answer is written as
+    soon as it is ready; on a terminal each line is answered at once.
     """
     from kt2t.run.folder import RunFolder
 
     overrides = [word for word in words if "=" in word]
-    further = [word for word in words if "=" not in word]  # what a shell makes of `--input *.png`
+    further = [word for word in words if "=" not in word]  # further files, from a shell's `--input *.png`
     for word in further:
         if not Path(word).exists():
             raise click.UsageError(f"{word!r} is neither report.decode.KEY=VALUE nor a file.")
@@ -74,7 +74,7 @@ def command(
     RunFolder(run).manifest()  # a wrong folder is named before keras is imported
     import_keras()
     with _opened(output) as destination:
-        shows = destination.isatty()  # answers on a terminal leave no place for a bar
+        shows = destination.isatty()  # a bar would overwrite answers on a terminal
         with logged() if shows else progress("predict") as told:
             from kt2t.run.predict import Predictor
 
@@ -90,7 +90,7 @@ def command(
 
 
 def _answers(predictor: Predictor, files: list[str], options: dict[str, Any]) -> Iterator[str]:
-    """The answers to the lines of each file, or to the files themselves where the model reads such files."""
+    """Yields the answers to the lines of each file, or to the files themselves if the model reads pictures or recordings."""
     from kt2t.run.lines import Lines
 
     waiting: list[str] = []
@@ -107,7 +107,7 @@ def _answers(predictor: Predictor, files: list[str], options: dict[str, Any]) ->
 
 
 def _whole(predictor: Predictor, files: list[str], as_json: bool) -> Iterator[str]:
-    """The answers to whole documents; between two of them stands a line with a form feed, unless they are JSON."""
+    """Yields the answers to whole documents, separated by a line with a form feed, unless they are JSON."""
     from kt2t.run.documents import BETWEEN, read_document
 
     def texts() -> Iterator[str]:
@@ -148,7 +148,7 @@ def _asked(on_screen: bool) -> str:
 
 
 def _write(destination: IO[str], answers: Iterable[str], output: Path | None) -> None:
-    """Writes each answer as it comes; what stood in the file before goes when the first one comes."""
+    """Writes each answer as soon as it is ready. An existing file keeps its old content until the first answer is ready."""
     begun = output is None or not output.is_file()
     for answer in answers:
         if not begun:
@@ -174,7 +174,7 @@ def _stream(name: str) -> Iterator[IO[bytes]]:
 
 
 def _is_file(stream: IO[bytes]) -> bool:
-    """Whether a stream is a file on a disk, whose lines are all there already."""
+    """Whether a stream is a regular file, whose lines all exist already; a pipe or terminal is not."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""`kt2t prepare`: turns raw data into records."""
+"""`kt2t prepare`: converts raw data to records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kt2t.cli.quiet import import_keras
 @click.option("--verify", is_flag=True, help="Read the prepared files again and compare their sha256.")
 @json_option
 def command(recipe: str, overrides: tuple[str, ...], data_dir: Path | None, verify: bool, as_json: bool) -> None:
-    """Turn the raw data of RECIPE into records. Done once; `train` does it when needed."""
+    """Convert the raw data of RECIPE to records, i.e. encoded examples in files. `train` does this too, if needed."""
     from kt2t.data.location import source_sizes
     from kt2t.run.assemble import problem_of
     from kt2t.run.folder import recipe_and_run

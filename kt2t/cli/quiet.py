@@ -1,4 +1,4 @@
-"""Imports keras and its backend without the messages that their C++ code prints."""
+"""Imports keras and its backend without the messages that their C++ code prints at start-up."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from typing import Any
 
 from kt2t.errors import RecipeError, ResourceError
 
-# What keras and tensorflow import if it is there, and use for nothing that kt2t asks of them.
+# Modules that keras and tensorflow import if installed, and that kt2t does not need.
 OPTIONAL = ("matplotlib", "jax")
-BACKENDS = {"tensorflow": "tensorflow", "jax": "kt2t[jax]"}  # and what installs each
+BACKENDS = {"tensorflow": "tensorflow", "jax": "kt2t[jax]"}  # and the packages to install
 
 _GREETING = re.compile(
     rb"(I|W)\d{4} \d\d:\d\d:|[IW]0000 |WARNING: All log messages before absl|\d{4}-\d\d-\d\d .*: [IW] "
@@ -28,10 +28,11 @@ _GREETING = re.compile(
 
 
 def import_keras(operation: bool = True) -> None:
-    """Imports keras and removes its backend's start-up messages from stderr. Everything else that is printed stays.
+    """Imports keras, and removes its backend's start-up messages from stderr. All other output to stderr is kept.
 
     Args:
-        operation: Whether to let the backend greet at its first operation; workers must have met before there is any.
+        operation: Whether to run a first operation, at which the backend prints further start-up messages. Pass False
+            for several workers: they must connect before TensorFlow runs any operation.
 
     Raises:
         ValueError: kt2t has no trainer for the Keras backend.
@@ -53,9 +54,10 @@ def import_keras(operation: bool = True) -> None:
 
 @contextlib.contextmanager
 def collecting_rarely() -> Iterator[None]:
-    """Collects no garbage inside the `with` block, and more rarely afterwards, never among the objects made inside.
+    """Turns off Python's garbage collector inside the `with` block, and makes it run less often afterwards.
 
-    Imports and tracing make so many objects that by Python's defaults a twelfth of their time goes into the collection.
+    The collector never examines objects made inside the block. Imports and tracing make so many objects that with
+    Python's defaults the collector takes a twelfth of their time.
     """
     gc.disable()
     try:
@@ -68,7 +70,7 @@ def collecting_rarely() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _absent(modules: list[str]) -> Iterator[None]:
-    """Lets imports of these modules fail inside the `with` block, which saves a second; they can be imported afterwards."""
+    """Makes imports of these modules fail inside the `with` block, which saves a second. Afterwards they can be imported."""
     hidden = [name for name in modules if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail
     try:
@@ -79,14 +81,14 @@ def _absent(modules: list[str]) -> Iterator[None]:
 
 
 def _plot_later() -> None:
-    """Gives keras's pictures matplotlib at their first use."""
+    """Replaces the matplotlib that keras failed to import by one that is imported at its first use."""
     module: Any = sys.modules.get("keras.src.visualization.plot_image_gallery")
     if module is not None and getattr(module, "plt", module) is None:
         module.plt = _Later("matplotlib.pyplot")
 
 
 class _Later:
-    """A module that is imported when something of it is asked for."""
+    """A stand-in for a module, which imports the module at the first access to an attribute."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -96,11 +98,11 @@ class _Later:
 
 
 def check_backend() -> None:
-    """Refuses a Keras backend that kt2t cannot train on, or that is not installed, before keras fails on it.
+    """Checks that kt2t can train on the selected Keras backend and that it is installed, before keras is imported.
 
     Raises:
-        ValueError: kt2t has no trainer for it.
-        OSError: It is not installed.
+        ValueError: kt2t has no trainer for the backend.
+        OSError: The backend is not installed.
     """
     backend, origin = _backend()
     if backend not in BACKENDS:
@@ -115,7 +117,7 @@ def check_backend() -> None:
 
 
 def _backend() -> tuple[str, str]:
-    """Returns the backend that keras will use, and where it is set."""
+    """Returns the name of the backend that keras will use, and the variable or file that selects it."""
     if backend := os.environ.get("KERAS_BACKEND"):
         return backend, "KERAS_BACKEND"
     file = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"

@@ -1,4 +1,4 @@
-"""Handles standard streams that are closed."""
+"""Handles standard streams that are closed or whose reader is gone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
 def open_closed() -> None:
-    """Opens the null device for each standard stream that was closed before the process started (`>&-`).
+    """Opens the null device for each standard stream that was closed before the process started (`kt2t … >&-`).
 
-    Otherwise the next opened file would get the stream's number, and messages would be written into that file.
+    Otherwise the next opened file would get the closed stream's number, and messages would be written into that file.
     """
     for number, (name, mode) in enumerate(_MODES.items()):
         if getattr(sys, name) is None:
@@ -23,7 +23,7 @@ def open_closed() -> None:
 
 
 def finish() -> str | None:
-    """Flushes stdout. Returns the error if that fails, unless only the reader is gone."""
+    """Flushes stdout. Returns an error message if that fails, but None if only the reader of stdout is gone."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -35,13 +35,13 @@ def finish() -> str | None:
 
 
 def give_up_output() -> None:
-    """Redirects stdout to the null device, so that Python does not fail when it flushes stdout at exit."""
+    """Redirects stdout to the null device, so that Python's flush of stdout at exit does not fail."""
     with contextlib.suppress(OSError, ValueError):
         _into_nothing(sys.stdout.fileno())
 
 
 class Forgiving:
-    """A stream that drops its output once its reader is gone, so that the work continues.
+    """A wrapper of a text stream that drops output once the stream's reader is gone, so that the program continues.
 
     Args:
         stream: A text stream, such as stderr.
@@ -51,13 +51,13 @@ class Forgiving:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Writes text, or drops it."""
+        """Writes text, or drops it if the stream's reader is gone; returns the number of characters in either case."""
         with contextlib.suppress(BrokenPipeError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flushes the stream, or drops what is buffered."""
+        """Flushes the stream, or drops the buffered text if the reader is gone."""
         try:
             self._stream.flush()
         except BrokenPipeError:

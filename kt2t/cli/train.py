@@ -27,8 +27,8 @@ from kt2t.cli.quiet import import_keras
 def command(recipe: str, overrides: tuple[str, ...], run_dir: Path | None, data_dir: Path | None, as_json: bool) -> int:
     """Prepare the data of RECIPE if needed, train it, and evaluate it at the end.
 
-    The same command continues a run that was stopped. KEY=VALUE overrides an option, as in train.steps=2000. In place of
-    RECIPE a run folder continues that run, also where it or its data (problem.path=DIR) has been moved.
+    The same command continues a run that was stopped. KEY=VALUE overrides an option, for example train.steps=2000.
+    RECIPE may also be a run folder: that run continues, even if the folder or its data (problem.path=DIR) was moved.
     """
     from kt2t.cli.evaluate import show
     from kt2t.run.evaluate import read

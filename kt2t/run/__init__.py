@@ -1,1 +1,1 @@
-"""From a recipe to a run: assemble, train, evaluate, predict, estimate."""
+"""Turns recipes into runs: builds the model, trains, evaluates, predicts, and estimates costs."""

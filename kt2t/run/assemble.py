@@ -1,4 +1,4 @@
-"""Builds the objects of a recipe: the only place where data and models are connected, through the problem's features."""
+"""Builds the objects that a recipe describes; connects data and models, through the problem's features."""
 
 from __future__ import annotations
 
@@ -19,16 +19,21 @@ from kt2t.recipe import SECTIONS, Recipe
 from kt2t.recipe_file import COMMAND
 from kt2t.report_metrics import with_metrics
 
-SEARCH = {"type": "Greedy"}  # where a recipe names none
+SEARCH = {"type": "Greedy"}  # the search of recipes without `report.decode`
 logger = logging.getLogger("kt2t")
 
 
 @dataclass
 class Assembly:
-    """The objects of a recipe: the problem, a compiled model for its features, and the search.
+    """The objects that a recipe describes, built and ready to train or to answer.
 
-    `full` is the recipe with every option written out, so that a later change of a default, or another processor, does not
-    change the run.
+    Attributes:
+        recipe: The recipe that the objects were built from.
+        problem: The problem, whose vocabularies are known.
+        model: The model for the problem's features; compiled if `assemble` built it.
+        search: The search that decodes answers, such as `Beam`; `Greedy` if the recipe names none.
+        full: The recipe with every option written out, and `auto` dtype resolved. A run stores it, so that later
+            defaults or another processor do not change the run. From `assemble_to_answer` it is `recipe` itself.
     """
 
     recipe: Recipe
@@ -39,10 +44,11 @@ class Assembly:
 
 
 def problem_of(recipe: Recipe) -> Problem:
-    """Builds the problem of a recipe, without keras.
+    """Builds the recipe's problem, i.e. the dataset with its features, vocabularies and scores. Does not import keras.
 
     Raises:
-        ValueError: An option that the problem refuses, with file and line.
+        ValueError: The problem refuses an option, or the class is not a problem or has no examples of its own; with
+            file and line.
     """
     for module, note in recipe.plugins.items():
         logger.info("using %s from %s", module, note["file"])
@@ -60,10 +66,15 @@ def problem_of(recipe: Recipe) -> Problem:
 
 
 def assemble(recipe: Recipe, problem: Problem) -> Assembly:
-    """Builds and compiles the model of a recipe for a problem whose vocabularies are known.
+    """Builds the recipe's model, optimizer and search, and compiles the model for the problem's features.
+
+    Args:
+        recipe: A checked recipe.
+        problem: The recipe's problem. Its vocabularies must be trained.
 
     Raises:
-        ValueError: An option that its class refuses, or features that do not fit the model; with file and line.
+        ValueError: A class refuses an option, the features do not fit the model, or `report.best` is not measured; with
+            the file and line of the recipe.
     """
     import keras
 
@@ -82,7 +93,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
                 f"{kind} with these options reads one example a row. Leave it out.", path="train.batch.pack"
             )
         optimizer = _built(recipe, "optimizer", keras.optimizers.Optimizer, "an optimizer")
-        described = registry.describe(optimizer, full=True)  # before `compile`, which takes its clipping over
+        described = registry.describe(optimizer, full=True)  # before `compile` takes the clipping options off it
         metrics = with_metrics(problem.metrics(), recipe.report.metrics)
         with _refused_as("optimizer"):
             model.compile(
@@ -98,17 +109,20 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
                 seed=train.seed,
             )
         model.optimizer.build(model.trainable_variables)
-        object.__setattr__(model, "encode_texts", problem.batch_of)  # past Keras, which would track it
+        object.__setattr__(model, "encode_texts", problem.batch_of)  # not through Keras, which would track it
         search = _search(recipe)
         _check_best(recipe, problem, metrics)
     return Assembly(recipe, problem, model, search, _full(recipe, problem, model, described))
 
 
 def assemble_to_answer(recipe: Recipe, problem: Problem) -> Assembly:
-    """Like `assemble`, for a model that only answers: it is not compiled, and `full` is the recipe itself.
+    """Builds the recipe's model and search like `assemble`, but neither makes an optimizer nor compiles the model.
+
+    Use it for a model that only answers. The field `full` of the result is `recipe` itself.
 
     Raises:
-        ValueError: As of `assemble`.
+        ValueError: A class refuses an option, or the features do not fit the model; with the file and line of the
+            recipe.
     """
     import keras
 
@@ -133,17 +147,24 @@ def _search(recipe: Recipe) -> Any:
 
 
 def _number_layers_anew() -> None:
-    """TensorFlow adds up in the order of layers' names, numbered through a process: others give other last bits."""
+    """Resets Keras's counters of layer names, so that a model's layers get the same names in every process.
+
+    TensorFlow sums in the order of these names, so other names would change the last bits of results.
+    """
     from keras.src.utils.naming import reset_uids  # `clear_session`, the public way, forgets a user's policies too
 
     reset_uids()
 
 
 def build_model(recipe: Recipe, features: dict[str, Any]) -> Any:
-    """Builds the model of a recipe for some features, with all its weights, without compiling it.
+    """Builds the recipe's model and creates its weights, under the dtype policy of `train.dtype`. Does not compile it.
+
+    Args:
+        recipe: A checked recipe.
+        features: The problem's features by field, i.e. the shape, dtype and vocabulary size of `inputs`, `targets`….
 
     Raises:
-        ValueError: An option that the model refuses, with file and line.
+        ValueError: The model refuses an option or does not fit the features; with the file and line of the recipe.
     """
 
     from kt2t.training.precision import dtype_policy, precision
@@ -156,11 +177,15 @@ def build_model(recipe: Recipe, features: dict[str, Any]) -> Any:
 
 
 def unbuilt_model(recipe: Recipe, features: dict[str, Any]) -> Any:
-    """Makes the model of a recipe for some features, without weights.
+    """Constructs the recipe's model for the given features, without creating weights.
+
+    Args:
+        recipe: A checked recipe.
+        features: The problem's features by field.
 
     Raises:
-        ValueError: An option that the model refuses; or the features do not fit the model, which is said of the type of the
-            model or of the problem: of that which the command line gave.
+        ValueError: The model refuses an option, or does not fit the features. For the latter the error names
+            `model.type` or `problem.type`: the one that was set on the command line, if either was.
     """
     import keras
 
@@ -189,7 +214,9 @@ def _built(recipe: Recipe, section: str, kind: type, words: str, **supplied: Any
 
 
 def _is_compiled(jit_compile: bool | str) -> bool:
-    """Whether XLA compiles the step. On JAX only it makes one computation of a step; TensorFlow's graphs do without."""
+    """Whether XLA compiles the step. `auto` means yes on JAX, which otherwise runs each operation separately, and no on
+    TensorFlow, which makes graphs without XLA.
+    """
     import keras
 
     return keras.backend.backend() == "jax" if jit_compile == "auto" else bool(jit_compile)
@@ -201,7 +228,7 @@ def _full(recipe: Recipe, problem: Problem, model: Any, optimizer: dict[str, Any
     described = {section: registry.describe(getattr(recipe, section), full=True) for section in ("train", "report")}
     for node in described.values():
         del node["type"]
-    described["train"].update(steps=recipe.train.steps, epochs=None)  # counted by now
+    described["train"].update(steps=recipe.train.steps, epochs=None)  # `epochs` were counted in steps before
     described["train"]["dtype"] = precision(recipe.train.dtype)
     described["problem"] = registry.describe(problem, full=True)
     described["model"] = registry.describe(model, full=True)
@@ -227,26 +254,30 @@ def _check_best(recipe: Recipe, problem: Problem, metrics: Any) -> None:
 
 
 def save_vocabularies(problem: Problem, folder: Path) -> None:
-    """Saves the problem's vocabularies in a run folder."""
+    """Saves each vocabulary of the problem in `folder/FIELD`."""
     for field, vocabulary in problem.vocabularies().items():
         vocabulary.save(folder / field)
 
 
 def restore_vocabularies(problem: Problem, folder: Path) -> None:
-    """Loads the vocabularies of a run into a problem.
+    """Loads the vocabularies saved in `folder/FIELD` into the problem, so that it needs no prepared data.
 
     Raises:
-        DataError: One of them is missing or damaged.
+        DataError: A vocabulary file is missing or damaged.
     """
     for field, vocabulary in problem.vocabularies().items():
         vocabulary.restore(Vocabulary.load(folder / field).contents())
 
 
 def check_vocabularies(problem: Problem, folder: Path) -> None:
-    """Checks that the problem's vocabularies equal those of a run.
+    """Checks that the problem's vocabularies equal those saved in a run, so that token ids still mean the same tokens.
+
+    Args:
+        problem: The problem, with its vocabularies.
+        folder: The folder of the run's vocabularies, one sub-folder per field.
 
     Raises:
-        RuntimeError: One of them is another one: ids would mean other words.
+        RuntimeError: A vocabulary differs from the saved one.
     """
     for field, vocabulary in problem.vocabularies().items():
         kept = Vocabulary.load(folder / field)
@@ -260,7 +291,7 @@ def check_vocabularies(problem: Problem, folder: Path) -> None:
 
 @contextmanager
 def located(recipe: Recipe) -> Iterator[None]:
-    """Adds file and line to errors from inside the `with` block that name an option."""
+    """Adds the recipe's file and line to each RecipeError from the `with` block that names an option by its path."""
     try:
         yield
     except RecipeError as error:
@@ -269,7 +300,11 @@ def located(recipe: Recipe) -> Iterator[None]:
 
 @contextmanager
 def _refused_as(path: str) -> Iterator[None]:
-    """What a constructor within refuses, as an error of the recipe; Keras wraps it in several lines of its own."""
+    """Turns a ValueError or TypeError from the `with` block into a RecipeError for the option `path`, keeping its first
+    line of text.
+
+    Keras wraps errors of constructors in several lines of its own, which are dropped.
+    """
     try:
         yield
     except RecipeError:

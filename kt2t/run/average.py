@@ -20,7 +20,13 @@ NAME = "average"
 
 @dataclass(frozen=True)
 class Average:
-    """The averaged checkpoint, the steps that were averaged, and whether it was made now or existed already."""
+    """The result of `average_checkpoints`.
+
+    Attributes:
+        checkpoint: Folder of the averaged checkpoint.
+        steps: Steps of the checkpoints that were averaged, in ascending order.
+        made: Whether the average was computed now; False if an existing one was reused.
+    """
 
     checkpoint: Path
     steps: list[int]
@@ -28,19 +34,20 @@ class Average:
 
 
 def average_checkpoints(folder: RunFolder, last: int | None = None, to_read: bool = False) -> Average:
-    """Averages the weights of a run's last checkpoints. Reuses an existing average of exactly these checkpoints.
+    """Averages the weights of a run's last checkpoints and writes the mean as the checkpoint `checkpoints/average`.
 
-    Skips damaged checkpoints, with a warning. Step 0 is not counted, because nothing was trained there.
+    If that folder already holds the average of exactly these checkpoints, nothing is computed. Damaged checkpoints are
+    skipped with a warning. Step 0 never counts, because nothing was trained there.
 
     Args:
         folder: The run.
-        last: Number of checkpoints. Default: the number used last time, at first `train.average`. If the run keeps fewer,
-            all of them are averaged.
-        to_read: Whether only this process reads the average. If the run folder cannot be written, the average is then made
-            in a temporary folder, which is removed when the process ends.
+        last: Number of checkpoints to average. Default: the number used for the existing average, else `train.average`
+            of the recipe. If the run keeps fewer checkpoints, all of them are averaged.
+        to_read: Whether only this process reads the average. If the run folder cannot be written, a temporary folder is
+            used then, which is removed when the process ends.
 
     Raises:
-        RuntimeError: The run does not exist or has no checkpoint.
+        RuntimeError: The run does not exist or has no trained checkpoint.
         OSError: The run folder cannot be written, and `to_read` is False.
     """
     from kt2t.training import checkpoints
@@ -70,13 +77,13 @@ def average_checkpoints(folder: RunFolder, last: int | None = None, to_read: boo
 
 
 def steps_in_words(steps: list[int]) -> str:
-    """Lists steps in words: `step 8`, `steps 4, 8 and 12`."""
+    """Formats step numbers for a message, for example `step 8` or `steps 4, 8 and 12`."""
     *front, end = [f"{step:,}" for step in steps]
     return f"steps {', '.join(front)} and {end}" if front else f"step {end}"
 
 
 def _temporary() -> Path:
-    """A new folder that is removed as the process ends."""
+    """Makes a new folder that is removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="kt2t-average-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

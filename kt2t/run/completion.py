@@ -1,4 +1,7 @@
-"""Completes words of a command line: recipes, runs, keys of a recipe, checkpoints. Imports neither keras nor numpy."""
+"""Lists the possible completions of a word on the command line: recipes, runs, recipe keys and checkpoints.
+
+Imports neither keras nor numpy, since a shell calls this at each press of the tab key.
+"""
 
 from __future__ import annotations
 
@@ -14,18 +17,27 @@ from kt2t.recipe_file import short_names
 from kt2t.signatures import static_options
 
 RUNS = Path("runs")
-DEPTH = 4  # of the folders below `runs` in which a run is looked for
+DEPTH = 4  # levels of folders in which runs are searched for
 SEARCHES = ("Greedy", "Beam", "Sample")
 
 
 def recipes(begun: str) -> list[str]:
-    """Returns the short names of recipes, and the YAML files in the folder that a text names, that begin with the text."""
+    """Returns the recipes that begin with `begun`, sorted: short names such as `quickstart`, and paths of YAML files.
+
+    Args:
+        begun: The word typed so far. YAML files are searched for in the folder that it names.
+    """
     files = [str(file) for file in Path(os.path.dirname(begun)).glob("*.yaml")]
     return sorted(name for name in [*short_names(), *files] if name.startswith(begun))
 
 
 def runs(begun: str) -> list[str]:
-    """Returns the run folders below `runs`, and below the folder that a text names, that begin with the text."""
+    """Returns the run folders whose path begins with `begun`, sorted.
+
+    Args:
+        begun: The word typed so far. Runs are searched for below `runs` and below the folder that it names, up to four
+            levels deep.
+    """
     typed = Path(os.path.dirname(begun) or ".")
     places = [RUNS] if typed in (Path("."), RUNS) else [RUNS, typed]
     found = {str(run) for place in places for run in _runs_in(place, DEPTH)}
@@ -33,7 +45,10 @@ def runs(begun: str) -> list[str]:
 
 
 def checkpoints(run: Path) -> list[str]:
-    """Returns the values of `--checkpoint` for a run: `last`, `best`, `average`, and its steps, newest first."""
+    """Returns the values of `--checkpoint` for a run: `last`, `best` (if the run has one), `average`, then its steps.
+
+    The newest step comes first. The list is empty if the run has no checkpoints.
+    """
     folder = run / "checkpoints"
     steps = [path.name.removeprefix("step-") for path in folder.glob("step-*") if path.name[5:].isdigit()]
     words = ["last", *(["best"] if (folder / "best.json").is_file() else []), "average"] if steps else []
@@ -41,7 +56,12 @@ def checkpoints(run: Path) -> list[str]:
 
 
 def keys(recipe: str, begun: str) -> list[str]:
-    """Returns the keys, as `train.steps=`, that a recipe or run takes and that begin with a text."""
+    """Returns the override keys, such as `train.steps=`, that a recipe or run accepts and that begin with `begun`.
+
+    Args:
+        recipe: A recipe's short name or file, or a run folder. If it cannot be read, no keys are returned.
+        begun: The word typed so far.
+    """
     try:
         nodes = _nodes(recipe)
     except (Kt2tError, OSError, ValueError, KeyError):
@@ -54,7 +74,14 @@ def keys(recipe: str, begun: str) -> list[str]:
 
 
 def keys_of_a_run(run: Path, begun: str) -> list[str]:
-    """Returns the keys that `evaluate` and `predict` take: those of the search, and where the data lies."""
+    """Returns the override keys that `evaluate` and `predict` accept and that begin with `begun`.
+
+    They are the options of the search (`report.decode.beams=`), and the paths of the data (`problem.path=`).
+
+    Args:
+        run: The run folder.
+        begun: The word typed so far.
+    """
     decode = {"type", *(option for search in SEARCHES for option in static_options(search, "decode") or {})}
     places = [key for key in keys(str(run), "problem.") if key == "problem.path=" or key.endswith("_files=")]
     return sorted(key for key in [*(f"report.decode.{option}=" for option in decode), *places] if key.startswith(begun))

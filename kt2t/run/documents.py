@@ -1,4 +1,4 @@
-"""Reads whole documents for `predict`: one text of many lines from each stream."""
+"""Reads whole documents for `kt2t predict --documents`: each input stream is one text of several lines."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from typing import IO
 from kt2t.data.sources.lines import GZIP, text_of
 from kt2t.errors import DataError
 
-BETWEEN = "\f"  # a line of its own between two answers of many lines
+BETWEEN = "\f"  # the line between two answers of several lines
 
 
 def read_document(stream: IO[bytes], name: str) -> str:
-    """Returns the text of a stream, plain or gzip, with its lines; line ends of other systems become line feeds.
+    """Reads a stream of UTF-8 text to its end, unpacks it if it is gzip, and returns it as one text.
+
+    Every line end becomes a line feed.
 
     Args:
-        stream: Bytes of UTF-8.
-        name: How errors name it.
+        stream: The bytes of the document, plain or gzip.
+        name: Name of the stream in error messages.
 
     Raises:
-        DataError: It is a damaged gzip, no UTF-8, or holds a NUL. The message names the line.
+        DataError: The gzip data is damaged, or a line is not UTF-8 or contains a NUL; the message names the line.
     """
     data = stream.read()
     if data.startswith(GZIP):

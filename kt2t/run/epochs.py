@@ -1,4 +1,4 @@
-"""Turns `train.epochs` into `train.steps`, once the data is prepared and its batches can be counted."""
+"""Replaces `train.epochs` by `train.steps`, once the data is prepared and its batches can be counted."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ logger = logging.getLogger("kt2t")
 
 
 def with_steps(recipe: Recipe, problem: Problem) -> Recipe:
-    """Returns a recipe with `train.steps` in place of the number of epochs, also where a value is `=train.steps`.
+    """Returns a copy of the recipe with its epochs converted to steps, in `train.steps` and each `=train.steps`.
 
-    The steps are those of `train.epochs` whole passes through the training data, rounded up to a multiple of
-    `train.steps_per_call`. A recipe without `train.epochs` is returned as it is.
+    The steps are `train.epochs` times the number of batches in the training split, rounded up to a multiple of
+    `train.steps_per_call`. A recipe without `train.epochs` is returned unchanged.
 
     Args:
-        recipe: Checked.
-        problem: Prepared.
+        recipe: A checked recipe.
+        problem: The recipe's problem. Its data must be prepared.
     """
     train = recipe.train
     if train.epochs is None:

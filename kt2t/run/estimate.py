@@ -1,4 +1,4 @@
-"""Estimates what a recipe will cost before it is trained: parameters of each part, memory, work and time of a step."""
+"""Estimates the costs of training a recipe: parameters of the model's parts, memory, and work and time of a step."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ from kt2t.run.epochs import with_steps
 
 # Share of the rate of large matrix products that a whole training step reaches (of several toolkits on 2 cores: 0.5 to 0.6).
 EFFICIENCY = 0.55
-POSITIONS = 64  # of a sequence, where nothing tells its length
+POSITIONS = 64  # of a sequence of unknown length
 
 
 @dataclass
 class Estimate:
-    """The costs of a recipe. `assumed_vocabulary`: the data is not prepared, so vocabularies have the requested sizes.
+    """The estimated costs of training a recipe.
 
-    `steps` is None where the recipe has `train.epochs`, whose batches cannot be counted before the data is prepared.
+    Attributes:
+        parameters: Number of trained parameters of each part of the model, by attribute path.
+        total: Number of trained parameters of the model.
+        memory_bytes: Memory of a step, in bytes.
+        step_flop: Floating-point operations of a step.
+        step_seconds: Seconds of a step on this machine.
+        assumed_vocabulary: Whether the data is not prepared, so that the vocabularies are assumed to have the requested
+            sizes.
+        steps: `train.steps`; None for a recipe with `train.epochs` whose data is not prepared, since its batches cannot
+            be counted.
     """
 
     parameters: dict[str, int]
@@ -36,20 +45,22 @@ class Estimate:
     steps: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the costs as plain values."""
+        """Returns the costs as a dict of plain values, ready for JSON."""
         return asdict(self)
 
 
 def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
-    """Builds the model of a recipe and counts operations in the graph of a step; trains and prepares nothing.
+    """Estimates the costs of training a recipe: builds its model and counts the operations in the graph of one step.
 
-    Memory is weights, gradients and two slots of the optimizer in float32, and what the forward pass of a micro-batch keeps for
-    the backward pass. The work of a step is its matrix products and convolutions, forward and back, at the rate measured on
-    this machine.
+    Nothing is trained and no data is prepared. Memory is the sum of weights, gradients and two optimizer slots in
+    float32, and the tensors of a micro-batch that the forward pass keeps for the backward pass. The work is the matrix
+    products and convolutions of both passes. The time is this work divided by 0.55 of the rate of large matrix
+    products, which is measured on this machine.
 
     Args:
-        recipe: Checked.
-        data_dir: Where prepared problems live; a vocabulary that is there has its actual size.
+        recipe: A checked recipe.
+        data_dir: Folder of prepared data. If the recipe's problem is prepared there, its actual vocabulary sizes are
+            used.
     """
     from kt2t.training.precision import precision
 
@@ -64,7 +75,7 @@ def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
     parts = recipe.train.micro_batches
     flop, kept = step_costs(model, problem.loss(), *shapes(features, recipe.train.batch, parts))
     frozen = sum(math.prod(weight.shape) for weight in model.weights) - total
-    sums = 4 * total if parts > 1 else 0  # of the micro-batches' gradients
+    sums = 4 * total if parts > 1 else 0  # memory for the summed gradients of the micro-batches
     return Estimate(
         parameters=by_part(sizes),
         total=total,
@@ -77,13 +88,18 @@ def estimate(recipe: Recipe, data_dir: Path | None = None) -> Estimate:
 
 
 def shapes(features: Mapping[str, Any], batch: Mapping[str, Any], micro_batches: int = 1) -> tuple[Any, Any]:
-    """Returns shape and dtype of a micro-batch's features and targets, in the structure of a batch.
+    """Returns the (shape, dtype) of each feature and of the targets of a micro-batch, in the structure of a batch.
 
-    Sequences have 64 positions, or as many as `pack` or `max_length` says.
+    A sequence has as many positions as `pack` says, else the smaller of 64 and `max_length`.
 
     Args:
-        features: The problem's fields by name.
-        batch: `train.batch` of the recipe.
+        features: The problem's features by field.
+        batch: The recipe's `train.batch`: `rows` or `tokens`, and perhaps `pack` or `max_length`.
+        micro_batches: Number of parts that the rows of a batch are split into.
+
+    Returns:
+        A dict from field to (shape, dtype), with segments (`inputs_segments`…), and the same for the targets: one pair,
+        or a dict by target.
     """
     limit = batch.get("max_length")
     positions = batch.get("pack") or (min(POSITIONS, limit) if isinstance(limit, int) else POSITIONS)
@@ -107,13 +123,16 @@ def shapes(features: Mapping[str, Any], batch: Mapping[str, Any], micro_batches:
 
 
 def step_costs(model: Any, loss: Any, read: Any, targets: Any) -> tuple[float, int]:
-    """Counts the operations of a forward and backward pass, and the bytes kept between them.
+    """Counts the operations of one forward and backward pass, and the bytes kept between the two. Runs nothing.
 
     Args:
-        model: Built.
-        loss: As `compile` takes it.
-        read: Shape and dtype of what the model reads, by name.
-        targets: Of the targets: one, or a dict by key.
+        model: A built model.
+        loss: The loss, as `compile` takes it.
+        read: (shape, dtype) of each feature that the model reads, by field.
+        targets: (shape, dtype) of the targets: one pair, or a dict by target.
+
+    Returns:
+        The number of floating-point operations, and the number of bytes.
     """
     import keras
 
@@ -152,7 +171,7 @@ def step_costs(model: Any, loss: Any, read: Any, targets: Any) -> tuple[float, i
 
 
 def _each(kind: Any, structure: Any) -> Any:
-    """The (shape, dtype) pairs of a structure of dicts as objects of one kind."""
+    """Replaces each (shape, dtype) pair in nested dicts by `kind(shape, dtype)`, such as a `tf.TensorSpec`."""
     if isinstance(structure, Mapping):
         return {name: _each(kind, one) for name, one in structure.items()}
     if isinstance(structure[-1], str):
@@ -161,7 +180,12 @@ def _each(kind: Any, structure: Any) -> Any:
 
 
 def by_part(sizes: Mapping[str, int]) -> dict[str, int]:
-    """Sums parameters by the first two parts of their attribute paths."""
+    """Sums numbers of parameters by part of the model: by the first two names of an attribute path (`encoder.layers`).
+
+    Args:
+        sizes: Number of parameters of each weight, by attribute path (`encoder.layers.0.norm.scale`). Numbers in a path
+            are ignored. A path of one or two names counts under its first name.
+    """
     found: dict[str, int] = {}
     for path, size in sizes.items():
         words = [word for word in path.split(".") if not word.isdigit()]
@@ -171,7 +195,13 @@ def by_part(sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:
-    """Measures the operations per second of large matrix products under a dtype policy."""
+    """Measures the floating-point operations per second of square matrix products on this machine.
+
+    Args:
+        policy: Keras dtype policy, whose compute dtype is used.
+        size: Rows and columns of the matrices.
+        seconds: Minimum duration of the measurement. The fastest product counts.
+    """
     import keras
 
     dtype = "bfloat16" if "bfloat16" in policy else "float16" if "float16" in policy else "float32"
@@ -180,13 +210,13 @@ def product_rate(policy: str, size: int = 1024, seconds: float = 0.3) -> float:
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline or len(rates) < 3:
         begin = time.perf_counter()
-        keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.matmul(left, left)[:1], "float32"))  # waits for it
+        keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.matmul(left, left)[:1], "float32"))  # waits for the product
         rates.append(2.0 * size**3 / (time.perf_counter() - begin))
     return max(rates)
 
 
 def _sizes(model: Any) -> dict[str, int]:
-    """The number of parameters of every trained weight, by its attribute path."""
+    """Returns the number of parameters of each trained weight, by attribute path."""
     from kt2t.ops.paths import attribute_paths
 
     trainable = {id(variable) for variable in model.trainable_variables}

@@ -1,4 +1,4 @@
-"""Measures a run on a split: metrics from tensors, scores of decoded answers, and a few examples to look at."""
+"""Evaluates a run on a split: metrics of the model's outputs, scores of decoded answers, and a few decoded examples."""
 
 from __future__ import annotations
 
@@ -19,12 +19,16 @@ logger = logging.getLogger("kt2t")
 
 @dataclass
 class Evaluation:
-    """The values of one split at one step.
+    """The result of evaluating a model on one split at one step.
 
     Attributes:
-        signatures: How each score was computed.
-        examples: Over how many examples each metric and score was computed.
-        samples: A few examples with the model's answers, field by field as text.
+        split: Name of the split, such as `validation`.
+        step: The training step of the weights.
+        metrics: Losses and metrics of the model's outputs, by name, such as `loss` and `accuracy`.
+        scores: Scores of decoded answers, such as `bleu`, and values derived from the metrics, such as bits per byte.
+        signatures: How each score was computed, by the score's name.
+        samples: A few examples: the text of each field, and the model's answer.
+        examples: Number of examples that each metric and score was computed over, by name.
     """
 
     split: str
@@ -36,22 +40,27 @@ class Evaluation:
     examples: dict[str, int] = field(default_factory=dict)
 
     def values(self) -> dict[str, float]:
-        """Metrics and scores in one dict."""
+        """Returns metrics and scores together, by name."""
         return {**self.metrics, **self.scores}
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the evaluation as plain values."""
+        """Returns the evaluation as a dict of plain values, ready for JSON."""
         return asdict(self)
 
     def write(self, folder: Path) -> Path:
-        """Saves the values in the run, as `evaluation-SPLIT.json`."""
+        """Saves the evaluation as `evaluation-SPLIT.json` in `folder`, and returns the file's path."""
         file = folder / f"evaluation-{self.split}.json"
         whole_file(file, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
         return file
 
 
 def read(folder: Path, split: str) -> Evaluation | None:
-    """Reads the values saved last in a run; None if there are none."""
+    """Reads the evaluation of a split that was last saved in a run; None if there is none or the file is damaged.
+
+    Args:
+        folder: The run folder.
+        split: Name of the split.
+    """
     try:
         return Evaluation(**json.loads((folder / f"evaluation-{split}.json").read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError):
@@ -67,24 +76,27 @@ def evaluate(
     samples: int = 5,
     overrides: Sequence[str] = (),
 ) -> Evaluation:
-    """Measures a run on any split of its problem.
+    """Evaluates a checkpoint of a run on a split of the run's problem, and saves the result in the run folder.
 
     Args:
         run: The run folder.
-        checkpoint: `last`, `best`, `average` or a step.
-        data_dir: Where prepared problems live.
-        progress: Called while data is prepared, batches are measured and examples decoded, as `Problem.prepare` says.
-        samples: How many decoded examples to return.
-        overrides: Of `report.decode`, such as `report.decode.beams=1`.
+        split: Name of the split.
+        checkpoint: `last`, `best`, `average` or a step. Default: `best` if the recipe sets `report.best`, else `last`.
+        data_dir: Folder of prepared data. Data that is not prepared is prepared first.
+        progress: Function (done, total, what), called while data is prepared, batches are measured and examples
+            decoded.
+        samples: Number of decoded examples to return.
+        overrides: `KEY=VALUE` for the search, such as `report.decode.beams=1`, or for the data's path, such as
+            `problem.path=DIR`.
 
     Raises:
-        Kt2tError: Whatever stands in the way, with its exit status.
+        Kt2tError: The run, the checkpoint or the data is missing, damaged or does not fit, or an override is invalid.
     """
     found = restored(run, checkpoint, overrides, lambda problem: problem.prepare(data_dir, progress))
     evaluation = evaluate_model(found.assembly, split, found.step, samples, progress)
     try:
         evaluation.write(run)
-    except ResourceError as error:  # what was computed is worth more than a copy of it
+    except ResourceError as error:  # the result is returned all the same
         logger.warning("the result is not kept with the run: %s", error.message)
     return evaluation
 
@@ -92,7 +104,15 @@ def evaluate(
 def evaluate_model(
     assembly: assembling.Assembly, split: str, step: int, samples: int = 5, progress: Any = None
 ) -> Evaluation:
-    """Measures the model of an assembly with its present weights; arguments as for `evaluate`."""
+    """Evaluates the assembly's model, with its present weights, on a split of its problem. Writes no file.
+
+    Args:
+        assembly: The objects of a run; the problem's data must be prepared.
+        split: Name of the split.
+        step: The training step of the weights; only copied to the result.
+        samples: Number of decoded examples to return.
+        progress: Function (done, total, what), called while batches are measured and examples decoded.
+    """
     import keras
 
     tell = progress or (lambda done, total, what: None)
@@ -112,7 +132,9 @@ def evaluate_model(
 
 
 def _answer(evaluation: Evaluation, assembly: assembling.Assembly, samples: int, tell: Any) -> None:
-    """Adds the scores of the model's answers, unless the metrics give them already, and a few answers."""
+    """Decodes the split and adds scores and samples to the evaluation. If the metrics already include every score, or
+    the model cannot be scored, it decodes the samples alone.
+    """
     from kt2t.callbacks import DecodedText
     from kt2t.callbacks.few_examples import warn_of_few
     from kt2t.callbacks.scoring import can_be_scored, decode_split

@@ -20,14 +20,17 @@ logger = logging.getLogger("kt2t")
 
 
 def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any) -> int | None:
-    """Trains from a step to `train.steps`, or until a signal or callback stops it.
+    """Trains the assembly's model from `step` to `train.steps`, or until a signal or a callback stops it.
 
     Args:
-        early: What ends it when nothing improves, or None.
-        team: The workers.
+        folder: The run folder, which receives checkpoints and event files.
+        assembly: The run's model, problem and recipe.
+        step: The optimizer's step at the start, 0 for a new run.
+        early: The `EarlyStopping` callback, or None.
+        team: The `Team` of the run's worker processes.
 
     Returns:
-        The signal that ended it, or None.
+        The number of the signal that stopped training, or None.
     """
     from kt2t.callbacks.explosions import Explosions
     from kt2t.training.averages import fit_keeps_weights
@@ -69,7 +72,11 @@ def fit(folder: RunFolder, assembly: Assembly, step: int, early: Any, team: Any)
 
 @contextlib.contextmanager
 def _never_beyond(model: Any, step: int) -> Iterator[None]:
-    """Within, no call has steps beyond the epoch's end: one a call, where another `steps_per_call` led to this step."""
+    """Runs one step per call inside the `with` block if `step` is not a multiple of `steps_per_call`.
+
+    Otherwise a call would run steps beyond the epoch's end. This happens when a run continues with another
+    `steps_per_call`.
+    """
     steps_per_call = model.steps_per_execution
     if step % steps_per_call == 0:
         yield
@@ -82,17 +89,17 @@ def _never_beyond(model: Any, step: int) -> Iterator[None]:
 
 
 def _kept(folder: RunFolder, step: int) -> dict[str, Any] | None:
-    """What a run's checkpoint tells of explosions."""
+    """Returns the state of the `Explosions` callback that the checkpoint of `step` holds; None without a checkpoint."""
     path = folder.checkpoints / f"step-{step}"
     return read_manifest(path).extra.get("explosions") if path.is_dir() else None
 
 
 def _rescue(callbacks: list[Any], error: Exception) -> None:
-    """Keeps what was trained where only what follows it failed."""
+    """Saves the trained weights after an error in an evaluation, which comes after the training steps of an epoch."""
     from kt2t.callbacks import Checkpointing, EvaluatingAverages
 
     for callback in callbacks:
-        if isinstance(callback, EvaluatingAverages):  # it stands before what saves
+        if isinstance(callback, EvaluatingAverages):  # before `Checkpointing` saves
             callback.put_back()
         if isinstance(callback, Checkpointing):
             callback.rescue(error)
@@ -104,7 +111,9 @@ def _ended(model: Any, early: Any, team: Any) -> bool:
 
 
 def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], validation: Any, step: int) -> None:
-    """Does what a kill may have cut off at the end of an epoch: its evaluation, and the choice of the best step."""
+    """Repeats the work at the end of an epoch that a kill may have prevented: its evaluation, and the choice of the
+    best step.
+    """
     import keras
 
     from kt2t.callbacks import Checkpointing, TensorBoard
@@ -125,7 +134,7 @@ def _catch_up(folder: RunFolder, assembly: Assembly, callbacks: list[Any], valid
     else:
         for callback in callbacks:
             if isinstance(callback, TensorBoard):
-                callback.write_epoch(step, logs)  # the same points once more, where they were written
+                callback.write_epoch(step, logs)  # writes the same points again, if they exist already
             else:
                 callback.on_epoch_end(step // assembly.recipe.report.every - 1, logs)
     together.on_train_end()
@@ -184,7 +193,10 @@ def _callbacks(
 
 @contextlib.contextmanager
 def _stopping(model: Any) -> Iterator[None]:
-    """SIGINT and SIGTERM end the training after the running step, with a checkpoint; `repeats` says what a further one does."""
+    """Makes SIGINT and SIGTERM stop training after the current step, with a checkpoint, inside the `with` block.
+
+    See `Repeats` for what further signals do.
+    """
     asked: list[int] = []
 
     def stop(number: int, frame: Any) -> None:

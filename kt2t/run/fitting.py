@@ -1,4 +1,4 @@
-"""Checks, before data is prepared, that a model fits its problem."""
+"""Checks that a model fits its problem, before the data is prepared."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ logger = logging.getLogger("kt2t")
 
 
 def check_fit(recipe: Recipe, problem: Problem, data_dir: Path | None = None) -> None:
-    """Builds the model without weights for the expected features, if the data is not prepared yet.
+    """Constructs the recipe's model for the problem's expected features, to find errors before the data is prepared.
 
-    Nothing is checked where a problem knows its features only after it was prepared.
+    No weights are created. If the data is already prepared, or the problem cannot know its features without records,
+    this does nothing.
 
     Args:
-        recipe: Checked.
-        problem: The problem of the recipe.
-        data_dir: See `Problem.prepare`.
+        recipe: A checked recipe.
+        problem: The recipe's problem.
+        data_dir: Folder of prepared data.
 
     Raises:
-        ValueError: The model does not take the problem's features, or refuses an option; with file and line.
+        ValueError: The model does not take the problem's features, or refuses an option; with the file and line of the
+            recipe.
     """
     if (folder_for(problem, data_dir) / MANIFEST).is_file():
         return

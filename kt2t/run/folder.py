@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("kt2t")
 _UNSET = "(not set)"
-INSIDE = 3  # levels above a folder that may be a part of a run
-LISTED = 8  # runs that an error names
+INSIDE = 3  # number of parent folders in which `_elsewhere` looks for a run
+LISTED = 8  # number of runs that an error message names
 ENTRIES = {
     "recipe.yaml",
     "run.json",
@@ -51,11 +51,11 @@ ENTRIES = {
 
 
 class RunFolder:
-    """One run on disk.
+    """A run's folder on disk: its files, its lock and its recipe.
 
     Args:
         path: The folder; it need not exist yet.
-        writes: Whether this process writes here. With several workers only the first does.
+        writes: Whether this process writes files here. With several workers only the first worker does.
     """
 
     def __init__(self, path: str | Path, writes: bool = True) -> None:
@@ -71,7 +71,7 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether the folder holds a run."""
+        """Whether the folder holds a run, i.e. a file `run.json`."""
         return self.manifest_file.is_file()
 
     @property
@@ -80,12 +80,12 @@ class RunFolder:
         return any(self.checkpoints.glob("step-*"))
 
     def begin(self, recipe: Recipe, full: Recipe, moved: bool = False) -> None:
-        """Creates the folder for a recipe, or checks that the run in it is of this recipe.
+        """Creates the folder for a recipe, or checks that the existing run in it was made from this recipe.
 
         Args:
-            recipe: As given.
-            full: With every default written out.
-            moved: Whether the recipe may name its data at other places than the run does, which is told.
+            recipe: The recipe as the user wrote it.
+            full: The recipe with every default written out.
+            moved: Whether to accept other paths of the data than the run has, with a warning.
 
         Raises:
             RuntimeError: The folder holds a run of another recipe. The message lists the differences.
@@ -110,12 +110,13 @@ class RunFolder:
             )
 
     def check_checkpoint(self, checkpoint: Manifest, full: Recipe) -> None:
-        """Refuses a checkpoint of another run, and warns if it was trained with another strategy.
+        """Checks that a checkpoint was trained with this run's recipe; warns if only `train.strategy` was another.
 
         Options that only one of the two recipes has are not compared, because a later kt2t has more options.
 
         Raises:
-            RuntimeError: The checkpoint was trained with another recipe. The message lists the differences.
+            RuntimeError: The checkpoint's recipe differs from `full`, the run's full recipe. The message lists the
+                differences.
         """
         if not isinstance(checkpoint.recipe, Mapping):
             return
@@ -133,7 +134,7 @@ class RunFolder:
             )
 
     def manifest(self) -> dict[str, Any]:
-        """Reads run.json.
+        """Reads `run.json`, the run's own description: format, versions, name, the user's recipe, and the last step.
 
         Raises:
             RuntimeError: The file is missing, unreadable or has another format.
@@ -150,20 +151,20 @@ class RunFolder:
         return found
 
     def write_manifest(self, content: Mapping[str, Any]) -> None:
-        """Writes run.json, with the versions of the installed packages."""
+        """Writes `run.json` with the given entries, its format, and the versions of the installed packages."""
         if not self.writes:
             return
         whole = {"format": FORMAT, "versions": versions(), **content}
         whole_file(self.manifest_file, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
     def update(self, **content: Any) -> None:
-        """Replaces some entries of run.json."""
+        """Replaces the given entries of `run.json` and keeps the others."""
         if not self.writes:
             return
         self.write_manifest({**self.manifest(), **content})
 
     def recipe(self) -> Recipe:
-        """Reads the full recipe of the run."""
+        """Reads the run's full recipe, i.e. with every default written out, from `recipe.yaml`."""
         from kt2t import marked_yaml
 
         manifest = self.manifest()
@@ -176,7 +177,7 @@ class RunFolder:
         return recipe
 
     def user_recipe(self, overrides: Sequence[str] = ()) -> Recipe:
-        """Returns the user's recipe of the last training, overrides applied, not yet checked."""
+        """Returns the user's recipe of the run's last training, changed by `overrides` (`KEY=VALUE`) and not yet checked."""
         manifest = self.manifest()
         try:
             recipe = recipe_of(manifest["given"], overrides)
@@ -193,7 +194,7 @@ class RunFolder:
         return recipe
 
     def _complete(self, recipe: Recipe, manifest: Mapping[str, Any]) -> None:
-        """Gives a recipe what stands beside it: its name, its modules, and the vocabularies that the run itself holds."""
+        """Sets a recipe's name and plugin modules from `run.json`, and the paths of vocabularies in a run that was moved."""
         recipe.name = manifest.get("name", self.path.name)
         recipe.plugins = self._plugins(recipe, manifest.get("plugins", {}))
         for node in recipe.nodes["problem"].values():
@@ -203,7 +204,7 @@ class RunFolder:
                 node["path"] = str(own) if own.is_file() else node["path"]  # the run was moved
 
     def _elsewhere(self) -> str:
-        """Where the run may be that somebody looks for here."""
+        """Returns a hint for an error message: where a run may be that was looked for in this folder."""
         if not self.path.is_absolute():
             hashed = f"{self.path.name}-??????"
             beside = Path("runs") / self.path
@@ -225,10 +226,11 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Locks the folder inside the `with` block.
+        """Locks the folder inside the `with` block, so that no other process trains here; does nothing if `writes` is False.
 
         Raises:
-            RuntimeError: Another process, which the message names, uses the folder, or it holds something else than a run.
+            RuntimeError: Another process, which the message names, uses the folder, or it holds other files than a
+                run's.
         """
         self._check_own()
         if not self.writes:
@@ -301,37 +303,39 @@ def _lasting(nodes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def runs_below(folder: Path) -> list[Path]:
-    """Lists run folders in a folder and one level below, such as `runs/quickstart` and `runs/image/mnist`."""
+    """Returns the run folders in a folder and one level deeper, sorted: `runs/quickstart`, `runs/image/mnist`."""
     found = [file.parent for pattern in ("*/run.json", "*/*/run.json") for file in folder.glob(pattern)]
     return sorted(found)
 
 
 def recipe_and_run(name: str, overrides: Sequence[str] = ()) -> tuple[Recipe, Path | None]:
-    """Loads a recipe by name, or from a run folder named in its place, which is returned too. Checks nothing.
+    """Returns a recipe, not yet checked, and the run folder if `name` is a run in place of a recipe, else None.
 
     Args:
-        name: A recipe's file or short name, or a run folder.
-        overrides: `key=value`.
+        name: A recipe's short name or file, or a run folder.
+        overrides: `KEY=VALUE` words, applied to the recipe.
 
     Raises:
-        Kt2tError: There is neither, or it cannot be read.
+        Kt2tError: `name` is neither a recipe nor a run, or the recipe cannot be read.
     """
     run = RunFolder(name)
     return (run.user_recipe(overrides), run.path) if run.exists else (load(name, overrides), None)
 
 
 def is_location(place: Place) -> bool:
-    """Whether an option says where the problem's data lies, which may move."""
+    """Whether the option at `place` (its keys, outermost first) is a path of the problem's data, which may move."""
     return place[0] == "problem" and (place[-1] == "path" or str(place[-1]).endswith("_files"))
 
 
 def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any], moved: bool = False) -> Iterator[str]:
-    """What makes another run of two recipes.
+    """Yields a sentence for each difference between two recipes that makes them different runs.
 
-    A value that was train.steps there and is train.steps here is no difference, nor a file where none was named before.
+    A value that equals `train.steps` in both recipes is no difference, nor is a data file where none was named before.
 
     Args:
-        moved: Whether the places of data are no difference either.
+        before: The sections of the run's recipe.
+        after: The sections of the new recipe.
+        moved: Whether to ignore all differences in the paths of the data.
     """
     steps = _steps(before), _steps(after)
     for place, *values in _differences(_lasting(before), _lasting(after)):
@@ -341,14 +345,17 @@ def _lasting_differences(before: Mapping[str, Any], after: Mapping[str, Any], mo
 
 
 def following(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Place]:
-    """Lists the options that were equal to train.steps before and are again, such as a schedule's `=train.steps`."""
+    """Returns the places of options that equal `train.steps` in both recipes, though that number has changed.
+
+    Such options, for example a schedule's length given as `=train.steps`, follow the steps when a run continues.
+    """
     steps = _steps(before), _steps(after)
     found = _differences(_lasting(before), _lasting(after))
     return sorted((place for place, *values in found if _is_followed(values, steps)), key=str)
 
 
 def _with_value(value: Any, wanted: Any, place: Place = ()) -> Iterator[Place]:
-    """The places of whole numbers of this value."""
+    """Yields the place (keys from the outside in) of each integer that equals `wanted` in nested dicts and lists."""
     if isinstance(value, Mapping | list):
         for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _with_value(item, wanted, (*place, key))
@@ -357,7 +364,7 @@ def _with_value(value: Any, wanted: Any, place: Place = ()) -> Iterator[Place]:
 
 
 def _steps(nodes: Mapping[str, Any]) -> Any:
-    """`train.steps`; of a recipe with `train.epochs`, whose steps are not counted yet, the reference to them."""
+    """Returns `train.steps`; for a recipe with `train.epochs`, whose steps are not counted yet, the text `=train.steps`."""
     train = nodes.get("train") or {}
     return STEPS if train.get("steps") is None and train.get("epochs") is not None else train.get("steps")
 

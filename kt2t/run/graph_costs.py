@@ -1,4 +1,4 @@
-"""Counts the costs of a step in TensorFlow's graph of its forward and backward pass; runs nothing."""
+"""Counts the operations and the kept bytes of a training step in its TensorFlow graph, without running the graph."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ _OF_WEIGHTS = {"Placeholder", "ReadVariableOp", "Const", "VarHandleOp"}
 
 
 def costs(loss: Callable[..., Any], variables: list[Any], arguments: Any) -> tuple[float, int]:
-    """Counts the operations of one forward and backward pass, and the bytes that the first keeps for the second.
+    """Counts the operations of one forward and backward pass, and the bytes of tensors that the forward pass keeps.
 
-    Multiplications of matrices and convolutions are counted, two operations for each product and sum; those in loops as often
-    as the loop runs, where its graph says how often that is. Kept are the tensors of the forward pass that the backward pass
-    reads, weights left out.
+    Traces both passes to a graph. Each multiplication and each addition in a matrix product or convolution is one
+    operation. Operations in a loop count once per iteration, or once if the graph does not show the number of
+    iterations. The kept tensors are those that the backward pass reads, except weights.
 
     Args:
-        loss: A function of `arguments`; returns a scalar.
-        variables: What the gradient is taken by.
-        arguments: A nest of `tf.TensorSpec` of known shapes.
+        loss: A function of `arguments` that returns a scalar tensor.
+        variables: The TensorFlow variables to differentiate by.
+        arguments: The function's arguments as a nest of `tf.TensorSpec` with known shapes.
+
+    Returns:
+        The number of operations, and the number of bytes.
     """
     forward: list[int] = []
 
@@ -42,7 +45,10 @@ def costs(loss: Callable[..., Any], variables: list[Any], arguments: Any) -> tup
 
 
 def flop(graph: Any) -> float:
-    """Counts the operations of matrix products and convolutions in a graph and the functions that it calls."""
+    """Counts the multiplications and additions of matrix products and convolutions in a TensorFlow graph.
+
+    Functions that the graph calls are included: loops once per iteration, of a condition the more expensive branch.
+    """
     found = 0.0
     for operation in _needed(graph):
         if operation.type in _LOOPS:
@@ -57,9 +63,14 @@ def flop(graph: Any) -> float:
 
 
 def kept_bytes(forward: list[Any], backward: list[Any]) -> int:
-    """Counts the bytes of forward tensors that the backward pass reads, and of what loops keep per iteration.
+    """Counts the bytes of tensors that stay in memory between the forward and the backward pass.
 
-    Scalars, such as the loss itself, are not counted.
+    These are the forward pass's tensors that the backward pass reads, and those that loops keep for each iteration.
+    Weights and scalars, such as the loss itself, are not counted.
+
+    Args:
+        forward: TensorFlow operations of the forward pass.
+        backward: TensorFlow operations of the backward pass.
     """
     made = {id(operation) for operation in forward}
     tensors = {}
@@ -89,7 +100,9 @@ def _products(operation: Any) -> float:
 
 
 def _convolution(operation: Any) -> float:
-    """Forward, and back to the input or the filter: a product for each output and each place of the filter under it."""
+    """Counts the operations of a convolution or its gradient: two for each output element and each filter weight that
+    it uses.
+    """
     kind, inputs = operation.type, operation.inputs
     output = inputs[2] if "Backprop" in kind else operation.outputs[0]
     kernel = operation.outputs[0].shape if "BackpropFilter" in kind else inputs[1].shape
@@ -109,7 +122,9 @@ def _summed_over(operation: Any) -> int:
 
 
 def _trips(operation: Any) -> int:
-    """How often a loop runs: the smallest bound of a counter from 0 that its condition has, 1 where none is known."""
+    """Returns the number of iterations of a loop: the smallest bound in its condition on a counter from 0, or 1 if none
+    is known.
+    """
     condition = _function(operation, "cond")
     places = {tensor.ref(): place for place, tensor in enumerate(condition.inputs)}
 
@@ -117,7 +132,7 @@ def _trips(operation: Any) -> int:
         tensor = _origin(tensor)
         if tensor.ref() in places:
             tensor = _origin(operation.inputs[places[tensor.ref()]])
-        if tensor.op.type in _LOOPS and tensor.value_index == 0:  # on the way back a loop runs as often as it did before
+        if tensor.op.type in _LOOPS and tensor.value_index == 0:  # a loop's gradient has as many iterations
             return _trips(tensor.op)
         found = tf.get_static_value(tensor)
         return int(found) if found is not None and np.ndim(found) == 0 else None
@@ -142,7 +157,7 @@ def _function(operation: Any, name: str) -> Any:
 
 
 def _needed(graph: Any) -> set[Any]:
-    """The operations that the outputs of a graph depend on; TensorFlow leaves out all others."""
+    """Returns the operations that the outputs of a graph depend on. TensorFlow does not run the others."""
     found: set[Any] = set()
     pending = [tensor.op for tensor in graph.outputs]
     while pending:
@@ -160,7 +175,7 @@ def _origin(tensor: Any) -> Any:
 
 
 def _elements(shape: Any) -> int:
-    """How many elements a shape has; a size that is not known counts as 1."""
+    """Returns the number of elements of a shape; an unknown size counts as 1."""
     return math.prod(1 if size is None else int(size) for size in list(shape))
 
 

@@ -1,4 +1,4 @@
-"""Decodes the model's answers to an example, and formats them for `kt2t predict`."""
+"""Decodes the model's answers (hypotheses) to an example, and formats them as text or JSON for `kt2t predict`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from kt2t.features import END
 
 
 def hypotheses(problem: Problem, found: Mapping[str, Any], row: int) -> Iterator[dict[str, Any]]:
-    """Decodes the answers in a row of what `Model.answer` returned, best first.
+    """Yields the decoded answers to one example, best first.
+
+    Args:
+        problem: The problem, which decodes values.
+        found: The result of `Model.answer` for a batch: `values`, and `scores` if the search gives them.
+        row: The example's row in the batch.
 
     Yields:
-        `value`, as `Problem.decode` gives it; `text`, the value as text; and where there are scores `score`, a
-        log-probability, and `cut`: whether the limit on an answer's length cut it off.
+        A dict of `value` (as `Problem.decode` returns it) and `text` (the value as text). With scores, also `score`, a
+        log-probability, and `cut`, which is True if the maximum length cut the answer off.
     """
     for place, value in enumerate(_values(problem, row_of(found["values"], row))):
         decoded = problem.decode("targets", value)
@@ -30,25 +35,29 @@ def hypotheses(problem: Problem, found: Mapping[str, Any], row: int) -> Iterator
 
 
 def as_text(found: Iterator[dict[str, Any]]) -> str:
-    """Returns the best answer as text, with its line ends."""
+    """Returns the text of the best answer, unchanged. `found` is the iterator that `hypotheses` returns."""
     text: str = next(found)["text"]
     return text
 
 
 def as_line(found: Iterator[dict[str, Any]]) -> str:
-    """Returns the best answer as one line of text."""
+    """Returns the text of the best answer as one line, with its line ends replaced by spaces."""
     return " ".join(as_text(found).splitlines())
 
 
 def as_json(found: Iterator[dict[str, Any]]) -> str:
-    """Returns all answers as one line of JSON; the best one also stands at the top level."""
+    """Returns all answers to an example as one line of JSON.
+
+    The object holds the best answer's `text` and `value` at the top level, and a list of all answers under
+    `hypotheses`. `value` is left out where it equals the text.
+    """
     answers = [_plain_values(one) for one in found]
     best = {name: value for name, value in answers[0].items() if name not in ("score", "cut")}
     return json.dumps({**best, "hypotheses": answers}, ensure_ascii=False)
 
 
 def _plain_values(hypothesis: dict[str, Any]) -> dict[str, Any]:
-    """A hypothesis as JSON has it, without the value where it is the text."""
+    """Returns a hypothesis as values that JSON can hold, without `value` if that is a text."""
     value = hypothesis["value"]
     if isinstance(value, str):
         return {name: one for name, one in hypothesis.items() if name != "value"}
@@ -62,7 +71,7 @@ def _plain(value: Any) -> Any:
 
 
 def _values(problem: Problem, found: Any) -> list[Any]:
-    """The values of a row, best first."""
+    """Returns the raw answers in a row, best first; each is a dict if the problem has several targets."""
     targets: Any = problem.features()["targets"]
     if not isinstance(targets, Mapping):
         return list(each_value(found, targets))

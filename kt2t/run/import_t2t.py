@@ -1,4 +1,4 @@
-"""Turns a checkpoint of Tensor2Tensor, its hparams and its vocabulary into a run."""
+"""Converts a Tensor2Tensor checkpoint, with its hparams and vocabulary, to a run."""
 
 from __future__ import annotations
 
@@ -33,21 +33,24 @@ def import_run(
     run_dir: Path,
     overrides: Sequence[str] = (),
 ) -> int:
-    """Imports a checkpoint as a run, for `predict`, `evaluate` and `train`. Writes the whole run or nothing.
+    """Converts a Tensor2Tensor checkpoint to a run, on which `predict`, `evaluate` and `train` work.
+
+    The run is written whole or not at all.
 
     Args:
-        checkpoint: A checkpoint, or a folder of checkpoints, of which the newest is imported.
+        checkpoint: A checkpoint, or a folder of checkpoints, whose newest is imported.
         hparams_file: The `hparams.json` beside the checkpoint.
         vocabularies: One `.subwords` file for both sides, or the source's and the target's.
-        problem: Tensor2Tensor's name of the problem.
-        run_dir: A new folder.
-        overrides: `key=value` for the run's recipe, such as `problem.train_files=pairs.tsv`.
+        problem: Tensor2Tensor's name of the problem, such as `translate_ende_wmt32k`.
+        run_dir: Folder of the new run; it must not exist, or be empty.
+        overrides: `KEY=VALUE` for the run's recipe, such as `problem.train_files=pairs.tsv`.
 
     Returns:
         The step of the checkpoint.
 
     Raises:
-        Kt2tError: A file is missing or damaged, does not fit the others, or has no counterpart here. Nothing is written.
+        Kt2tError: A file is missing or damaged, does not fit the others, or uses a feature that kt2t does not have.
+            Nothing is written then.
     """
     _require_new(run_dir)
     recipe = _recipe(
@@ -117,7 +120,7 @@ def _check_vocabularies(problem: Any, found: upstream.Checkpoint) -> None:
 
 
 def _choose_target_space(recipe: Recipe, found: upstream.Checkpoint) -> None:
-    """Sets problem.target_space to the one that the model was trained for, if the model has target spaces."""
+    """Sets `problem.target_space` to the id that the checkpoint was trained with, if its model has target spaces."""
     node = recipe.nodes["problem"]
     if "target_space_embedding.table" not in found.weights or node.get("target_space") is not None:
         return

@@ -1,4 +1,4 @@
-"""Counts the costs of a step in JAX's jaxpr of its forward and backward pass; runs nothing."""
+"""Counts the operations and the kept bytes of a training step in its jaxpr, JAX's trace of it, without running it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import jax
 
 
 def costs(loss: Callable[..., Any], weights: list[Any], arguments: Any) -> tuple[float, int]:
-    """Counts the operations of one forward and backward pass, and the bytes that the first keeps for the second.
+    """Counts the operations of one forward and backward pass, and the bytes of arrays that the forward pass keeps.
 
-    Multiplications of matrices and convolutions are counted, two operations for each product and sum; those in loops as often
-    as the loop runs, where this is known.
+    Traces both passes. Each multiplication and each addition in a matrix product or convolution is one operation.
+    Operations in a `scan` count once per iteration, those in other loops once. The kept arrays are those that the
+    backward pass reads, except weights.
 
     Args:
-        loss: A function of the weights and of `arguments`; returns a scalar.
-        weights: `jax.ShapeDtypeStruct` of what the gradient is taken by.
-        arguments: A nest of `jax.ShapeDtypeStruct`.
+        loss: A function of `weights` and `arguments` that returns a scalar.
+        weights: The weights to differentiate by, as `jax.ShapeDtypeStruct`.
+        arguments: The other arguments, as a nest of `jax.ShapeDtypeStruct`.
+
+    Returns:
+        The number of operations, and the number of bytes.
     """
     traced = jax.make_jaxpr(jax.grad(loss))(weights, *arguments)
     # What `jax.vjp` returns is a tree whose leaves are all that the backward pass reads.
@@ -29,7 +33,10 @@ def costs(loss: Callable[..., Any], weights: list[Any], arguments: Any) -> tuple
 
 
 def flop(jaxpr: Any) -> float:
-    """Counts the operations of matrix products and convolutions in a jaxpr and those nested in it."""
+    """Counts the multiplications and additions of matrix products and convolutions in a jaxpr.
+
+    Nested jaxprs are included: of a `scan` once per iteration, of a condition the more expensive branch.
+    """
     found = 0.0
     for equation in jaxpr.eqns:
         kind, inner = equation.primitive.name, [flop(one) for one in _inside(equation.params)]
@@ -47,7 +54,7 @@ def flop(jaxpr: Any) -> float:
 
 
 def _convolution(equation: Any) -> float:
-    """A product for each output and each place of the filter under it."""
+    """Counts the operations of a convolution: two for each output element and each filter weight that it uses."""
     numbers = equation.params["dimension_numbers"]
     kernel = equation.invars[1].aval.shape
     under = math.prod(kernel) / kernel[numbers.rhs_spec[0]]

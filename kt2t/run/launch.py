@@ -1,4 +1,4 @@
-"""Starts the workers of a run on this machine, and restarts all of them when one dies."""
+"""Starts the worker processes of a run on this machine, and restarts all of them when one dies."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ GRACE = 30.0  # seconds for the other workers to notice that one has died, or to
 def launch(
     words: Sequence[str], workers: int, run_dir: Path, restarts: int = 3, command: Sequence[str] | None = None
 ) -> int:
-    """Trains with several worker processes until all are done. When one dies, all restart from the last checkpoint.
+    """Trains with several worker processes until all have finished. If one dies, all restart from the last checkpoint.
 
-    The output of worker 0 is shown. The output of the others goes to `workers/` in the run folder.
+    The output of worker 0 is shown. The output of the others is written to `workers/` in the run folder.
 
     Args:
-        words: The command `train` with its arguments.
+        words: The words of the command, `train` and its arguments.
         workers: Number of processes.
         run_dir: The run folder, which all workers share.
-        restarts: Maximum number of restarts in a row without a new checkpoint. One more ends in status 7.
-        command: Replaces `python -m kt2t`.
+        restarts: Maximum number of restarts in a row without a new checkpoint.
+        command: The program and its first arguments. Default: `python -m kt2t` with this Python.
 
     Returns:
-        The exit status of the workers: 0, the status of a user's error, or 128 plus the number of a signal.
+        The workers' exit status: 0, the status of a user's error, or 128 plus the number of a signal.
 
     Raises:
-        ValueError: A count is not positive.
+        ValueError: `workers` is not positive.
+        ConnectionError: Workers died more than `restarts` times in a row without a new checkpoint (exit status 7).
     """
     positive("workers", workers)
     command = command or [sys.executable, "-m", "kt2t"]
@@ -61,10 +62,13 @@ def launch(
 
 
 def end_with_launcher(every: float = 1.0) -> None:
-    """Makes a worker stop and save when the `kt2t launch` that started it has ended. Nothing else would end the worker.
+    """Starts a thread that sends this worker SIGTERM when its parent process, `kt2t launch`, has ended.
+
+    The worker then saves and stops; nothing else would end it. Does nothing in a process that `kt2t launch` did not
+    start.
 
     Args:
-        every: Seconds between two checks.
+        every: Seconds between two checks of the parent process.
     """
     launcher = os.environ.get(_LAUNCHER)
 
@@ -117,7 +121,16 @@ def _start(command: Sequence[str], addresses: Sequence[str], worker: int, log: i
 
 
 def environment(addresses: Sequence[str], worker: int, launcher: int) -> dict[str, str]:
-    """Returns a worker's environment variables: the other workers, its share of the processors, and the launcher."""
+    """Returns the environment variables for a worker process: this process's own, and those that describe the worker.
+
+    `TF_CONFIG` holds the workers' addresses and the worker's index. TensorFlow's threads are limited to the worker's
+    share of the processors, unless the environment sets their number.
+
+    Args:
+        addresses: The `host:port` of every worker.
+        worker: Index of the worker, from 0.
+        launcher: Process id of `kt2t launch`, which the worker watches.
+    """
     task = {"cluster": {"worker": list(addresses)}, "task": {"type": "worker", "index": worker}}
     threads = str(max(1, (os.cpu_count() or 1) // len(addresses)))
     variables = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, **os.environ}

@@ -1,4 +1,4 @@
-"""Reads the lines of a stream in a thread, as they arrive."""
+"""Reads the lines of a stream in a thread while the model answers earlier lines."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from kt2t.errors import DataError
 
 BLOCK = 1 << 16  # bytes that are read at a time
 AHEAD = 64  # blocks that are read ahead of the model
-PATIENCE = 0.05  # seconds that a block is waited for when there are lines already
+PATIENCE = 0.05  # seconds to wait for more lines if there are some already
 
 
 class Lines:
-    """Lines of UTF-8 text from a stream, without their ends, in chunks of what has arrived.
+    """A reader of UTF-8 lines from a stream, plain or gzip, that returns them in chunks without their line ends.
 
-    A thread reads ahead, at most 4 MB, so that the model does not wait for the stream, nor the stream for the model. A byte
-    order mark at the start is skipped. A gzip stream is known by its first bytes.
+    A thread reads ahead, at most 4 MB, so that neither the model nor the program that writes the stream has to wait. A
+    byte order mark at the start is skipped. Gzip is recognised by its first bytes.
 
     Args:
-        stream: Bytes: a file, a pipe, a terminal.
-        name: What errors call it.
-        whole: Whether a chunk waits until it has all the lines that it may have, as is right for a file: chunks then
-            depend on the content alone. Otherwise a chunk has what has arrived.
+        stream: The bytes of a file, a pipe or a terminal.
+        name: Name of the stream in error messages.
+        whole: Whether a chunk waits until it is full or the stream ends. Use it for files, so that chunks depend on the
+            content alone. Otherwise a chunk holds the lines that have arrived.
     """
 
     def __init__(self, stream: IO[bytes], name: str, whole: bool = False) -> None:
@@ -43,11 +43,11 @@ class Lines:
         self._thread: threading.Thread | None = None
 
     def chunk(self, most: int) -> list[str]:
-        """Returns the next lines, up to a maximum; waits for the first one. Empty at the end of the stream.
+        """Returns the next lines, at most `most`, and waits for the first; returns an empty list at the end of the stream.
 
         Raises:
-            DataError: A line is not UTF-8, holds a NUL or is over 1 MB, or the gzip stream is damaged; raised after the lines
-                before it were returned.
+            DataError: A line is not UTF-8, contains a NUL or is over 1 MB, or the gzip stream is damaged. All lines
+                before the error are returned first.
         """
         if self._thread is None:
             self._thread = threading.Thread(target=self._read_ahead, name="kt2t lines", daemon=True)
@@ -70,7 +70,7 @@ class Lines:
         return found
 
     def _take(self, seconds: float | None) -> bool:
-        """Waits for a block of lines; False if none came in so many seconds."""
+        """Waits for a block of lines, at most `seconds` (None: without limit); returns False if none came in time."""
         try:
             item = self._ready.get(timeout=seconds)
         except queue.Empty:
@@ -110,10 +110,10 @@ class Lines:
 
 
 def _reader(stream: IO[bytes], name: str) -> Any:
-    """A function that reads what is there, as soon as anything is.
+    """Returns a function (size) → bytes that reads the bytes that have arrived, unpacked if the stream is gzip.
 
     Raises:
-        DataError: The stream is named .gz and is no gzip.
+        DataError: The name ends in .gz, but the stream is not gzip.
     """
     # A thread that waits within a buffered reader when the interpreter ends would abort it; within a raw one it does not.
     raw: Any = getattr(stream, "raw", stream)
@@ -130,7 +130,7 @@ def _reader(stream: IO[bytes], name: str) -> Any:
 
 
 class _Joined(io.RawIOBase):
-    """Bytes that were read already, then the rest of the stream."""
+    """A raw stream of bytes that were already read, followed by the rest of the original stream."""
 
     def __init__(self, first: bytes, stream: Any) -> None:
         self._first = first

@@ -1,4 +1,7 @@
-"""Lists what a recipe or a script may name, each with the first line of its docstring. Imports none of it."""
+"""Lists the names that a recipe or script can use, such as all models, each with its docstring's first line.
+
+The classes are not imported; their docstrings are read from the source.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,12 @@ WHAT = ("problems", "models", "recipes", *[kind for kind in KINDS if kind not in
 
 
 def listed(what: str) -> list[dict[str, Any]]:
-    """Returns a row for each thing of a kind: its name, what it is, and `from` where Keras has such classes too.
+    """Returns a row for each recipe or class of a kind, with the keys `name` and `about`, its docstring's first line.
+
+    For kinds of which Keras has classes too, rows also have the key `from`, with the value `kt2t` or `Keras`.
 
     Args:
-        what: One of `WHAT`.
+        what: The kind, one of `WHAT`, such as `models` or `recipes`.
     """
     if what == "recipes":
         return _recipes()
@@ -42,7 +47,12 @@ def _recipes() -> list[dict[str, Any]]:
 
 
 def first_line(module: str, name: str) -> str:
-    """Returns the first line of a class's docstring, read from its source; '' if it has none."""
+    """Returns the first line of a class's or function's docstring, read from the module's source; '' if it has none.
+
+    Args:
+        module: Dotted name of the module, which is not imported.
+        name: Name of the class or function in the module.
+    """
     source = source_of(module)
     return "" if source is None else _first_line(source, name)
 

@@ -1,4 +1,4 @@
-"""The format of a run's log: time, level and message, then details that are too long for a terminal."""
+"""Formats the log of a run: time, level and message, then lines of details that are too long for a terminal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ SHOWN = {"shown": True}  # `extra` of a log record that was already shown on a t
 
 
 def is_new(record: logging.LogRecord) -> bool:
-    """Logging filter: False for records that were already shown on a terminal."""
+    """Logging filter: returns False for records that were already shown on a terminal (`extra=SHOWN`), else True."""
     return not getattr(record, "shown", False)
 
 
 class LogFormatter(logging.Formatter):
-    """Formats a record as one line, followed by one line for each of its `details` (`extra={"details": [...]}`)."""
+    """A logging formatter that writes a record as one line, followed by an indented line for each of its details.
+
+    Details are given as `extra={"details": [...]}`.
+    """
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")

@@ -1,4 +1,4 @@
-"""Finds the newest intact checkpoint of a run, and says so if the run had a later one."""
+"""Finds the newest intact checkpoint of a run, and warns if the run was trained further than that."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ logger = logging.getLogger("kt2t")
 
 
 def newest_checkpoint(folder: RunFolder) -> Path | None:
-    """Returns the newest intact checkpoint of a run, or None. Warns if the run was trained further than that.
+    """Returns the folder of a run's newest intact checkpoint, or None if there is none.
 
-    Damaged checkpoints are skipped with a warning of their own, which says why.
+    Damaged checkpoints are skipped with a warning. Another warning appears if the run was trained to a later step whose
+    checkpoint is gone.
     """
     from kt2t.training import checkpoints
 
@@ -28,7 +29,10 @@ def newest_checkpoint(folder: RunFolder) -> Path | None:
 
 
 def trained_to(folder: RunFolder) -> int:
-    """Returns the last step that run.json or best.json knows of; a killed run may have been trained further."""
+    """Returns the last step that a run's `run.json` or `best.json` records; 0 if there is none.
+
+    A run that was killed may have been trained further.
+    """
     from kt2t.callbacks.checkpointing import read_best
 
     best = read_best(folder.checkpoints) or {}

@@ -1,4 +1,4 @@
-"""Opens a trained run in Python: `run = kt2t.load("runs/quickstart")`, then `run("forty two")`."""
+"""Opens a trained run in Python: `run = kt2t.load("runs/quickstart")`, then `run("forty two")` returns its answer."""
 
 from __future__ import annotations
 
@@ -18,32 +18,39 @@ def load(
     search: Any = None,
     overrides: str | Sequence[str] = (),
 ) -> Run:
-    """Opens a trained run: `run = kt2t.load("runs/x")`, then `run(["a text"])`. None of its data is needed.
+    """Opens a trained run: `run = kt2t.load("runs/x")`. Then `run(["a text"])` returns the model's answers.
+
+    The run folder is enough; neither raw nor prepared data is needed.
 
     Args:
         run: The run folder.
-        checkpoint: `best`, `last`, `average` or a step; by default `best` if the recipe sets `report.best`, else `last`.
-        search: How texts are decoded, such as `kt2t.decoding.Beam(beams=4)`; as the recipe says by default.
-        overrides: As on the command line: `report.decode.KEY=VALUE`, or where data lies now, as in `problem.path=DIR`.
+        checkpoint: `best`, `last`, `average` or a step. Default: `best` if the recipe sets `report.best`, else `last`.
+        search: The search that decodes answers, such as `kt2t.decoding.Beam(beams=4)`. Default: the recipe's.
+        overrides: `KEY=VALUE` as on the command line, one or a list: options of the search (`report.decode.beams=4`) or
+            paths of the data (`problem.path=DIR`).
 
     Raises:
-        RunError: There is no such run or checkpoint, or it is damaged; the message names those that there are.
-        RecipeError: An override or a search that cannot be.
+        RunError: The run or the checkpoint does not exist or is damaged; the message names the checkpoints that exist.
+        RecipeError: An override or the search is invalid.
     """
     given = [overrides] if isinstance(overrides, str) else list(overrides)
     return Run(Path(run), None if checkpoint is None else str(checkpoint), search, given)
 
 
 class Run:
-    """A trained run that answers; made by `load`, which says what the arguments are.
+    """A trained run, opened by `load`, that answers examples: `run("a text")`.
+
+    Args:
+        path: The run folder.
+        checkpoint, search, overrides: As for `load`.
 
     Attributes:
         path: The run folder.
         step: The step of the checkpoint.
         recipe: The run's recipe.
-        problem: Its problem, with the vocabularies of the run.
-        model: Its compiled model, with the weights of the checkpoint. Its `answer` and `generate` take texts, too.
-        search: The search that decodes.
+        problem: The run's problem, with the run's vocabularies.
+        model: The compiled model with the checkpoint's weights. Its methods `answer` and `generate` also accept texts.
+        search: The search that decodes answers.
     """
 
     def __init__(
@@ -58,28 +65,33 @@ class Run:
         self.search = self._predictor.search if search is None else _search(search)
 
     def __call__(self, examples: Any, search: Any = None) -> Any:
-        """The best answer to an example, or the list of those to several.
+        """Returns the best answer to an example, or a list with the best answer to each of several examples.
 
-        An answer is what scores compare: a text; the name of a class; a list of names, for tags; otherwise an array. Of
-        several targets it is a dict. The answer to a blank text is a blank text.
+        An answer is a text, the name of a class, a list of names (for tags), or else an array; for several targets it
+        is a dict by target. The answer to a blank text is ''.
 
         Args:
-            examples: A text, or a list of texts; where the model reads pictures or recordings, their paths. In place of a
-                text, a dict of fields or another raw value, as `problem.examples` gives them.
-            search: In place of the run's own.
+            examples: One example or a list. An example is a text, or the path of a picture or recording if the model
+                reads such files. It may also be another raw value of the problem's examples, or a dict of raw values by
+                field.
+            search: Replaces the run's search.
 
         Raises:
-            DataError: An example does not fit; it is named.
+            DataError: An example does not fit; the message names it.
         """
         found = self._hypotheses(examples, search)
         best = ["" if one is None else one[0]["value"] for one in found]
         return best[0] if self._is_one(examples) else best
 
     def hypotheses(self, examples: Any, search: Any = None) -> Any:
-        """All answers to an example, best first, or the list of those to several; the arguments are those of a call.
+        """Returns all answers to an example, best first, or a list of such lists for several examples.
 
-        Each is a dict: `value`, `text`, and where there are scores `score`, a log-probability, and `cut`: whether the
-        limit on an answer's length cut it off. More than one comes of `kt2t.decoding.Beam(beams=4, n_best=4)`.
+        Each answer is a dict of `value` and `text`. With scores, it also holds `score`, a log-probability, and `cut`,
+        which is True if the maximum length cut the answer off. Several answers need a search such as `Beam(beams=4,
+        n_best=4)`.
+
+        Args:
+            examples, search: As for a call.
         """
         found = [[{"value": "", "text": ""}] if one is None else one for one in self._hypotheses(examples, search)]
         return found[0] if self._is_one(examples) else found

@@ -1,4 +1,4 @@
-"""Early stopping of a run: ends it when `report.patience` evaluations in a row were no better than the best one."""
+"""Ends a run early when `report.patience` evaluations in a row were no better than the best one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def early_stopping(folder: RunFolder, recipe: Recipe) -> EarlyStopping | None:
-    """Makes the callback that ends a run early; None if its recipe has no patience.
+    """Returns the callback that ends a run early, or None if the recipe sets no `report.patience` or no `report.best`.
 
-    A run that ended early continues with a larger `report.patience`, as if it had always been that large. It also
-    continues with a larger `train.steps`; then the evaluations are counted from zero.
+    A run that ended early continues if `report.patience` is raised, as if it had always been that large. It also
+    continues if `train.steps` is raised; then earlier evaluations no longer count, which is recorded in `run.json`.
     """
     from kt2t.callbacks import EarlyStopping
 
@@ -32,14 +32,27 @@ def early_stopping(folder: RunFolder, recipe: Recipe) -> EarlyStopping | None:
 
 
 def note_end(folder: RunFolder, recipe: Recipe, step: int, early: EarlyStopping | None) -> str | None:
-    """Records in the run whether it ended early, and returns the reason in words, or None."""
+    """Records in `run.json` whether the run ended early, and returns the reason as text, or None if it did not.
+
+    Args:
+        folder: The run.
+        recipe: The run's recipe.
+        step: The step at which training ended.
+        early: The callback of `early_stopping`, or None.
+    """
     over = early is not None and early.is_over()
     folder.update(ended_early={"step": step, "steps": recipe.train.steps} if over else None)
     return why(folder, recipe, early)
 
 
 def why(folder: RunFolder, recipe: Recipe, early: EarlyStopping | None) -> str | None:
-    """Returns why a run ended before its last step; None if it did not."""
+    """Returns the reason why the run ended before its last step, as text; None if it did not end early.
+
+    Args:
+        folder: The run.
+        recipe: The run's recipe.
+        early: The callback of `early_stopping`, or None.
+    """
     if early is None or not early.is_over():
         return None
     count = len(early.waited())

@@ -1,4 +1,4 @@
-"""Answers lines with a trained run, in order, each as soon as it is ready."""
+"""Answers examples with a trained run, in order, each as soon as its answer and those before it are ready."""
 
 from __future__ import annotations
 
@@ -16,25 +16,27 @@ from kt2t.run.hypotheses import as_json as json_line
 from kt2t.run.hypotheses import as_line, as_text, hypotheses
 from kt2t.run.restore import restored
 
-FIRST, MOST = 16, 2048  # lines that are answered together, at first and later on
+FIRST, MOST = 16, 2048  # number of lines answered together: at first, and at most
 TOKENS = 8192  # source positions of a batch, padding counted
-ROWS = 32  # of a batch of fields without a length, such as pictures
+ROWS = 32  # rows of a batch of examples without a length, such as pictures
 Show = Callable[[Iterator[dict[str, Any]]], Any]
-_WAITING = object()  # in place of an answer that is not there yet
+_WAITING = object()  # marks an answer that is not ready yet
 logger = logging.getLogger("kt2t")
 
 
 class Predictor:
-    """A run, loaded once, that answers lines; it needs the run folder and none of the training data.
+    """A trained run, loaded once, that answers lines. Needs the run folder but no training data.
 
-    A line is what `Problem.read` takes for `inputs`: a text, or the path of a picture or recording. A blank line is answered
-    with a blank line. A model that reads no `inputs` continues each line; from a blank line it starts a text of its own.
+    A line is a text, or the path of a picture or recording if the model reads such files. A blank line gets a blank
+    answer. A model without `inputs`, such as a language model, continues each line; from a blank line it starts a new
+    text.
 
     Args:
         run: The run folder.
-        checkpoint: `last`, `best`, `average` or a step.
-        overrides: Of the search, such as `report.decode.beams=8`.
-        trains: Whether the model can also be trained and evaluated; opening it takes longer then.
+        checkpoint: `last`, `best`, `average` or a step. Default: `best` if the recipe sets `report.best`, else `last`.
+        overrides: `KEY=VALUE` for the search, such as `report.decode.beams=8`.
+        trains: Whether to compile the model with its optimizer, so that it can also be trained and evaluated; loading
+            then takes longer.
 
     Raises:
         RuntimeError: The run or its checkpoint is missing or damaged, or its model cannot answer.
@@ -56,18 +58,22 @@ class Predictor:
         self._batches = itertools.count()
 
     def __call__(self, lines: Sequence[str]) -> list[str]:
-        """The best answer to each line, in the same order."""
+        """Returns the best answer to each line, in the same order."""
         return list(self.lines(lines))
 
     def lines(self, lines: Iterable[str], **options: Any) -> Iterator[str]:
-        """Yields an answer to each line, in order; options as for `chunks`."""
+        """Yields the best answer to each line, in order; the options are those of `chunks`."""
         left = iter(lines)
         return self.chunks(lambda most: list(itertools.islice(left, most)), **options)
 
     def documents(self, texts: Iterable[str], as_json: bool = False) -> Iterator[str]:
-        """Yields an answer to each text of several lines, in order; the answers keep their line ends.
+        """Yields the best answer to each text of several lines, in order. The answers keep their line ends.
 
-        Line ends at the end of a text are no part of the inputs of a model, but a language model goes on behind them.
+        Line feeds at the end of a text are removed, but not for a language model, which continues after them.
+
+        Args:
+            texts: The texts.
+            as_json: Whether an answer is a JSON object with all hypotheses and their scores.
         """
         given = (text.rstrip("\n") if self.field == "inputs" else text for text in texts)
         return self.lines(given, as_json=as_json, source="documents", keep_lines=True)
@@ -82,21 +88,24 @@ class Predictor:
         most: int = MOST,
         keep_lines: bool = False,
     ) -> Iterator[str]:
-        """Yields an answer to each line that `take` returns, in order, each as soon as the ones before are ready.
+        """Yields the answer to each line that `take` returns, in order, each as soon as it and those before it are ready.
 
-        The first few lines are answered together, later ones up to 2,048 together: in batches of similar length.
+        The first 16 lines are answered together, then twice as many each time, up to `most`, in batches of lines of
+        similar length.
 
         Args:
-            take: Gives the next lines without their ends, at most as many as it is told; none at the end.
-            tokens: Source positions per batch, padding counted.
+            take: Function (n) → the next lines, at most n, without line ends; an empty list at the end.
+            tokens: Maximum number of source positions per batch, padding counted.
             as_json: Whether an answer is a JSON object with all hypotheses and their scores.
-            progress: Called with how many are done, of how many (None: nobody knows), and of what.
-            source: Where the lines come from, for errors; None where a line names itself.
-            most: Lines that are answered together.
-            keep_lines: Whether an answer of several lines stays so; otherwise it becomes one line.
+            progress: Function (done, total, what), called after each chunk of lines; the total is None, since it is
+                unknown.
+            source: Name of the lines' file in error messages; None if a line already names itself, as a path does.
+            most: Maximum number of lines answered together.
+            keep_lines: Whether an answer keeps its line ends; otherwise it becomes one line.
 
         Raises:
-            DataError: A line that does not fit its field; it is named, after all lines before it were answered.
+            DataError: A line does not fit its field. It is raised after all earlier lines were answered, and names the
+                line.
         """
         show: Show = json_line if as_json else as_text if keep_lines else as_line
         done, size = 0, min(FIRST, most)
@@ -120,15 +129,17 @@ class Predictor:
         """Yields `show(hypotheses)` for each example, in order; None for a blank line.
 
         Args:
-            examples: Lines, or other examples that `encode_unseen` takes.
-            show: Takes the hypotheses of an example, best first.
-            before: How many examples came before these, for errors.
-            tokens: Source positions per batch, padding counted.
-            source: Where the examples come from, for errors; None where an example names itself.
-            search: In place of the run's own.
+            examples: Lines, or other examples that `encode_unseen` accepts, such as dicts of raw values by field.
+            show: Function that receives an iterator over an example's hypotheses, best first.
+            before: Number of examples before these, for line numbers in error messages.
+            tokens: Maximum number of source positions per batch, padding counted.
+            source: Name of the examples' file in error messages; None if an example already names itself, as a path
+                does.
+            search: Replaces the run's search.
 
         Raises:
-            DataError: An example that does not fit its field; it is named, after all before it were answered.
+            DataError: An example does not fit its field. It is raised after all earlier examples were answered, and
+                names the example.
         """
         blank = [self.field == "inputs" and isinstance(one, str) and not one.strip() for one in examples]
         places = [place for place in range(len(examples)) if not blank[place]]
@@ -149,7 +160,7 @@ class Predictor:
             raise DataError(str(error), **place) from error
 
     def _encoded(self, examples: list[Any]) -> tuple[list[dict[str, np.ndarray]], ValueError | None]:
-        """The examples as arrays; where one does not fit, those before it and the error."""
+        """Encodes the examples as arrays by field. If an example does not fit, returns those before it, and the error."""
         try:
             return encode_unseen(self.problem, examples), None
         except ValueError:
@@ -165,7 +176,7 @@ class Predictor:
     def _found(
         self, examples: Sequence[dict[str, np.ndarray]], tokens: int, search: Any
     ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
-        """The model's answers batch by batch, each with the numbers of its examples; -1 is a row that is none."""
+        """Yields the model's answers batch by batch, each with the indices of the batch's examples; -1 for a filling row."""
         from kt2t.data.lengths import limits_of
         from kt2t.data.padding import collate
         from kt2t.data.plan import Plan
@@ -194,7 +205,7 @@ class Predictor:
 
 
 def _few_sizes(indices: np.ndarray) -> np.ndarray:
-    """On JAX, which compiles every shape anew, the rows filled up to a power of two."""
+    """Fills up the rows to a power of two on JAX, which compiles every shape anew; -1 marks the added rows."""
     import keras
 
     if keras.backend.backend() == "tensorflow":

@@ -1,4 +1,4 @@
-"""Rebuilds the objects of a run from its recipe, vocabularies and one of its checkpoints."""
+"""Rebuilds the problem, model and search of a run from its recipe, vocabularies and a checkpoint."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ from kt2t.run.newest import newest_checkpoint
 from kt2t.signatures import static_options
 
 logger = logging.getLogger("kt2t")
-BEAMS = 4  # where only the number of hypotheses is asked for
+BEAMS = 4  # number of beams if an override sets only `n_best`
 
 
 @dataclass
 class Restored:
-    """The assembly of a run, with the weights of the checkpoint of a step."""
+    """A run that was loaded from disk.
+
+    Attributes:
+        assembly: The run's problem, model and search; the model has the weights of the checkpoint.
+        step: The step of the checkpoint.
+    """
 
     assembly: assembling.Assembly
     step: int
@@ -39,18 +44,20 @@ def restored(
     ready: Callable[[Problem], Any] | None = None,
     trains: bool = True,
 ) -> Restored:
-    """Rebuilds a run and loads a checkpoint's weights.
+    """Rebuilds a run's problem, model and search, and loads a checkpoint's weights into the model.
+
+    If the checkpoint holds moving averages of the weights (`use_ema`), the model gets the averages.
 
     Args:
         run: The run folder.
-        checkpoint: `last`, `best`, `average` or a step; `best` by default if the recipe names one, else `last`.
-        overrides: `report.decode.KEY=VALUE`, or where data lies now, as in `problem.path=DIR`.
-        ready: Called with the problem before the model is built, to prepare its data; the run's own vocabularies are
-            enough to predict.
-        trains: Whether the model is compiled, with its optimizer; a model that only answers is there sooner.
+        checkpoint: `last`, `best`, `average` or a step. Default: `best` if the recipe sets `report.best`, else `last`.
+        overrides: `KEY=VALUE` for the search (`report.decode.beams=8`), or for paths of the data (`problem.path=DIR`).
+        ready: Function that prepares the problem's data, called before the model is built. None loads the run's own
+            vocabularies instead, which suffice to predict.
+        trains: Whether to compile the model with its optimizer. A model that only answers loads faster without.
 
     Raises:
-        RuntimeError: No such run or checkpoint, or one that is damaged or of another vocabulary.
+        RuntimeError: The run or checkpoint does not exist or is damaged, or the prepared data has another vocabulary.
     """
     from kt2t.training import checkpoints
     from kt2t.training.averages import take_averages
@@ -58,11 +65,11 @@ def restored(
     folder = RunFolder(run)
     recipe = folder.recipe()
     override(recipe, overrides)
-    if recipe.train.strategy != "none":  # of the training: whoever reads may be one process, with other devices
+    if recipe.train.strategy != "none":  # this process may have other devices than the training had
         recipe.nodes["train"] = {**recipe.nodes["train"], "strategy": "auto"}
     path = checkpoint_path(folder, recipe.report.best, checkpoint)
     problem = assembling.problem_of(recipe)
-    problem.given_vocabularies()  # noted before the run's own: prepared data is named by what the recipe gives
+    problem.given_vocabularies()  # read first: they decide the name of the prepared data's folder
     if ready is None:
         assembling.restore_vocabularies(problem, folder.vocabularies)
     else:
@@ -77,14 +84,16 @@ def restored(
 
 
 def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None) -> Path:
-    """Returns the folder of a run's checkpoint.
+    """Returns the folder of a run's checkpoint. For `average`, averages the run's last checkpoints first, if needed.
 
     Args:
-        best: What the recipe calls best, None where it keeps no best.
-        name: `last`, `best`, `average` or a step; `best` by default if the recipe names one, else `last`.
+        folder: The run.
+        best: The recipe's `report.best`, the metric of the best checkpoint; None if the run keeps none.
+        name: `last`, `best`, `average` or a step. Default: `best` if `best` is given and such a checkpoint exists, else
+            `last`.
 
     Raises:
-        RuntimeError: There is no such checkpoint; those that there are, are named.
+        RuntimeError: The checkpoint does not exist; the message names those that exist.
     """
     from kt2t.training import checkpoints
 
@@ -106,7 +115,7 @@ def checkpoint_path(folder: RunFolder, best: str | None, name: str | None = None
 
 
 def known(folder: RunFolder) -> list[str]:
-    """Describes the values of `--checkpoint` that a run accepts."""
+    """Returns the values of `--checkpoint` that a run accepts: `last`, `average`, `best` if there is one, and its steps."""
     from kt2t.training import checkpoints
 
     steps = [path.name.removeprefix("step-") for path in checkpoints.saved(folder.checkpoints)]
@@ -115,7 +124,7 @@ def known(folder: RunFolder) -> list[str]:
 
 
 def best_step(folder: RunFolder) -> int | None:
-    """Returns the step of the best checkpoint; None if there is none."""
+    """Returns the step of a run's best checkpoint, or None if the run has recorded none."""
     from kt2t.callbacks.checkpointing import read_best
 
     best = read_best(folder.checkpoints)
@@ -123,10 +132,15 @@ def best_step(folder: RunFolder) -> int | None:
 
 
 def override(recipe: Recipe, overrides: Sequence[str]) -> None:
-    """Applies overrides to the recipe of a trained run: options of the search, and paths of the data.
+    """Changes the recipe of a trained run by `KEY=VALUE` overrides: options of the search, or paths of the data.
+
+    Args:
+        recipe: The run's recipe, which is modified.
+        overrides: For example `report.decode.beams=8` or `problem.path=DIR`. The value `~` removes an option of the
+            search.
 
     Raises:
-        ValueError: Another option, or a value that cannot be meant.
+        ValueError: The key is another option, or the value is invalid.
     """
     of_data = [one for one in overrides if is_location(tuple(one.partition("=")[0].split(".")))]
     for one in of_data:
@@ -173,7 +187,7 @@ def _override_search(recipe: Recipe, overrides: Sequence[str]) -> None:
 
 
 def _with_beams(decode: Any) -> Any:
-    """A search with beam search in the place of `Greedy`, where an option was given that only beam search has."""
+    """Replaces `Greedy` by `Beam` in a search's options if they include an option that only beam search has."""
     if not isinstance(decode, dict) or decode.get("type") != "Greedy":
         return decode
     asked = set(decode) & set(static_options("Beam", "decode") or ()) - set(static_options("Greedy", "decode") or ())

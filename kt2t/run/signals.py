@@ -1,4 +1,4 @@
-"""Handlers for SIGINT and SIGTERM."""
+"""Handles SIGINT and SIGTERM: the first one stops the work cleanly; repeated ones are ignored or end the process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ENDS_AT_ONCE = 3  # from the third signal on, the process may end without saving
 
 
 class Repeats:
-    """Counts signals. The first one is obeyed; this decides what the others do.
+    """Counts the signals that a process receives, and decides which of them to ignore. The first one is never ignored.
 
-    A signal within ten seconds of the first is ignored. After ten seconds, the second signal is answered by a warning, and
-    the third and every later one ends the process at once, without saving.
+    Every signal within ten seconds of the first is ignored. A later one prints a warning if it is the second signal. If
+    it is the third or a further one, it ends the process at once, without saving.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Repeats:
 
     @property
     def came(self) -> bool:
-        """Whether a signal has arrived."""
+        """Whether a signal has arrived since the start or the last `forget`."""
         return bool(self._times)
 
     def forget(self) -> None:
@@ -33,7 +33,11 @@ class Repeats:
         self._times.clear()
 
     def ignores(self, number: int) -> bool:
-        """Counts a signal and returns whether to ignore it. The third late one ends the process here."""
+        """Counts a signal and returns whether to ignore it: False for the first signal, True for others.
+
+        Ends the process with status 128 plus `number` at the third or a further signal, if the first is over ten
+        seconds old.
+        """
         self._times.append(time.monotonic())
         if len(self._times) == 1:
             return False
@@ -46,18 +50,18 @@ class Repeats:
         return True
 
 
-# Of the outermost `ending`; a signal counts once, whatever is under way.
+# Shared by all handlers of the process, so that each signal counts once.
 repeats = Repeats()
 
 
 def _tell(text: str) -> None:
-    """Writes to stderr without Python's buffers, in whose middle the signal may have come."""
+    """Writes to stderr without Python's buffers, which the signal may have interrupted in the middle of a write."""
     with contextlib.suppress(OSError):
         os.write(2, f"{text}\n".encode())
 
 
 class Interrupted(SystemExit):
-    """Raised by `ending` when a signal arrives. `code` is the exit status."""
+    """Exception that `ending` raises when a signal arrives. Its `code` (exit status) is 128 plus the signal's number."""
 
 
 @contextlib.contextmanager
@@ -66,11 +70,13 @@ def handled_by(
     signals: Sequence[int] = (signal.SIGINT, signal.SIGTERM),
     stays: Callable[[], bool] = lambda: False,
 ) -> Iterator[None]:
-    """Sends the signals to `handler` inside the `with` block. Does nothing outside of the main thread.
+    """Installs `handler` for the signals inside the `with` block. Does nothing outside of the main thread.
 
     Args:
-        stays: Called at the end of the block. If it returns True, `handler` stays in place; otherwise the earlier handlers
-            come back.
+        handler: Function (signal's number, stack frame).
+        signals: Numbers of the signals.
+        stays: Called at the end of the block. If it returns True, `handler` stays installed; otherwise the earlier
+            handlers are restored.
     """
     before = {number: signal.getsignal(number) for number in signals}
     try:
@@ -86,13 +92,14 @@ def handled_by(
 
 @contextlib.contextmanager
 def ending(for_good: bool = False) -> Iterator[None]:
-    """Turns SIGTERM and SIGINT inside the `with` block into an exception, so that `finally` blocks clean up.
+    """Raises `Interrupted` in the `with` block when SIGTERM or SIGINT arrives, so that `finally` blocks clean up.
 
-    Only the first signal raises it; see `Repeats` for the others. If SIGINT is ignored, as for a shell's background jobs,
+    Only the first signal raises; see `Repeats` for the others. If SIGINT is ignored, as for a shell's background jobs,
     it stays ignored.
 
     Args:
-        for_good: Whether the process ends after the block. Repeated signals are then ignored until it has ended.
+        for_good: Whether the process ends after the block. The handlers then stay installed after a signal, so that a
+            repeated signal does not break the end of the process.
 
     Raises:
         SystemExit: `Interrupted`, with 128 plus the number of the signal.

@@ -1,4 +1,4 @@
-"""Starts a new run with the weights of another run or checkpoint: `train.start_from`."""
+"""Starts a new run with the weights of another run or checkpoint, as `train.start_from` says."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ OPTION = "train.start_from"
 
 
 def start_checkpoint(recipe: Recipe) -> Path | None:
-    """Returns the checkpoint that a new run starts with; None if it starts with fresh weights.
+    """Returns the checkpoint folder that `train.start_from` names; None if the recipe starts with fresh weights.
 
-    If `train.start_from` is a run, this is its best checkpoint if its recipe sets `report.best`, otherwise its last.
+    If `train.start_from` is a run, its best checkpoint is returned if its recipe sets `report.best`, otherwise its
+    last.
 
     Raises:
         ValueError: The path does not exist.
@@ -48,9 +49,14 @@ def start_checkpoint(recipe: Recipe) -> Path | None:
 
 
 def start(assembly: Assembly, path: Path) -> None:
-    """Copies the weights that fit into a new run's model, and logs which do not. The optimizer starts fresh, at step 0.
+    """Copies a checkpoint's weights into a new run's model where name and shape agree, and logs which were not copied.
 
-    If the other optimizer kept averages of the weights (`use_ema`), the weights themselves are copied.
+    The optimizer starts fresh, at step 0. If the checkpoint also has moving averages of the weights (`use_ema`), the
+    weights themselves are copied.
+
+    Args:
+        assembly: The new run's model and problem.
+        path: Folder of the checkpoint.
 
     Raises:
         RuntimeError: The checkpoint is damaged, or none of its weights fits.
@@ -67,7 +73,9 @@ def start(assembly: Assembly, path: Path) -> None:
 
 
 def _vocabulary_warnings(problem: Problem, path: Path, taken: dict[str, list[int]]) -> list[str]:
-    """Warns of vocabularies whose ids stand for other words than those that the weights were trained with."""
+    """Returns a warning for each vocabulary that assigns its ids to other tokens than the one that the weights were
+    trained with.
+    """
     warnings = []
     folder = RunFolder(path.parent.parent).vocabularies
     for field, vocabulary in problem.vocabularies().items():
@@ -76,7 +84,7 @@ def _vocabulary_warnings(problem: Problem, path: Path, taken: dict[str, list[int
         except DataError:
             continue  # the checkpoint was moved out of its run, or the other problem does not have this field
         if there.fingerprint == vocabulary.fingerprint or there.size != vocabulary.size:
-            continue  # tables of another size are not copied
+            continue  # embedding tables of another size are not copied
         if any(vocabulary.size in shape for shape in taken.values()):
             warnings.append(
                 f"the vocabulary of {field!r} is not the one in {str(folder / field)!r}, though both have "

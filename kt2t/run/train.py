@@ -1,4 +1,4 @@
-"""Trains a recipe in a run folder, or continues it; evaluates it at the end."""
+"""Trains a recipe in a run folder, or continues the run there, and evaluates the model at the end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,15 @@ logger = logging.getLogger("kt2t")
 
 @dataclass
 class Outcome:
-    """The end of a training. `signal` stopped it (None: all steps are done). `generates`: the model decodes by search."""
+    """The result of `train`.
+
+    Attributes:
+        folder: The run folder.
+        step: The last step that was trained.
+        signal: Number of the signal that stopped training; None if it was not stopped.
+        evaluation: The evaluation at the end; None if training was stopped or the run was finished before.
+        generates: Whether the model can answer examples, so that `kt2t predict` works.
+    """
 
     folder: Path
     step: int
@@ -49,17 +57,19 @@ def train(
     progress: Any = None,
     moved: bool = False,
 ) -> Outcome:
-    """Trains until `train.steps`. Called again, continues where the run stopped.
+    """Trains a recipe in a run folder until `train.steps`, and evaluates it. If the run exists, continues it.
+
+    Prepares the data if needed. Stops with a checkpoint on SIGINT or SIGTERM.
 
     Args:
-        recipe: Checked.
-        run_dir: In place of `runs/<recipe>`.
-        data_dir: Where prepared problems live.
-        progress: Told of the preparation and of the evaluation at the end, as `Problem.prepare` says.
-        moved: Whether the recipe of a run may name its data at other places than before.
+        recipe: A checked recipe.
+        run_dir: The run folder. Default: `runs/RECIPE`.
+        data_dir: Folder of prepared data.
+        progress: Function (done, total, what), called while data is prepared and during the evaluation at the end.
+        moved: Whether the recipe of an existing run may give other paths of the data than before.
 
     Raises:
-        Kt2tError: Whatever stands in the way, with its exit status.
+        Kt2tError: The recipe, data, run folder or devices do not allow training, or the loss or weights are not finite.
     """
     team = _team(recipe)
     folder = RunFolder(run_dir or Path("runs") / run_name(recipe), writes=team.first)
@@ -67,7 +77,7 @@ def train(
         source = None if folder.has_checkpoints else start_checkpoint(recipe)
         begun, given = folder.exists, recipe
         if begun:
-            folder.begin(given, given, moved)  # the same recipe, or an error before any work
+            folder.begin(given, given, moved)  # raises, before any work, if the recipe is another one
             recipe = _same_problem(folder, given)
         if recipe.train.deterministic:
             _make_deterministic()
@@ -82,7 +92,7 @@ def train(
             with assembling.located(recipe):
                 try_metrics(assembly.model, problem.sample(1), recipe.report.metrics)
         if source is not None:
-            start(assembly, source)  # before there is a run: what cannot be taken leaves none behind
+            start(assembly, source)  # before the run folder is filled, so that an error here leaves no run
         if begun:
             assembling.check_vocabularies(problem, folder.vocabularies)
         if folder.writes:
@@ -99,8 +109,8 @@ def train(
 
 def _begin(folder: RunFolder, given: Recipe, assembly: assembling.Assembly, begun: bool) -> None:
     if begun:
-        whole_file(folder.recipe_file, assembly.full.to_yaml())  # with the steps and the report of now
-        folder.update(given=given.nodes)  # the next time is held against what followed the steps this time
+        whole_file(folder.recipe_file, assembly.full.to_yaml())  # with the present steps and report
+        folder.update(given=given.nodes)  # the next start is compared with this recipe
     else:
         assembling.save_vocabularies(assembly.problem, folder.vocabularies)
         folder.begin(given, assembly.full)
@@ -133,7 +143,7 @@ def _trained(folder: RunFolder, assembly: assembling.Assembly, step: int, team: 
 
 
 def _same_problem(folder: RunFolder, given: Recipe) -> Recipe:
-    """The run's own full recipe, with its data where they are now."""
+    """Returns the run's own full recipe, with the paths of the data from the recipe that was given now."""
     recipe = folder.recipe()
     for option, value in given.nodes["problem"].items():
         if is_location(("problem", option)):
@@ -143,7 +153,9 @@ def _same_problem(folder: RunFolder, given: Recipe) -> Recipe:
 
 
 def _continued(recipe: Recipe, given: Recipe) -> Recipe:
-    """The run's own full recipe, with what may change, and what follows train.steps, as it is given now."""
+    """Returns the run's own full recipe, updated by `given`: the options that may change, and those that follow
+    `train.steps`.
+    """
     if places := following(recipe.nodes, given.nodes):
         for place in places:
             _put(recipe.nodes, place, given.train.steps)
@@ -175,7 +187,7 @@ def _restored(folder: RunFolder, assembly: assembling.Assembly) -> int:
 
 
 def _save_start(folder: RunFolder, assembly: assembling.Assembly, source: Path) -> None:
-    """Keeps the first weights as step 0, so that the run never asks the other one again."""
+    """Saves the copied weights as the checkpoint of step 0, so that the run never needs the other run again."""
     from kt2t.training import checkpoints
 
     checkpoints.save(folder.checkpoints, assembly.model, 0, assembly.full.nodes, {"start_from": str(source)})
@@ -191,7 +203,7 @@ def _team(recipe: Recipe) -> Any:
 
 
 def _facts(recipe: Recipe, problem: Any) -> dict[str, Any]:
-    """What workers must have in common, by what it is called."""
+    """Returns the facts that must be the same in all workers, by their names in error messages."""
     nodes = {section: node for section, node in recipe.nodes.items() if section != "report"}
     return {"recipe": nodes, "data": problem.prepared.manifest["splits"], "versions": versions()}
 
@@ -222,5 +234,5 @@ def _logged_to(folder: RunFolder) -> Iterator[None]:
         logger.setLevel(level)
         logger.removeHandler(handler)
         handler.close()
-        if not folder.exists and folder.log.stat().st_size == 0:  # refused before anything was said
+        if not folder.exists and folder.log.stat().st_size == 0:  # an error came before any message
             folder.log.unlink()

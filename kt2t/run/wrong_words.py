@@ -1,4 +1,4 @@
-"""Finds the intended command for an unknown option: a recipe's option, or a command line of Tensor2Tensor."""
+"""Finds the command that a user meant by an unknown option: a recipe's option, or Tensor2Tensor's command line."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ COMMANDS_WITH_OPTIONS_OF_THEIR_OWN = ("import-t2t",)  # its `--problem` and `--h
 
 
 def of_tensor2tensor(words: Sequence[str]) -> str:
-    """Returns advice with our command line if the arguments are Tensor2Tensor's; else ''.
+    """Returns a sentence that gives kt2t's command for a Tensor2Tensor command line; '' if `words` is not one.
 
     Args:
-        words: The whole command line behind `kt2t`.
+        words: All words after `kt2t` on the command line.
     """
     if not words or words[0] in COMMANDS_WITH_OPTIONS_OF_THEIR_OWN:
         return ""
@@ -27,11 +27,12 @@ def of_tensor2tensor(words: Sequence[str]) -> str:
 
 
 def as_override(option: str, words: Sequence[str]) -> str:
-    """Returns advice if a recipe's option was written as an option of the command; else ''.
+    """Returns advice to write a recipe's option as `section.option=value`; '' if no section of a recipe has the option.
 
     Args:
-        option: As written, such as `--steps`.
-        words: The whole command line behind `kt2t`; its first word after the command may name a recipe.
+        option: The option as the user wrote it, such as `--steps`.
+        words: All words after `kt2t` on the command line. If one of them names a recipe, the options of its problem,
+            model and optimizer are known too.
     """
     name = option.lstrip("-").replace("-", "_")
     for section, known in _sections(words):
@@ -41,7 +42,9 @@ def as_override(option: str, words: Sequence[str]) -> str:
 
 
 def _sections(words: Sequence[str]) -> list[tuple[str, set[str]]]:
-    """The sections of a recipe with the options that each has: of `train` and `report`, then of the recipe named."""
+    """Returns pairs of a recipe's section and the names of its options: `train`, `report`, and those of the recipe in
+    `words`.
+    """
     found = [(section, {*(static_options(section.title(), section) or ())}) for section in ("train", "report")]
     named = next((word for word in words[1:] if not word.startswith("-") and "=" not in word), None)
     try:
@@ -56,7 +59,7 @@ def _sections(words: Sequence[str]) -> list[tuple[str, set[str]]]:
 
 
 def _value(option: str, words: Sequence[str]) -> str:
-    """The value that somebody gave an option, as `--option=value` or `--option value`."""
+    """Returns the value that was given to an option, as `--option=value` or `--option value`; else `VALUE`."""
     for place, word in enumerate(words):
         if word.startswith(f"{option}="):
             return word.partition("=")[2]

@@ -1,7 +1,7 @@
-"""Moving averages of the weights, for optimizers that keep them (`use_ema`).
+"""Handles the moving averages of the weights that an optimizer with `use_ema` keeps.
 
-A run trains the weights and evaluates their averages. After a script's own `fit` the model holds the averages, as after
-Keras's `fit`.
+A run trains the weights and evaluates their averages. If a script calls `fit` itself, the model holds the averages
+afterwards, as after Keras's `fit`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ from kt2t.training.clipping import innermost
 
 
 def take_averages(model: Any) -> None:
-    """Replaces the model's weights by their averages, if its optimizer keeps averages and has made a step."""
+    """Assigns the moving averages of the weights to the weights, if the model's optimizer keeps averages (`use_ema`).
+
+    Does nothing before the first step.
+    """
     for weight, average in _pairs(model):
         weight.assign(keras.ops.convert_to_numpy(average))
 
 
 @contextlib.contextmanager
 def weights_averaged(model: Any) -> Iterator[None]:
-    """Replaces the weights by their averages inside the `with` block, and restores them afterwards."""
+    """Replaces the model's weights by their moving averages inside the `with` block, and restores them afterwards.
+
+    Does nothing if the optimizer keeps no averages (`use_ema`) or has made no step.
+    """
     pairs = _pairs(model)
     before = [keras.ops.convert_to_numpy(weight) for weight, _ in pairs]
     take_averages(model)
@@ -36,7 +42,7 @@ def weights_averaged(model: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def fit_keeps_weights(model: Any) -> Iterator[None]:
-    """Stops a `fit` inside the `with` block from replacing the weights by their averages at its end.
+    """Prevents `fit` inside the `with` block from replacing the weights by their moving averages at its end, as Keras does.
 
     A run calls `fit` several times and must continue with the weights themselves.
     """

@@ -35,8 +35,8 @@ def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: M
         folder: The run's folder of checkpoints.
         model: A built model. If its optimizer is built, the optimizer's variables are saved too.
         step: Number of updates done.
-        recipe: Stored in the manifest; any JSON value.
-        extra: Stored in the manifest; any JSON values.
+        recipe: Any JSON value, stored in the manifest.
+        extra: Any JSON values by name, stored in the manifest.
 
     Returns:
         The new folder.
@@ -57,11 +57,18 @@ def save(folder: str | Path, model: Any, step: int, recipe: Any = None, extra: M
 
 
 def restore(path: str | Path, model: Any) -> Manifest:
-    """Loads a checkpoint into a built model, and into its optimizer if both have one.
+    """Loads a checkpoint into a built model, and into its optimizer if both the checkpoint and the model have one.
+
+    Args:
+        path: The checkpoint's folder.
+        model: A built model. Its optimizer is built here, if the checkpoint has one.
+
+    Returns:
+        The checkpoint's manifest.
 
     Raises:
-        RuntimeError: The checkpoint is damaged, or its weights differ from the model's. The message lists the differences,
-            and the model is unchanged.
+        RuntimeError: The checkpoint is damaged, or its weights differ from the model's. The message lists the
+            differences, and the model is unchanged.
     """
     manifest = _known(verify(path))
     _take_from_jax(model)
@@ -91,18 +98,18 @@ def restore(path: str | Path, model: Any) -> Manifest:
 
 
 def has_averages(path: str | Path) -> bool:
-    """Whether a checkpoint holds moving averages of the weights, which its optimizer keeps."""
+    """Whether a checkpoint's optimizer variables include moving averages of the weights (`use_ema`)."""
     slots = read_manifest(path).arrays.get(_OPTIMIZER, {})
     return any(part.startswith("model_variables_moving_average") for name in slots for part in name.split("."))
 
 
 def assign(variable: Any, value: np.ndarray) -> None:
-    """Assigns a value of the same shape to a variable, converted to the variable's dtype."""
+    """Assigns an array to a variable of the same shape, after converting it to the variable's dtype."""
     variable.assign(value.astype(str(variable.dtype)) if value.dtype != variable.dtype else value)
 
 
 def weights_of(path: str | Path) -> tuple[Manifest, dict[str, np.ndarray]]:
-    """Returns a checkpoint's manifest and its weights by attribute path.
+    """Reads a checkpoint's manifest and its weights, as arrays by attribute path, and checks its files.
 
     Raises:
         RuntimeError: The checkpoint is damaged.
@@ -112,18 +119,18 @@ def weights_of(path: str | Path) -> tuple[Manifest, dict[str, np.ndarray]]:
 
 
 def newest(folder: str | Path) -> Path | None:
-    """Returns the newest intact checkpoint, or None. Skips damaged checkpoints and logs a warning that says why."""
+    """Returns the folder of the newest intact checkpoint in `folder`, or None. Damaged ones are skipped with a warning."""
     return next((manifest.path for manifest in intact(folder)), None)
 
 
 def way_back(folder: str | Path) -> str:
-    """Returns a sentence for error messages that names the newest intact checkpoint."""
+    """Returns a sentence for error messages that names the newest intact checkpoint in a folder, or says that there is none."""
     found = newest(folder)
     return "There is no checkpoint yet." if found is None else f"The last good checkpoint is '{found}'."
 
 
 def intact(folder: str | Path) -> Iterator[Manifest]:
-    """Yields the manifests of intact checkpoints, newest first. Skips damaged ones and logs a warning that says why."""
+    """Yields the manifests of intact checkpoints in a folder, newest first. Damaged ones are skipped with a warning."""
     recover(Path(folder))
     for path in reversed(saved(folder)):
         try:
@@ -138,9 +145,9 @@ def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = (), newest: 
     Args:
         folder: The run's folder of checkpoints.
         keep_last: Number of newest checkpoints to keep.
-        keep: Other steps to keep.
-        newest: Checkpoints of later steps are neither counted nor removed: they are damaged, and training restarted from
-            an earlier one.
+        keep: Steps whose checkpoints are kept besides.
+        newest: The present step. Checkpoints of later steps are neither counted nor removed: they are damaged, and
+            training restarted from an earlier one.
     """
     kept = {f"step-{step}" for step in keep}
     counted = [path for path in saved(folder) if newest is None or int(path.name[5:]) <= newest]
@@ -151,7 +158,7 @@ def prune(folder: str | Path, keep_last: int, keep: Iterable[int] = (), newest: 
 
 
 def saved(folder: str | Path) -> list[Path]:
-    """Lists the checkpoints in a folder, oldest step first, including damaged ones."""
+    """Returns the folders of the checkpoints in `folder`, in order of steps, including damaged ones."""
     found = [path for path in Path(folder).glob("step-*") if path.is_dir() and path.name[5:].isdigit()]
     return sorted(found, key=lambda path: int(path.name[5:]))
 
@@ -159,13 +166,16 @@ def saved(folder: str | Path) -> list[Path]:
 def average(manifests: Sequence[Manifest], destination: str | Path, extra: Mapping[str, Any] | None = None) -> Path:
     """Averages the weights of several checkpoints and writes the mean as a checkpoint without an optimizer.
 
-    Integers come from the last checkpoint. The manifest's `averaged` lists each step and the sha256 of its weights; see
-    `is_mean_of`.
+    Integers come from the last checkpoint. The manifest's `averaged` lists each step and the sha256 of its weights,
+    with which `is_mean_of` recognises the average.
 
     Args:
         manifests: The manifests of intact checkpoints.
         destination: Folder of the new checkpoint.
         extra: Stored in the manifest.
+
+    Returns:
+        The new folder.
 
     Raises:
         RuntimeError: There are no checkpoints, or their weights differ in name, shape or dtype.
@@ -190,7 +200,12 @@ def average(manifests: Sequence[Manifest], destination: str | Path, extra: Mappi
 
 
 def is_mean_of(manifest: Manifest, paths: Sequence[Path]) -> bool:
-    """Whether a checkpoint written by `average` is the mean of exactly the checkpoints at `paths`, in their present state."""
+    """Whether a checkpoint that `average` wrote is the mean of exactly the checkpoints at `paths`, as they are now.
+
+    Args:
+        manifest: The average's manifest.
+        paths: Folders of checkpoints, in the order that `average` got them.
+    """
     try:
         return bool(manifest.extra.get("averaged") == _marks([read_manifest(path) for path in paths]))
     except RunError:

@@ -1,4 +1,4 @@
-"""Clips gradients after the sum over replicas, with the clipping options of the optimizer."""
+"""Clips gradients after the sum over replicas, using the clipping options of the optimizer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ OPTIONS = ("clipnorm", "global_clipnorm", "clipvalue")
 
 
 class Clipping:
-    """Takes the clipping options off an optimizer, so that gradients are clipped after the sum over replicas.
+    """The clipping options of an optimizer, moved from the optimizer to this object, which `clip` applies to gradients.
 
-    The options are stored on the optimizer under another name, so that a second `compile` finds them.
+    The optimizer would clip before the sum over replicas. The options are stored on the optimizer under another name,
+    so that a second `compile` finds them.
 
     Args:
         optimizer: A Keras optimizer; for a `LossScaleOptimizer`, its inner optimizer is used.
@@ -31,12 +32,12 @@ class Clipping:
         self._write(dict.fromkeys(OPTIONS))
 
     def clip(self, gradients: Sequence[Any], norm: Any, scale: Any = 1.0) -> list[Any]:
-        """Returns the gradients, clipped as the optimizer's options say.
+        """Returns the gradients, clipped by the optimizer's options: by global norm, by each gradient's norm, or by value.
 
         Args:
-            gradients: Dense tensors or None.
+            gradients: Dense tensors, or None for a weight without a gradient.
             norm: Global norm of the gradients without `scale`.
-            scale: Factor on the gradients (loss scaling).
+            scale: Factor by which the gradients were multiplied (loss scaling).
         """
         if self._given["global_clipnorm"]:
             factor = _factor(self._given["global_clipnorm"], norm)
@@ -51,7 +52,7 @@ class Clipping:
 
     @contextmanager
     def given_back(self) -> Iterator[None]:
-        """Puts the options back on the optimizer inside the `with` block, for example to write its configuration."""
+        """Puts the clipping options back on the optimizer inside the `with` block, for example to serialise it."""
         self._write(self._given)
         try:
             yield
@@ -64,12 +65,12 @@ class Clipping:
 
 
 def innermost(optimizer: Any) -> Any:
-    """Returns the optimizer that a `LossScaleOptimizer` wraps; any other optimizer unchanged."""
+    """Returns the inner optimizer of a `LossScaleOptimizer`; any other optimizer, or None, unchanged."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def global_norm(gradients: Sequence[Any]) -> Any:
-    """Returns √Σg² over all gradients, a float32 scalar."""
+    """Returns the global norm √Σg² of all gradients, a float32 scalar; None entries are skipped."""
     squares = [ops.sum(ops.square(ops.cast(g, "float32"))) for g in gradients if g is not None]
     return ops.sqrt(ops.sum(ops.stack(squares)))
 

@@ -1,4 +1,4 @@
-"""Learning-rate factors that decay, once or in cycles. The step s is counted from 0; W is `warmup`, in steps."""
+"""Factors of the learning rate that decay, once or in cycles. The step s counts from 0; W is `warmup`, in steps."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kt2t.training.schedules import Schedule
 
 @register
 class LinearToZero(Schedule):
-    """Stays at 1, then falls linearly to 0 over the last steps.
+    """Learning-rate factor that stays at 1, then falls linearly to 0 over the last `decay_steps` steps.
 
-        clip((steps - s) / decay_steps, 0, 1)
+        clip((steps - s) / decay_steps, 0, 1)        s: the step, from 0
 
     Shapes:
         step () → () float32
@@ -39,12 +39,16 @@ class LinearToZero(Schedule):
 
 @register
 class CosineToZero(Schedule):
-    """Decays along half a cosine, from 1 at the end of the warm-up to 0 at the end of training.
+    """Learning-rate factor that decays along half a cosine, from 1 at the end of the warm-up to 0 at the end of training.
 
-        ½ + ½ cos(π · max(s - W, 0) / (steps - W))
+        ½ + ½ cos(π · max(s - W, 0) / (steps - W))        s: the step, from 0
 
     Shapes:
         step () → () float32
+
+    Args:
+        steps: The step at which 0 is reached: the steps of the whole training.
+        warmup: W, the number of steps at the start at which the factor is 1.
 
     Raises:
         ValueError: `steps` is not above `warmup`.
@@ -65,12 +69,16 @@ class CosineToZero(Schedule):
 
 @register
 class CosineCycles(Schedule):
-    """Oscillates between 1 and 0 along a cosine.
+    """Learning-rate factor that oscillates between 1 and 0 along a cosine.
 
-        ½ + ½ cos(π · max(s - W, 0) / half_period)
+        ½ + ½ cos(π · max(s - W, 0) / half_period)        s: the step, from 0
 
     Shapes:
         step () → () float32
+
+    Args:
+        half_period: Number of steps from 1 to 0.
+        warmup: W, the number of steps at the start at which the factor is 1.
 
     Raises:
         ValueError: `half_period` is not positive.
@@ -87,12 +95,16 @@ class CosineCycles(Schedule):
 
 @register
 class DelayedCosine(Schedule):
-    """Stays at 1 during the warm-up, then follows a cosine that starts at step 0, so the value jumps at W.
+    """Learning-rate factor of 1 during the warm-up, then a cosine that began at step 0, so that the value jumps at W.
 
-        s ≤ W: 1        else: ½ (1 + cos(π · s / half_period))
+        s ≤ W: 1        else: ½ (1 + cos(π · s / half_period))        s: the step, from 0
 
     Shapes:
         step () → () float32
+
+    Args:
+        half_period: Number of steps from the cosine's 1 to its 0.
+        warmup: W, the number of steps at the start at which the factor is 1.
 
     Raises:
         ValueError: `half_period` is not positive.
@@ -111,12 +123,18 @@ class DelayedCosine(Schedule):
 
 @register
 class DelayedExponential(Schedule):
-    """Stays at 1 during the warm-up, then decays exponentially, by the factor `rate` every `decay_steps`.
+    """Learning-rate factor of 1 during the warm-up, then decaying exponentially, by the factor `rate` every `decay_steps`.
 
-        rate^(max(s - W, 0) / decay_steps)        with `staircase` the exponent is rounded down
+        rate^(max(s - W, 0) / decay_steps)        s: the step, from 0
 
     Shapes:
         step () → () float32
+
+    Args:
+        rate: Factor by which the value changes every `decay_steps` steps, such as 0.5.
+        decay_steps: Number of steps per factor.
+        warmup: W, the number of steps at the start at which the factor is 1.
+        staircase: Whether to round the exponent down, so that the value falls in steps.
 
     Raises:
         ValueError: `decay_steps` is not positive.
@@ -135,15 +153,15 @@ class DelayedExponential(Schedule):
 
 @register
 class LinearCycles(Schedule):
-    """Oscillates linearly between 0.3 and 3.3.
+    """Learning-rate factor that oscillates linearly between 0.3 and 3.3.
 
-        3 · (1.1 - |(s mod 2n) - n| / n)
+        3 · (1.1 - |(s mod 2n) - n| / n)        s: the step, from 0
 
     Shapes:
         step () → () float32
 
     Args:
-        half_period: n, in steps.
+        half_period: n, the number of steps from 0.3 to 3.3.
 
     Raises:
         ValueError: `half_period` is not positive.

@@ -1,4 +1,4 @@
-"""Composes the logs of a step (losses and metrics of the epoch so far), on all backends."""
+"""Composes the logs of each training step, i.e. losses and metrics of the epoch so far, on all backends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kt2t.training.watching import BadSteps
 
 
 class EpochLogs:
-    """Adds up the losses of an epoch's batches and composes the logs of each step.
+    """The losses and metrics of an epoch, summed over its batches, from which the logs of each step are composed.
 
     | name | holds |
     | --- | --- |
@@ -27,9 +27,10 @@ class EpochLogs:
     | `bad_steps` | number of skipped steps in the epoch; in training only |
 
     Args:
-        objective: The losses.
-        bad_steps: Counts the skipped steps.
-        metrics: Returns the metrics of the model and its layers, without the loss tracker and the count of bad steps.
+        objective: The losses given to `compile`.
+        bad_steps: The metric that counts skipped steps.
+        metrics: Function (training) → the metrics of the model and its layers, without the loss tracker and
+            `bad_steps`.
     """
 
     def __init__(
@@ -43,22 +44,30 @@ class EpochLogs:
 
     @property
     def width(self) -> int:
-        """Returns the length of the vector that `sums` returns."""
+        """The length of the vector that `sums` returns."""
         return 2 * len(self._names) + 2
 
     def sums(self, part: Part, loss: Any, data: Data) -> Any:
-        """Returns the sums over a part of a batch as one float32 vector. The vectors of all parts add up to the batch's."""
+        """Returns the sums over a part of a batch as one float32 vector. The vectors of all parts add up to the batch's.
+
+        Args:
+            part: The part, whose loss was computed.
+            loss: The result of `compute_loss` for the part.
+            data: The part's (x, y, sample_weight).
+        """
         vector = part.vector(self._names, loss, data)
         self._extra = part.extra
         return vector
 
     def of_training(self, sums: Any, finite: Any, step: Any, norm: Any, rate: Any) -> tuple[dict[str, Any], Any]:
-        """Adds a training step to the epoch, and returns the logs and the number of tokens of its batch.
+        """Adds a training step to the epoch, and returns the logs of the epoch so far and the batch's number of tokens.
 
         Args:
             sums: The sums over the whole batch.
             finite: Whether the gradients were finite, so that the update was applied.
+            step: The step's number.
             norm: Global norm of the gradients before clipping.
+            rate: The learning rate of the step.
         """
         tokens = self._record(sums, only_finite=True)
         self._bad_steps.update_state(finite, step)
@@ -69,7 +78,11 @@ class EpochLogs:
         return logs, tokens
 
     def of_evaluation(self, sums: Any) -> dict[str, Any]:
-        """Adds a batch of an evaluation to the epoch, and returns the logs. The metrics must already include the batch."""
+        """Adds a batch of an evaluation to the epoch, and returns the logs so far. The metrics must already include the batch.
+
+        Args:
+            sums: The sums over the whole batch.
+        """
         self._record(sums, only_finite=False)
         return self._results(False)
 

@@ -1,4 +1,4 @@
-"""Checks NumPy arrays for values that are not finite."""
+"""Checks NumPy arrays for infinities and NaN."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 def is_float(dtype: np.dtype) -> bool:
-    """Whether a dtype has infinities or NaN, including the small floats of ml_dtypes."""
+    """Whether a NumPy dtype can hold infinities or NaN; True also for bfloat16 and the float8 dtypes of ml_dtypes."""
     return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float8"))
 
 
 def is_finite(value: np.ndarray) -> bool:
-    """Whether all numbers of an array are finite; True for dtypes without infinities."""
+    """Whether an array holds no infinity and no NaN; True for integer dtypes, which have neither."""
     if not is_float(value.dtype):
         return True
     if value.dtype != np.float32:

@@ -1,4 +1,4 @@
-"""Wraps Keras's metrics so that every position counts the same, in long and in short batches."""
+"""Wraps Keras's metrics so that every position counts the same, whatever the length of its batch."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from keras import ops
 class FlatMetric(keras.metrics.Metric):
     """Wraps a Keras metric and flattens its arguments to (batch · time), so that every position counts the same.
 
-    Keras averages weighted values over all axes but the first before it sums over batches. With weights of (batch, time)
-    a position of a long batch would then count less. `flat` does not wrap metrics of other authors.
+    Keras averages weighted values over all axes but the first before it sums over batches. With weights of (batch,
+    time) a position of a long batch would then count less. `flat` does not wrap metrics of other authors.
 
     Shapes:
         y_true (batch, time, …), y_pred (batch, time, …, classes), sample_weight (batch, time, …)
@@ -45,7 +45,7 @@ class FlatMetric(keras.metrics.Metric):
 
 
 def flat(metric: Any) -> Any:
-    """Wraps a metric as a `FlatMetric` if it is Keras's own or a function; returns others unchanged."""
+    """Returns a `FlatMetric` of a Keras metric, its name or a function; other authors' metrics and None unchanged."""
     own = isinstance(metric, keras.metrics.Metric) and not type(metric).__module__.startswith("keras.")
     return metric if own or metric is None else FlatMetric(metric)
 

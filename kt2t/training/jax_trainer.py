@@ -24,7 +24,9 @@ State = tuple[list[Any], ...]
 
 
 class Trainer(SharedTrainer):
-    """A `keras.Model` that divides each loss by the weights of the whole batch, and clips the gradient of the whole batch.
+    """A `keras.Model` that trains on whole batches: each loss is divided by the weights of the whole batch, on JAX.
+
+    The gradient of the whole batch is clipped.
 
     Attributes:
         input_seconds: Seconds that training waited for batches since this attribute was last set to 0.
@@ -37,7 +39,12 @@ class Trainer(SharedTrainer):
     train_function: Any
 
     def train_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
-        """Updates the state from one whole batch, unless a gradient is not finite; returns the logs and the new state."""
+        """Updates the state from one whole batch, unless a gradient is not finite; returns the logs and the new state.
+
+        Args:
+            state: The values of the trainable weights, other weights, optimizer variables and metrics, as lists.
+            data: The batch as Keras passes it: x, (x, y) or (x, y, sample_weight).
+        """
         trainable, non_trainable, slots, metrics = state
         inner = innermost(self.optimizer)
         iterations = _index(self.optimizer.variables, inner._iterations)
@@ -62,7 +69,12 @@ class Trainer(SharedTrainer):
         return logs, (_chosen(finite, new_trainable, trainable), new_non_trainable, new_slots, self._measured(scope))
 
     def test_step(self, state: State, data: Any) -> tuple[dict[str, Any], State]:
-        """Adds one whole batch to the losses and metrics of an evaluation; returns the logs and the new state."""
+        """Adds one whole batch to the losses and metrics of an evaluation; returns the logs so far and the new state.
+
+        Args:
+            state: The values of the trainable weights, other weights and metrics, as lists.
+            data: The batch as Keras passes it: (x, y) or (x, y, sample_weight).
+        """
         trainable, non_trainable, metrics = state
         data = self._unpacked(data)
         part = Part()
@@ -75,7 +87,7 @@ class Trainer(SharedTrainer):
         return logs, (trainable, non_trainable, self._measured(scope))
 
     def predict_step(self, state: State, data: Any) -> tuple[Any, Any]:
-        """Returns the model's predictions for one whole batch, and the state that Keras expects with them."""
+        """Returns the model's outputs for one whole batch, and the state that Keras expects with them."""
         return super().predict_step(state, (self._unpacked(data)[0],))
 
     def make_train_function(self, force: bool = False) -> None:
@@ -100,7 +112,7 @@ class Trainer(SharedTrainer):
             self.train_function = timed
 
     def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
+        """Trains as `keras.Model.fit` does. `x` and `validation_data` may also be `Batches`, kt2t's dataset of one split.
 
         Endless `Batches` start at the optimizer's step, so a second `fit` continues where the first one stopped.
         """
@@ -111,14 +123,17 @@ class Trainer(SharedTrainer):
         return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, which are read once."""
+        """Evaluates as `keras.Model.evaluate` does. `x` may also be `Batches`, kt2t's dataset of one split, read once.
+
+        Returns {} within a `fit` that a signal has stopped.
+        """
         if self._ends_without_evaluation(options):
             return {}
         x, options = self._for_one_pass(x, options)
         return super().evaluate(_readable(x, one_pass=True), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, which are read once."""
+        """Predicts as `keras.Model.predict` does. `x` may also be `Batches`, kt2t's dataset of one split, read once."""
         x, options = self._for_one_pass(x, options)
         return super().predict(_readable(x, one_pass=True), *arguments, **options)
 
@@ -230,7 +245,7 @@ class Trainer(SharedTrainer):
             weights, new_slots = self.optimizer.stateless_apply(slots, gradients, trainable)
         finally:
             inner.ema_overwrite_frequency = every
-        if inner.use_ema and every:  # Keras would do it inside a condition, in which JAX cannot assign
+        if inner.use_ema and every:  # Keras would assign inside a condition, which JAX cannot
             due = (step + 1) % every == 0
             for place, average in enumerate(inner._model_variables_moving_average):
                 if average is not None:
@@ -296,7 +311,7 @@ class _Passes(keras.utils.PyDataset):
         return len(self._batches) - start
 
     def __getitem__(self, index: int) -> Any:
-        if index == 0 or index != self._next:  # else the batch is the next one of the open iterator, which reads ahead
+        if index == 0 or index != self._next:  # else continue the open iterator, which reads ahead
             self._left = itertools.islice(self._batches, index, None)
         self._next = index + 1
         return next(self._left)

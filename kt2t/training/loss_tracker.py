@@ -1,4 +1,4 @@
-"""Sums the losses of an epoch."""
+"""Averages the losses of an epoch, weighted by the sample weights of its batches."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kt2t.training.objective import Sums
 
 
 class LossTracker(keras.metrics.Metric):
-    """Computes the loss of an epoch as Σ(w·l) / Σw over all its batches, not as the mean of the batches' means.
+    """Metric for the loss of an epoch, Σ(w·l) / Σw over all its batches, unlike the mean of the batches' means.
 
     A loss without a weight counts with its mean over the steps. If it is the model's own loss (`compile` got none, or
     `compute_loss` is overridden), it is part of `loss`. If it is auxiliary (`add_loss` in addition to a loss of the
@@ -21,6 +21,7 @@ class LossTracker(keras.metrics.Metric):
     Args:
         coefficients: The coefficient of each loss in the total.
         logged_names: Names of the losses to log as `NAME_loss`; empty to log the total alone.
+        name: Name of the metric.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class LossTracker(keras.metrics.Metric):
         self._steps = counter((), "steps")
 
     def record(self, sums: Sequence[Sums], own: Any = None, auxiliary: Any = None, only_finite: bool = False) -> None:
-        """Adds the sums of a whole batch.
+        """Adds the sums of a whole batch to the epoch.
 
         Args:
+            sums: Σ(w·l) and Σw of each loss.
             own: The model's own loss of the batch, a scalar, if it has one.
             auxiliary: The sum of the auxiliary losses of the batch, a scalar, if there are any.
             only_finite: Whether to skip sums that are not finite, together with their weights.
@@ -64,12 +66,12 @@ class LossTracker(keras.metrics.Metric):
         return {"loss": loss, **{f"{name}_loss": ratios[i] for i, name in enumerate(self._logged_names)}}
 
     def auxiliary(self) -> Any:
-        """Returns the mean of the auxiliary losses over the steps."""
+        """Returns the mean of the auxiliary losses (from `add_loss`) over the steps of the epoch, a scalar."""
         return ops.divide_no_nan(self._auxiliary, self._steps)
 
 
 def counter(shape: tuple[int, ...], name: str, dtype: str = "float32") -> keras.Variable:
-    """Makes a metric's variable with one value for all replicas; Keras's own variables have one value per replica."""
+    """Makes a metric's variable of zeros that has one value for all replicas; Keras's own variables have one per replica."""
     return keras.Variable(
         "zeros", shape=shape, dtype=dtype, trainable=False, aggregation="only_first_replica", name=name
     )

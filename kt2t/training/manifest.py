@@ -21,7 +21,7 @@ NAME = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """Holds the content of a checkpoint's manifest.
+    """The content of a checkpoint's `manifest.json`, which describes the checkpoint and its files.
 
     Attributes:
         path: The checkpoint's folder.
@@ -30,6 +30,7 @@ class Manifest:
         optimizer: Name of the optimizer's class; None if the checkpoint has only weights.
         arrays: Shape and dtype of each array, by file and name.
         files: Size in bytes and sha256 of each file.
+        versions: Versions of kt2t and other packages that wrote the checkpoint, and the Keras backend.
     """
 
     path: Path
@@ -50,7 +51,7 @@ def write_manifest(
     recipe: Any = None,
     extra: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the manifest for the files in `folder`.
+    """Writes `manifest.json` for a checkpoint whose other files are in `folder` already, with their sizes and sha256.
 
     Args:
         folder: The checkpoint's folder.
@@ -75,10 +76,11 @@ def write_manifest(
 
 
 def verify(path: str | Path) -> Manifest:
-    """Reads a checkpoint's manifest and checks every file against it.
+    """Reads a checkpoint's manifest, checks the size and sha256 of every file against it, and returns the manifest.
 
     Raises:
-        RuntimeError: A file is missing, cut or changed, or the manifest has another step or format. The message names it.
+        RuntimeError: A file is missing, cut or changed, or the manifest has another step or format. The message names
+            the file.
     """
     manifest = read_manifest(path)
     for name, recorded in manifest.files.items():
@@ -87,10 +89,11 @@ def verify(path: str | Path) -> Manifest:
 
 
 def read_manifest(path: str | Path) -> Manifest:
-    """Reads a checkpoint's manifest. Does not check the other files.
+    """Reads a checkpoint's manifest and checks its own hash. Does not check the other files.
 
     Raises:
-        RuntimeError: The manifest is missing or changed, has another format, or has another step than the folder's name.
+        RuntimeError: The manifest is missing or changed, has another format, or has another step than the folder's
+            name.
     """
     path = Path(path)
     if not (path / NAME).is_file():  # reading a pipe would block

@@ -1,4 +1,4 @@
-"""Adds sample weights to batches that have none, so that padding weighs nothing."""
+"""Adds sample weights to batches that have none, so that padding does not count in the loss."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kt2t.training.rows import Data
 
 
 def weighted(data: Data, targets: Any = None, tell: Callable[[], None] = lambda: None) -> Data:
-    """Adds missing sample weights to a batch, 0 for padding and else 1, for each target that can have padding.
+    """Returns a batch with missing sample weights added, for each target that can have padding: 0 for padding, else 1.
 
-    A position is padding if the target's segment is 0. Without segments it is padding if its id is 0, provided that 0 is
-    not also a real id of the feature.
+    A position is padding if the target's segment is 0. Without segments it is padding if its id is 0, provided that 0
+    is not also a real id of the feature.
 
     Args:
         data: (x, y, sample_weight).

@@ -22,9 +22,9 @@ class Sums(NamedTuple):
     """Holds the sums over a part of a batch for one output, as float32 scalars.
 
     Attributes:
-        total: Σ(w·l).
-        weight: Σw, where a weight counts once for every value that it applies to.
-        spread: Number of values that each sample weight applies to; None if a Keras mask changes the weights.
+        total: Σ(w·l), the weighted sum of the loss values.
+        weight: Σw, where a weight counts once for every loss value that it applies to.
+        spread: Number of loss values that each sample weight applies to; None if a Keras mask changes the weights.
     """
 
     total: Any
@@ -33,7 +33,7 @@ class Sums(NamedTuple):
 
 
 class Objective:
-    """Computes the losses that were given to `compile`, one for each output.
+    """The losses that were given to `compile`, one for each output of the model, with their coefficients.
 
     Args:
         loss: A loss, its name or a function; or a dict or list of losses by output. None if only layers add losses
@@ -58,23 +58,27 @@ class Objective:
 
     @property
     def names(self) -> list[str]:
-        """Returns the names of the outputs that have a loss, in the order of `sums`; "" for one unnamed output."""
+        """The names of the outputs that have a loss, in the order of `sums`; "" for one unnamed output."""
         return [self._name(key) for key in self._keys]
 
     @property
     def logged_names(self) -> list[str]:
-        """Returns the names of the losses to log as `NAME_loss`; empty if there is one loss, not in a dict."""
+        """The names of the losses to log as `NAME_loss`; empty if there is one loss that was not given in a dict."""
         return self.names if self._is_dict or len(self._keys) > 1 else []
 
     @property
     def coefficients(self) -> list[float]:
-        """Returns the coefficient of each loss in the sum."""
+        """The coefficient of each loss in the sum of losses, in the order of `names`."""
         return self._coefficients
 
     def total_weights(self, y_true: Any, sample_weight: Any = None) -> list[Any]:
-        """Returns the summed sample weights of each output, float32 scalars, before they are broadcast to the loss values.
+        """Returns the sum of the sample weights of each output, a float32 scalar, before broadcasting to the loss values.
 
-        These sums need no predictions, so the weight of the whole batch is known before its parts are computed.
+        The sums need no predictions, so the weight of the whole batch is known before its parts are computed.
+
+        Args:
+            y_true: The targets, by output.
+            sample_weight: The weights, by output; missing ones count 1 for each row.
         """
         found = []
         for key, loss in zip(self._keys, self._losses, strict=True):
@@ -86,7 +90,14 @@ class Objective:
         return found
 
     def sums(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> list[Sums]:
-        """Returns Σ(w·l) and Σw of each output. A loss can get the segments of its own target by `ops.segments.shown()`.
+        """Computes the loss values l of each output, and returns Σ(w·l) and Σw of each output, in the order of `names`.
+
+        A loss can get the segments of its own target by `ops.segments.shown()`.
+
+        Args:
+            y_true: The targets, by output.
+            y_pred: The model's outputs.
+            sample_weight: The weights w, by output.
 
         Raises:
             ValueError: A loss returns one number for the batch, a weight does not fit, or an output has no loss.
@@ -164,9 +175,13 @@ def share(
     whole: Sequence[Any] | None = None,
     total: Callable[[Any], Any] | None = None,
 ) -> Any:
-    """Returns a part's share of the loss of the whole batch: its Σ(w·l), divided by the weight of all parts.
+    """Returns a part's share of the loss of the whole batch: its Σ(w·l), divided by the weight Σw of all parts.
+
+    The shares of all parts add up to the loss of the batch.
 
     Args:
+        sums: The part's `Sums` of each output, from `Objective.sums`.
+        coefficients: The coefficient of each output's loss.
         whole: The result of `Objective.total_weights` for the whole batch; None if the part is the whole batch.
         total: Function that sums a weight over all parts; needed if a Keras mask changes the weights.
 
@@ -190,7 +205,11 @@ def share(
 
 
 def merged(metrics: Any, weighted_metrics: Any) -> Any:
-    """Joins `metrics` and `weighted_metrics`, since the trainers weight both."""
+    """Joins the `metrics` and `weighted_metrics` of `compile` to one list or dict, since the trainers weight both kinds.
+
+    Raises:
+        ValueError: One of them is a list and the other a dict.
+    """
     if not metrics or not weighted_metrics:
         return metrics or weighted_metrics
     if isinstance(metrics, Mapping) and isinstance(weighted_metrics, Mapping):
@@ -265,7 +284,7 @@ def _unreduced(loss: Any) -> keras.losses.Loss:
     if not isinstance(given, keras.losses.Loss):
         given = _Function(given, name=loss if isinstance(loss, str) else getattr(loss, "__name__", None))
         given.per = per
-    unreduced = object.__new__(type(given))  # `copy.copy` would send it through Keras's file format
+    unreduced = object.__new__(type(given))  # `copy.copy` would serialise it, as Keras objects do
     vars(unreduced).update(vars(given), reduction=None)
     return unreduced
 

@@ -1,4 +1,4 @@
-"""Computes the loss of one part of a batch (a replica's share, or one of its micro-batches), on all backends."""
+"""Computes the loss of a part of a batch, i.e. a replica's share or one of its micro-batches, on all backends."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from kt2t.training.objective import Objective, Sums, share
 
 
 class Part:
-    """Computes and records the loss of one part of a batch while that part is traced.
+    """A part of a batch (a replica's share, or one of its micro-batches) while its loss is traced.
+
+    `loss` computes the part's share of the batch's loss, and remembers the sums that `vector` then returns.
 
     Args:
-        whole: The result of `Objective.total_weights` for the whole batch; None if the part is the whole batch.
+        whole: The summed sample weights of the whole batch by output, from `Objective.total_weights`; None if the part
+            is the whole batch.
         count: Number of parts.
         total: Function that sums a weight over all parts, if all parts are computed at the same time.
 
@@ -39,7 +42,7 @@ class Part:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Makes `compute_loss` compute this part's loss inside the `with` block."""
+        """Makes this part the one that `open_part` returns, and whose loss `compute_loss` computes, inside the `with` block."""
         token = _open.set(self)
         try:
             yield
@@ -49,11 +52,14 @@ class Part:
     def loss(
         self, objective: Objective, y: Any, y_pred: Any, sample_weight: Any, extra: Any, training: bool = True
     ) -> Any:
-        """Returns the part's share of the loss of the whole batch.
+        """Returns the part's share of the loss of the whole batch, a scalar; the shares of all parts add up to the loss.
 
         Args:
-            extra: The sum of the losses given to `add_loss`, or None. The batch's loss contains its mean over the parts.
-                If there is also a loss of the targets, `extra` counts in training only.
+            objective: The losses given to `compile`.
+            y, y_pred, sample_weight: The part's targets, the model's outputs, and the weights; nests by output.
+            extra: The sum of the losses given to `add_loss`, or None. The batch's loss contains its mean over the
+                parts. If there is also a loss of the targets, `extra` counts in training only.
+            training: Whether this is a training step.
 
         Raises:
             ValueError: There is no loss, or no targets.
@@ -75,15 +81,22 @@ class Part:
         return sum(found[1:], found[0])
 
     def share_of(self, loss: Any) -> Any:
-        """Returns the part's share of a loss: `loss` itself, or `loss / count` if `compute_loss` is overridden."""
+        """Returns the part's share of a loss that `compute_loss` returned.
+
+        This is `loss` itself, or `loss / count` if the model overrides `compute_loss`, whose result is not a share.
+        """
         return loss if self._sums is not None else loss / self._count
 
     def vector(self, names: Sequence[str], loss: Any, data: rows.Data) -> Any:
-        """Returns the part's sums as one float32 vector: Σ(w·l) by output, Σw by output, loss without a weight, tokens.
+        """Returns the part's sums as one float32 vector; the vectors of all parts add up to the batch's.
+
+        It holds Σ(w·l) of each output, Σw of each output, the loss without a weight, and the number of tokens (Σw of
+        the data).
 
         Args:
             names: Names of the outputs.
             loss: The result of `compute_loss`.
+            data: The part's (x, y, sample_weight).
         """
         if self._sums is None:
             self._extra, self.extra = loss, "own"
@@ -97,12 +110,18 @@ _open: ContextVar[Part | None] = ContextVar("kt2t_part", default=None)
 
 
 def open_part() -> Part:
-    """Returns the part whose `opened` block is active, or a new `Part` for a whole batch if there is none."""
+    """Returns the `Part` whose `opened` block is active; outside of such a block, a new `Part` for a whole batch."""
     return _open.get() or Part()
 
 
 def tokens(data: rows.Data) -> Any:
-    """Sums the sample weights of a batch to a float32 scalar. A batch or output without weights adds 1 for each row."""
+    """Returns the sum of a batch's sample weights, a float32 scalar, which the logs call tokens.
+
+    For data without weights, or an output without weights, each row counts 1.
+
+    Args:
+        data: The batch's (x, y, sample_weight).
+    """
     x, y, sample_weight = data
     count = ops.cast(rows.count((y, x)), "float32")
     weights = keras.tree.flatten(sample_weight)

@@ -1,4 +1,7 @@
-"""Iterates over kt2t's `Batches` in `fit`, `evaluate` and `predict`. Keras handles all other data."""
+"""Starts `fit`, `evaluate` and `predict` at the right batch of kt2t's `Batches`, the re-iterable dataset of a split.
+
+Other data is left to Keras.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +14,21 @@ _logger = logging.getLogger("kt2t")
 
 
 def is_batches(x: Any) -> bool:
-    """Whether the data are kt2t's `Batches`."""
+    """Whether `x` is kt2t's `Batches`, the re-iterable dataset of one split, and not data for Keras."""
     return callable(getattr(x, "dataset", None))
 
 
 def is_endless(x: Any) -> bool:
-    """Whether the data are `Batches` that repeat without end, as training batches do."""
+    """Whether `x` is kt2t's `Batches` that repeat without end, as those of the training split do."""
     return is_batches(x) and getattr(x, "repeat", False) is True
 
 
 def epochs_of(x: Any) -> dict[str, Any]:
-    """Returns default options of `fit` for `Batches`: no shuffling, and one pass per epoch if they are endless."""
+    """Returns default options of `fit` for kt2t's `Batches`: no shuffling, and one pass per epoch if they repeat endlessly.
+
+    Args:
+        x: The data of `fit`. For other data than `Batches` there are no options: {}.
+    """
     if not is_batches(x):
         return {}
     return {"shuffle": False, **({"steps_per_epoch": len(x)} if is_endless(x) else {})}
@@ -30,7 +37,11 @@ def epochs_of(x: Any) -> dict[str, Any]:
 def continued(x: Any, step: int) -> Any:
     """Returns endless `Batches` that start at `step`, so that a second `fit` continues where the first one stopped.
 
-    `Batches` whose start was set by `Batches.at` keep it. Other data is returned unchanged.
+    `Batches` whose start was set by `Batches.at` are returned unchanged, and so is other data.
+
+    Args:
+        x: The data of `fit`.
+        step: The optimizer's step, from which training continues.
     """
     begins_elsewhere = bool(getattr(x, "start", 0))
     if not step or not is_endless(x) or not hasattr(x, "at") or begins_elsewhere:
@@ -40,9 +51,13 @@ def continued(x: Any, step: int) -> Any:
 
 
 def restore(model: Any, callbacks: Any) -> None:
-    """Restores the model at once, if a `BackupAndRestore` is among the callbacks of `fit`.
+    """Restores a model from the backup of a `BackupAndRestore` callback, if `fit` has one among its callbacks.
 
-    Keras restores it later, when `continued` has already used the optimizer's step. Restoring it twice does no harm.
+    Keras restores it later, after `continued` has read the optimizer's step. Restoring it twice does no harm.
+
+    Args:
+        model: The model.
+        callbacks: The callbacks of `fit`: a list, a `CallbackList`, one callback or None.
     """
     given = callbacks if isinstance(callbacks, list | tuple) else getattr(callbacks, "callbacks", [callbacks])
     for callback in given:
@@ -52,7 +67,10 @@ def restore(model: Any, callbacks: Any) -> None:
 
 
 def one_pass(x: Any) -> tuple[Any, int | None]:
-    """Returns the data for one pass, and the number of batches after which to stop; None if the data ends by itself."""
+    """Returns the data for one pass over kt2t's `Batches`, and the number of batches after which to stop.
+
+    The number is None if the data ends by itself, as data other than endless `Batches` does.
+    """
     if not is_endless(x):
         return x, None
     return (x.once(), None) if callable(getattr(x, "once", None)) else (x, len(x))

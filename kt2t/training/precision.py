@@ -1,4 +1,4 @@
-"""Chooses the arithmetic for `train.dtype: auto` on this machine."""
+"""Chooses the dtype of the arithmetic for `train.dtype: auto` on this machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _FAST_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
 
 def precision(dtype: str = "auto") -> str:
-    """Returns the Keras dtype policy for `train.dtype`.
+    """Returns the name of the Keras dtype policy for a value of `train.dtype`, such as `mixed_bfloat16`.
 
-    `auto` is `mixed_bfloat16` (float32 weights, bfloat16 arithmetic) if the processor, or every GPU, multiplies bfloat16
-    natively. Otherwise it is `float32`.
+    `auto` becomes `mixed_bfloat16` (float32 weights, bfloat16 arithmetic) if every GPU, or without GPUs the processor,
+    multiplies bfloat16 natively. Otherwise it becomes `float32`.
 
     Args:
         dtype: `auto`, or the name of a policy, which is returned unchanged.
@@ -28,7 +28,7 @@ def precision(dtype: str = "auto") -> str:
 
 @contextlib.contextmanager
 def dtype_policy(name: str) -> Iterator[None]:
-    """Sets Keras's default dtype policy inside the `with` block, and restores the old one afterwards."""
+    """Sets Keras's default dtype policy to `name` inside the `with` block, and restores the earlier one afterwards."""
     import keras
 
     before = keras.config.dtype_policy()

@@ -1,4 +1,4 @@
-"""Splits a batch into equal shares of rows, after padding it with rows of weight zero, on all backends."""
+"""Splits a batch into equal shares of rows, and pads it with rows of weight zero, on all backends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ Data = tuple[Any, Any, Any]
 
 
 def count(data: Any) -> Any:
-    """Returns the number of rows of a batch: an int if it is known, else an int32 scalar tensor."""
+    """Returns the number of rows of a batch: an int if it is known when tracing, else an int32 scalar tensor.
+
+    Args:
+        data: A nest of tensors whose first axis is the rows; None values are skipped.
+    """
     return ops.shape(next(one for one in keras.tree.flatten(data) if one is not None))[0]
 
 
@@ -20,7 +24,7 @@ def that_count(sample_weight: Any) -> Any:
     """Returns a boolean mask (batch,) of the rows with a nonzero weight for any output; None if an output has no weights.
 
     Args:
-        sample_weight: A tensor, a nest of tensors by output, or None; the first axis of each tensor is the rows.
+        sample_weight: A tensor, a nest of tensors by output, or None; axis 0 of each tensor is the batch's rows.
     """
     weights = keras.tree.flatten(sample_weight)
     if not weights or any(one is None for one in weights):
@@ -30,7 +34,11 @@ def that_count(sample_weight: Any) -> Any:
 
 
 def number_that_count(data: Data) -> Any:
-    """Returns the number of rows with a nonzero weight as a float32 scalar; all rows if an output has no weights."""
+    """Returns the number of rows with a nonzero weight as a float32 scalar; all rows if an output has no weights.
+
+    Args:
+        data: The batch's (x, y, sample_weight).
+    """
     x, y, sample_weight = data
     found = that_count(sample_weight)
     return ops.cast(count((y, x)), "float32") if found is None else ops.sum(ops.cast(found, "float32"))
@@ -41,7 +49,7 @@ def filled(data: Data, multiple: int) -> Data:
 
     Args:
         data: (x, y, sample_weight). Missing weights, of all outputs or of one, become 1 for each row.
-        multiple: At least 1.
+        multiple: At least 1. With 1 the batch is returned unchanged.
     """
     if multiple == 1:
         return data
@@ -63,9 +71,10 @@ def filled(data: Data, multiple: int) -> Data:
 
 
 def share(data: Any, index: Any, count_of_shares: int) -> Any:
-    """Returns one of several equal shares of a batch's rows.
+    """Returns the `index`-th of several equal shares of a batch's rows, for example the rows of one replica.
 
     Args:
+        data: The batch, a nest of tensors whose first axis is the rows.
         index: Index of the share, from 0; a number or a scalar tensor.
         count_of_shares: Number of shares; must divide the number of rows.
     """

@@ -1,6 +1,6 @@
-"""Learning rates as functions of the step: Noam's schedule, and factors for a `Product`.
+"""Learning-rate schedules, i.e. functions of the step: Noam's schedule, and factors for a `Product`.
 
-The step s is counted from 0: it is the number of updates so far. W is `warmup`, a number of steps.
+The step s counts from 0: it is the number of updates so far. W is `warmup`, a number of steps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kt2t.registry import register
 
 
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Base class of schedules that compute in float32. Subclasses write the formula in `at`."""
+    """Base class of learning-rate schedules that compute in float32. A subclass writes its formula in `at`."""
 
     def __call__(self, step: Any) -> Any:
         return self.at(ops.cast(step, "float32"))
@@ -27,16 +27,16 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
 @register
 class Noam(Schedule):
-    """Rises linearly during the warm-up, then falls with the inverse square root of the step.
+    """Learning rate of the Transformer: rises linearly in the warm-up, then falls with the inverse square root of the step.
 
-        scale · hidden_dim^-0.5 · min((s + 1) · W^-1.5, (s + 1)^-0.5)
+        scale · hidden_dim^-0.5 · min((s + 1) · W^-1.5, (s + 1)^-0.5)        s: the step, from 0
 
     Shapes:
         step () → () float32
 
     Args:
         hidden_dim: Width of the model.
-        warmup: Number of steps up to the peak.
+        warmup: W, the number of steps up to the peak.
         scale: Factor on the whole schedule.
 
     Raises:
@@ -57,15 +57,16 @@ class Noam(Schedule):
 
 @register
 class Product(Schedule):
-    """Multiplies several schedules.
+    """Learning rate that is the product of several schedules.
 
-        f1(s / n) · f2(s / n) · …
+        f1(s / n) · f2(s / n) · …        s: the step, from 0
 
     Shapes:
         step () → () float32
 
     Args:
-        factors: Schedules, ours or Keras's.
+        factors: The schedules f1, f2, …, of kt2t or Keras; a recipe writes each as a node, `{type: Constant, value:
+            0.001}`.
         steps_per_count: n; the factors advance by one step every n optimizer steps.
 
     Raises:
@@ -89,10 +90,13 @@ class Product(Schedule):
 
 @register
 class Constant(Schedule):
-    """Returns the same value at every step.
+    """Learning rate, or factor of one, that is the same at every step.
 
     Shapes:
         step () → () float32
+
+    Args:
+        value: The learning rate or factor.
     """
 
     def __init__(self, value: float) -> None:
@@ -104,12 +108,15 @@ class Constant(Schedule):
 
 @register
 class LinearWarmup(Schedule):
-    """Rises linearly from 0 at step 0 to 1 at step `steps`, then stays at 1.
+    """Learning-rate factor that rises linearly from 0 at step 0 to 1 at step `steps`, then stays at 1.
 
-        min(1, s / steps)
+        min(1, s / steps)        s: the step, from 0
 
     Shapes:
         step () → () float32
+
+    Args:
+        steps: Number of steps up to 1.
 
     Raises:
         ValueError: `steps` is not positive.
@@ -124,16 +131,16 @@ class LinearWarmup(Schedule):
 
 @register
 class ExponentialWarmup(Schedule):
-    """Rises exponentially from 0.01 to 1, then follows another schedule.
+    """Learning-rate factor that rises exponentially from 0.01 to 1, then follows another schedule.
 
-        s < W: 0.01^(1 - s / W)        else: after(s)
+        s < W: 0.01^(1 - s / W)        else: after(s)        s: the step, from 0
 
     Shapes:
         step () → () float32
 
     Args:
         steps: W, the number of steps of the warm-up.
-        after: The schedule from step W on. Default: stays at 1.
+        after: The schedule from step W on. Default: the factor stays at 1.
 
     Raises:
         ValueError: `steps` is not positive.
@@ -153,15 +160,15 @@ class ExponentialWarmup(Schedule):
 
 @register
 class ReciprocalSquareRoot(Schedule):
-    """Stays constant during the warm-up, then falls with the inverse square root of the step.
+    """Learning-rate factor that is constant in the warm-up, then falls with the inverse square root of the step.
 
-        max(s - start, W)^-0.5        with `normalized`, times √W, so that it starts at 1
+        max(s - start, W)^-0.5        with `normalized`, times √W, so that it starts at 1        s: the step, from 0
 
     Shapes:
         step () → () float32
 
     Args:
-        warmup: W, in steps.
+        warmup: W, the number of steps of the warm-up.
         normalized: Whether to multiply by √W.
         start: Number of steps to subtract from the step.
 
@@ -181,12 +188,15 @@ class ReciprocalSquareRoot(Schedule):
 
 @register
 class HiddenDim(Schedule):
-    """Returns a constant factor that depends on the model's width.
+    """Learning-rate factor that depends only on the model's width, and is the same at every step.
 
         hidden_dim^-0.5
 
     Shapes:
         step () → () float32
+
+    Args:
+        hidden_dim: Width of the model.
 
     Raises:
         ValueError: `hidden_dim` is not positive.

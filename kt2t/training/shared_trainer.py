@@ -32,12 +32,12 @@ _logger = logging.getLogger("kt2t")
 
 
 class SharedTrainer(keras.Model):
-    """Base class of the trainers of all backends: `compile`, the loss, the logs, and requests to stop.
+    """Base class of the trainers of all backends: a `keras.Model` with kt2t's `compile`, loss, logs and requests to stop.
 
     Attributes:
-        on_not_finite: Function (steps, ends) → text, or None. `steps` were skipped since its last call. `ends` says whether
-            training ends now, because of these steps or of weights that are not finite; the error message then contains
-            the text.
+        on_not_finite: Function (steps, ends) → text, or None. `steps` were skipped since its last call. `ends` says
+            whether training ends now, because of these steps or of weights that are not finite; the error message then
+            contains the text.
     """
 
     on_not_finite: Callable[[list[int], bool], str] | None = None
@@ -73,14 +73,15 @@ class SharedTrainer(keras.Model):
         """Configures training as `keras.Model.compile` does, with these differences.
 
         Each loss returns a value per element (or per example); the loss of a batch, and of an epoch, is Σ(w·l)/Σw for
-        each output. `metrics` are weighted like `weighted_metrics`. The trainer, not the optimizer, clips the gradients,
-        after summing them over the whole batch.
+        each output. `metrics` are weighted like `weighted_metrics`. The trainer, not the optimizer, clips the
+        gradients, after summing them over the whole batch.
 
         Args:
             metrics_in_training: Whether to compute the metrics in training too, and not only in evaluation.
-            max_bad_steps: Training stops after this many consecutive steps whose gradients are not finite.
-            micro_batches: Number of parts into which each replica splits its share of a batch. The parts run one after the
-                other and give one update: the same result with less memory. Rows of weight zero fill up the last parts.
+            max_bad_steps: Number of consecutive steps with gradients that are not finite after which training stops.
+            micro_batches: Number of parts into which each replica splits its share of a batch. The parts run one after
+                the other and give one update: the same result with less memory. Rows of weight zero fill up the last
+                parts.
             seed: Seed of all randomness in training.
 
         Raises:
@@ -142,7 +143,7 @@ class SharedTrainer(keras.Model):
             )
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Returns the serialised arguments of `compile`, including the optimizer's clipping options."""
+        """Returns the serialised arguments of `compile`, with the optimizer's clipping options; {} before `compile`."""
         if not self.compiled:
             return {}
         if self._clipping is None:
@@ -151,7 +152,7 @@ class SharedTrainer(keras.Model):
             return keras.saving.serialize_keras_object(self._compile_options)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compiles the model with the arguments that `get_compile_config` returned."""
+        """Compiles the model with the arguments that `get_compile_config` returned, and builds the optimizer if possible."""
         with self._scope():
             self.compile(**keras.saving.deserialize_keras_object(config))
             if self.built and self.optimizer is not None:
@@ -159,13 +160,13 @@ class SharedTrainer(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Returns the model's metrics; after `compile`, also the count of bad steps."""
+        """The model's metrics; after `compile` also the count of skipped steps."""
         found = super().metrics
         return [*found, self._bad_steps] if self.compiled else found
 
     @property
     def tokens_seen(self) -> float:
-        """Returns the sum of the sample weights of all training steps of this object; it grows over the whole run."""
+        """The sum of the sample weights of all training steps of this model object. It never decreases."""
         self._read_tokens(len(self._tokens_unread))
         return self._tokens_read
 
@@ -184,9 +185,12 @@ class SharedTrainer(keras.Model):
         object.__setattr__(self, "_tokens_read", self._tokens_read + read)
 
     def ask_to_stop(self, number: int) -> None:
-        """Requests the end of training because of a signal; safe to call from a signal handler.
+        """Requests the end of training because of a signal, after the current step; safe to call from a signal handler.
 
-        With several workers all of them stop after the same step.
+        With several workers, `agree_on_stop` passes the request on, and all of them stop after the same step.
+
+        Args:
+            number: Number of the signal, SIGTERM or SIGINT.
         """
         self._asked[SIGNALS.index(number)] = 1
         if self.workers == 1:
@@ -194,16 +198,19 @@ class SharedTrainer(keras.Model):
 
     @property
     def stop_signal(self) -> int | None:
-        """Returns the signal that all workers have agreed to stop for, or None."""
+        """The number of the signal for which all workers have agreed to stop, or None."""
         return next((number for number, agreed in zip(SIGNALS, self._agreed, strict=True) if agreed), None)
 
     @property
     def workers(self) -> int:
-        """Returns the number of processes that train this model."""
+        """The number of processes that train this model together."""
         return 1
 
     def agree_on_stop(self) -> None:
-        """Exchanges stop requests with the other workers, and waits until every worker knows all of them."""
+        """Exchanges stop requests with the other workers, and waits until every worker knows all requests.
+
+        Does nothing in a trainer of one process.
+        """
 
     def _for_fit(self, x: Any, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Returns data and options for Keras's `fit`: `Batches` start at the optimizer's step, validation makes one pass.
@@ -289,7 +296,7 @@ class SharedTrainer(keras.Model):
         return sum(parts[1:], parts[0]) if parts else None
 
     def check_numbers(self) -> None:
-        """Checks for skipped steps and for weights that are not finite. `fit` calls it every 16 steps and at its end.
+        """Reports skipped steps and weights that are not finite. `fit` calls it every 16 steps and at its end.
 
         Raises:
             NumericsError: Too many consecutive steps were skipped, or a weight is not finite.

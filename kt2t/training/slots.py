@@ -1,4 +1,4 @@
-"""Names an optimizer's variables: `<slot>/<path of the weight>`, or `<slot>` if no weight belongs to the variable."""
+"""Names an optimizer's variables: `<slot>/<path of the weight>`, or `<slot>` for a variable that belongs to no weight."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _ACCOUNTS = ("_variables", "_trainable_variables")
 
 
 def slots(optimizer: keras.optimizers.Optimizer, paths: Mapping[str, keras.Variable]) -> dict[str, keras.Variable]:
-    """Returns an optimizer's variables by a name that is the same in every process, unlike Keras's own names.
+    """Returns an optimizer's variables by name, such as `momentums/encoder.norm.scale`.
+
+    Unlike Keras's own names, these are the same in every process.
 
     Args:
         optimizer: A built optimizer.
-        paths: The model's weights by attribute path.
+        paths: The model's weights by attribute path, such as `encoder.norm.scale`.
 
     Raises:
         RuntimeError: A variable is in no attribute of the optimizer.

@@ -1,5 +1,6 @@
-"""Holds back the state that a forward pass changes, such as the moving averages of batch normalization, until the step is
-known to be finite. Shared by the trainers of all backends.
+"""Carries state that a forward pass changes, such as the moving averages of batch normalization, through the parts of a step.
+
+The trainers assign the new state only if the step's gradients are finite.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ from keras import ops
 
 
 class Carry:
-    """Carries state through the parts of a step (replicas and micro-batches), so that it changes once per step.
+    """The state that a model's forward pass changes, carried through the parts of a step so that it changes once per step.
 
-    Statistics (float weights that are not trained) start each part with their value before the step, and change by the
-    mean of the parts' changes, weighted by their rows of nonzero weight. Other state, such as that of Keras's random
-    generators, is passed from one part to the next.
+    Parts are replicas and micro-batches. Statistics (float weights that are not trained, such as moving averages) start
+    each part with their value before the step, and change by the mean of the parts' changes, weighted by their rows of
+    nonzero weight. Other state, such as that of Keras's random generators, is passed from one part to the next.
 
     Args:
-        before: The values before the step.
+        before: The values before the step, one tensor per variable.
         is_statistic: For each value, whether it is a statistic.
     """
 
@@ -35,17 +36,22 @@ class Carry:
         ]
 
     def begin(self, carried: Sequence[Any]) -> list[Any]:
-        """Returns the values with which a part starts."""
+        """Returns the values of the variables with which a part starts.
+
+        Args:
+            carried: The carried state after the part before, from `start` or `end`.
+        """
         return [
             value if is_statistic else one
             for value, one, is_statistic in zip(self._before, carried, self._is_statistic, strict=True)
         ]
 
     def end(self, carried: Sequence[Any], values: Sequence[Any], fraction: Any) -> list[Any]:
-        """Returns the carried state after a part.
+        """Returns the carried state after a part: for statistics the weighted changes so far, for other state its value.
 
         Args:
-            values: The values at the end of the part.
+            carried: The carried state before the part.
+            values: The values of the variables at the end of the part.
             fraction: The part's rows of nonzero weight, divided by those of the whole batch.
         """
         return [
@@ -54,10 +60,11 @@ class Carry:
         ]
 
     def after(self, carried: Sequence[Any], summed: Callable[[list[Any]], list[Any]] = list) -> list[Any]:
-        """Returns the values after the step.
+        """Returns the values of the variables after the step.
 
         Args:
-            summed: Function that sums tensors over replicas.
+            carried: The carried state after the last part.
+            summed: Function that sums a list of tensors over replicas. Default: there is one replica.
         """
         moves = iter(summed([one for one, yes in zip(carried, self._is_statistic, strict=True) if yes]))
         return [

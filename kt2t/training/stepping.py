@@ -1,4 +1,4 @@
-"""Compiles training steps, runs several in one call, and turns kt2t's `Batches` into datasets. Needs TensorFlow."""
+"""Compiles training steps, runs several of them in one call, and turns kt2t's `Batches` into datasets. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ def compiled_step(
     prepare: Callable[[Any], None],
     fixed_shapes: bool = False,
 ) -> Step:
-    """Returns a function that takes the next batch of an iterator and runs `step` on it, compiled to a graph.
+    """Returns a function that takes the next batch of an iterator, runs `step` on it, and returns the logs and seconds waited.
 
-    Batches of one structure share a graph, whatever their lengths.
+    `step` is compiled to a graph. Batches of one structure share a graph, whatever their lengths.
 
     Args:
+        step: Function of a batch that returns logs.
+        eagerly: Whether to run `step` without a graph.
+        jit_compile: Whether XLA compiles the graph.
         prepare: Called with the first batch of each structure, before the graph is made.
         fixed_shapes: Whether to make one graph per shape, with every size known, as XLA and TPUs need it.
     """
@@ -53,7 +56,14 @@ def compiled_step(
 
 
 def several(step: Step, count: int) -> Step:
-    """Returns a function that runs `count` steps, or fewer if the data ends; StopIteration if there is no data at all."""
+    """Returns a function that runs `count` steps, or fewer if the data ends, and adds up the seconds waited for batches.
+
+    The logs are those of the last step. Without any data the function raises StopIteration.
+
+    Args:
+        step: Function of an iterator over batches, as `compiled_step` returns it.
+        count: Number of steps per call.
+    """
 
     def run(iterator: Iterator[Any]) -> tuple[Any, float]:
         logs, waited = step(iterator)
@@ -69,7 +79,13 @@ def several(step: Step, count: int) -> Step:
 
 
 def readable(data: Any, workers: int = 1, worker: int = 0) -> Any:
-    """Returns a `tf.data.Dataset` with a worker's share of kt2t's `Batches`; returns other data unchanged."""
+    """Returns a `tf.data.Dataset` with one worker's rows of kt2t's `Batches`; returns other data unchanged.
+
+    Args:
+        data: kt2t's `Batches`, the re-iterable dataset of a split, or other data.
+        workers: Number of workers, which share the rows of each batch.
+        worker: Index of this worker.
+    """
     if not callable(getattr(data, "dataset", None)):
         return data
     return (data.shared(workers, worker) if workers > 1 else data).dataset()
@@ -77,7 +93,13 @@ def readable(data: Any, workers: int = 1, worker: int = 0) -> Any:
 
 @contextlib.contextmanager
 def raising_data_errors(*given: Any) -> Iterator[None]:
-    """Raises the exception that stopped kt2t's `Batches`, in place of TensorFlow's error, which hides it."""
+    """Raises, from a `with` block that reads datasets of kt2t's `Batches`, the exception that stopped the `Batches`.
+
+    TensorFlow would raise an error of its own instead, which hides the cause.
+
+    Args:
+        given: The data that the block reads: `Batches` or other data.
+    """
     try:
         yield
     except tf.errors.OpError:
@@ -88,5 +110,5 @@ def raising_data_errors(*given: Any) -> Iterator[None]:
 
 
 def without_optionals(data: Any) -> Any:
-    """Replaces each Optional in a batch by None; Keras passes an empty Optional if there is no sample weight."""
+    """Replaces each `tf.experimental.Optional` in a batch by None; Keras passes an empty one if there is no sample weight."""
     return tf.nest.map_structure(lambda one: None if isinstance(one, tf.experimental.Optional) else one, data)

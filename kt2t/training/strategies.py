@@ -1,4 +1,4 @@
-"""Selects the devices that training runs on."""
+"""Selects the devices on which training runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STRATEGIES = ("auto", "none", "mirrored", "multi_worker", "tpu")
 
 
 def strategy_scope(name: str = "auto") -> AbstractContextManager[Any]:
-    """Returns a context manager; a model made and compiled inside it trains on the chosen devices.
+    """Returns a context manager; a model that is made and compiled inside it trains on the chosen devices.
 
     Args:
         name: `none` for one device; `mirrored` for every GPU of this machine, or every logical CPU if it has no GPU;
@@ -24,7 +24,7 @@ def strategy_scope(name: str = "auto") -> AbstractContextManager[Any]:
 
     Raises:
         ValueError: The strategy does not exist, or not on the Keras backend in use.
-        RuntimeError: The other workers, or the TPU, cannot be found.
+        ConnectionError: The other workers, or the TPU, cannot be reached.
     """
     if name not in STRATEGIES:
         raise RecipeError(f"strategy: there is no {name!r}. {nearest(name, STRATEGIES)}".rstrip())
@@ -55,7 +55,7 @@ def _mirrored() -> Any:
     if gpus:
         return tf.distribute.MirroredStrategy()
     processors = [device.name for device in tf.config.list_logical_devices("CPU")]
-    # Added up in one place and in one order: the same bits every time.
+    # Sums on one device, in one order, so that results repeat to the last bit.
     return tf.distribute.MirroredStrategy(processors, cross_device_ops=tf.distribute.ReductionToOneDevice())
 
 

@@ -1,4 +1,4 @@
-"""Wraps metrics so that each sees the segments of its own target."""
+"""Wraps the metrics of a model with several targets, so that each reads the segments of its own target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from kt2t.ops import segments
 
 
 class TargetMetric(keras.metrics.Metric):
-    """Wraps a metric of one of several targets; `ops.segments.shown()` then returns the segments of its target.
+    """Wraps a metric of one of several targets, so that it gets that target's segments from `ops.segments.shown()`.
+
+    Segments mark which positions belong to an example and which are padding.
 
     Args:
         metric: Any Keras metric.
@@ -35,10 +37,12 @@ class TargetMetric(keras.metrics.Metric):
 
 
 def by_target(metrics: Any, alone: bool = False) -> Any:
-    """Wraps the metrics of a dict, so that each sees the segments of its target; returns anything else unchanged.
+    """Wraps each metric in a dict by target as a `TargetMetric`; returns metrics in a list, or None, unchanged.
 
     Args:
-        alone: Whether there is only one target. Keras then omits its key from the names in the logs, so it is added here.
+        metrics: A dict from a target's key to its metrics, a list of metrics, or None.
+        alone: Whether there is only one target. Keras then omits its key from the names in the logs, so it is added
+            here.
     """
     if not isinstance(metrics, dict):
         return metrics

@@ -1,4 +1,4 @@
-"""Computes the gradients of a whole batch on TensorFlow, over replicas and micro-batches."""
+"""Computes the gradients of a whole batch on TensorFlow, over replicas (copies on devices) and micro-batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kt2t.training.state import Carry, are_statistics
 
 
 class Gradients:
-    """Mix-in of `Trainer` that computes gradients, sums and the changed state on one replica.
+    """Mix-in of TensorFlow's `Trainer` that computes the gradients, sums and changed state of a batch on one replica.
 
     It assigns to no variables except those of the metrics.
     """

@@ -23,11 +23,11 @@ _TOKENS = "_tokens"
 
 
 class Trainer(Gradients, SharedTrainer):
-    """A `keras.Model` that divides each loss by the weights of the whole batch, and clips the gradient of the whole batch.
+    """A `keras.Model` that trains on whole batches: each loss is divided by the weights of the whole batch, on TensorFlow.
 
-    A model made in the scope of a `tf.distribute` strategy trains on all its replicas. Each step takes one batch and
-    splits the rows among the replicas. The results equal those of one device, to float32 rounding. Keras's own
-    distribution is not used (keras#20582, keras#20585, keras#19246).
+    The gradient of the whole batch is clipped. A model made in the scope of a `tf.distribute` strategy trains on all
+    its replicas. Each step takes one batch and splits the rows among the replicas. The results equal those of one
+    device, to float32 rounding. Keras's own distribution is not used (keras#20582, keras#20585, keras#19246).
 
     Attributes:
         input_seconds: Seconds that training waited for batches since this attribute was last set to 0.
@@ -49,7 +49,7 @@ class Trainer(Gradients, SharedTrainer):
 
     @property
     def replicas(self) -> Replicas:
-        """Returns the replicas that train this model."""
+        """The `Replicas` that train this model: copies on the devices of the strategy, or a single one."""
         return self._replicas
 
     @property
@@ -58,12 +58,16 @@ class Trainer(Gradients, SharedTrainer):
 
     @property
     def distribute_strategy(self) -> Any:
-        """Returns a stand-in strategy for Keras, which takes this worker's rows; the step splits them among replicas."""
+        """A stand-in strategy for Keras that gives each worker its rows of a batch; the step splits them among replicas."""
         workers = (self.replicas.workers, self.replicas.worker) if self._shares_data else (1, 0)
         return _Workers(*workers, self._unpacked)
 
     def train_step(self, data: Any) -> dict[str, Any]:
-        """Updates the weights from one whole batch, unless a gradient is not finite; returns the logs and the tokens."""
+        """Updates the weights from one whole batch, unless a gradient is not finite; returns the logs and the batch's tokens.
+
+        Args:
+            data: The batch as Keras passes it: x, (x, y) or (x, y, sample_weight).
+        """
         step = tf.identity(innermost(self.optimizer)._iterations)
         found = self.replicas.run(self._gradients, self._shares(data, self._micro_batches), step)
         gradients, sums, state, measured, norm = found
@@ -81,7 +85,11 @@ class Trainer(Gradients, SharedTrainer):
         return {**logs, _TOKENS: tokens}
 
     def test_step(self, data: Any) -> dict[str, Any]:
-        """Adds one whole batch to the losses and metrics of an evaluation, and returns the logs."""
+        """Adds one whole batch to the losses and metrics of an evaluation, and returns the logs of the evaluation so far.
+
+        Args:
+            data: The batch as Keras passes it: (x, y) or (x, y, sample_weight).
+        """
         sums = self.replicas.run(self._measured, self._shares(data, 1))
         return self._epoch_logs.of_evaluation(self.replicas.first(sums))
 
@@ -118,7 +126,7 @@ class Trainer(Gradients, SharedTrainer):
         return self.predict_function
 
     def fit(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Trains as `keras.Model.fit` does; `x` and `validation_data` may also be kt2t's `Batches`.
+        """Trains as `keras.Model.fit` does. `x` and `validation_data` may also be `Batches`, kt2t's dataset of one split.
 
         Endless `Batches` start at the optimizer's step, so a second `fit` continues where the first one stopped.
         """
@@ -133,7 +141,10 @@ class Trainer(Gradients, SharedTrainer):
         return found
 
     def evaluate(self, x: Any = None, *arguments: Any, **options: Any) -> Any:
-        """Evaluates as `keras.Model.evaluate` does; `x` may also be kt2t's `Batches`, which are read once."""
+        """Evaluates as `keras.Model.evaluate` does. `x` may also be `Batches`, kt2t's dataset of one split, read once.
+
+        Returns {} within a `fit` that a signal has stopped.
+        """
         if self._ends_without_evaluation(options):
             return {}
         x, options = self._for_one_pass(x, options)
@@ -141,7 +152,7 @@ class Trainer(Gradients, SharedTrainer):
             return super().evaluate(self._readable(x), *arguments, **options)
 
     def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
-        """Predicts as `keras.Model.predict` does; `x` may also be kt2t's `Batches`, which are read once.
+        """Predicts as `keras.Model.predict` does. `x` may also be `Batches`, kt2t's dataset of one split, read once.
 
         Every worker predicts all rows.
         """
@@ -189,7 +200,7 @@ class Trainer(Gradients, SharedTrainer):
         return function if self.run_eagerly else as_graph(function, reduce_retracing=True)
 
     def _step(self, step: Callable[[Any], Any], prepare: Callable[[Any], None]) -> Step:
-        # On a TPU XLA compiles what a replica runs, and cannot be asked to compile what is around it.
+        # On a TPU XLA compiles a replica's function, and cannot compile the code around it.
         on_tpu = self.replicas.on_tpu
         compile_all = bool(self.jit_compile) and not on_tpu
         return compiled_step(step, self.run_eagerly, compile_all, prepare, fixed_shapes=compile_all or on_tpu)
@@ -233,7 +244,7 @@ class Trainer(Gradients, SharedTrainer):
     def _restore(self, measured: list[tf.Tensor]) -> None:
         for variable, value in zip(self._metric_variables(), measured, strict=False):
             variable.assign(value)
-        if len(self._metric_variables()) > len(measured):  # an eager step that made them
+        if len(self._metric_variables()) > len(measured):  # an eager step made the variables
             self._compile_metrics.reset_state()
 
     def _predicted(self, data: Any) -> Any:
@@ -243,13 +254,14 @@ class Trainer(Gradients, SharedTrainer):
         return found if len(shares) == 1 else tf.nest.map_structure(lambda one: one[: rows.count(x)], found)
 
     def _prepare(self, data: Any) -> None:
-        """Builds the model, optimizer and metrics before the first step, where the step itself cannot: on several replicas,
-        in a loop over micro-batches (whose metrics must exist before it), and for unbuilt layers."""
+        """Builds the model, optimizer and metrics before the first step, if the step itself cannot: with several
+        replicas, with a loop over micro-batches (whose metrics must exist before it), or with unbuilt layers.
+        """
         measured = self._metrics_in_training and self._compile_metrics is not None
         metrics_first = measured and self._micro_batches > 1 and not self.run_eagerly
         unbuilt = any(
             not layer.built for layer in self._flatten_layers()
-        )  # a step collects what is assigned to weights
+        )  # a step cannot create weights, since it collects assignments
         if self.replicas.divided or metrics_first or unbuilt:
             with self._scope():
                 self._symbolic_build(data_batch=self._shares(data, self._micro_batches)[0])
@@ -301,14 +313,17 @@ class Trainer(Gradients, SharedTrainer):
             self._agreed[:] = [one or other for one, other in zip(self._agreed, heard.numpy().tolist(), strict=True)]
 
     def agree_on_stop(self) -> None:
-        """Exchanges stop requests with the other workers, and waits until every worker knows all of them."""
+        """Exchanges stop requests (signals that workers received) with the other workers, and waits for their replies.
+
+        Afterwards `stop_signal` is the same on every worker.
+        """
         self._hear()
         self._take_in(self._heard)
         object.__setattr__(self, "_heard", None)
 
 
 class _Workers:
-    """Stands in for a strategy and takes one worker's rows of every batch; kt2t's `Batches` already hold only these."""
+    """A stand-in for a strategy that gives a worker its rows of every batch; kt2t's `Batches` already hold only these."""
 
     def __init__(self, workers: int, worker: int, unpacked: Callable[[Any], rows.Data]) -> None:
         self._workers = workers

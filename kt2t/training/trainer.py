@@ -1,4 +1,4 @@
-"""Selects the trainer: `Trainer` is the one for the Keras backend in use."""
+"""Provides `Trainer`, the base class of kt2t's models, for the Keras backend in use (TensorFlow or JAX)."""
 
 from __future__ import annotations
 

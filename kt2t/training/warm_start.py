@@ -1,4 +1,4 @@
-"""Initialises a model with those weights of another model that have the same attribute path and shape."""
+"""Initialises a model with the weights of a checkpoint that have the same attribute path and shape."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Taken:
-    """Holds the result of `take_weights`: which of a model's weights were copied from a checkpoint.
+    """The result of `take_weights`: which of a model's weights were copied from a checkpoint, and which were not.
 
     Attributes:
         path, step: Folder and step of the checkpoint.
         taken: Shape of each weight that was copied, by attribute path.
-        missing: Weights that the checkpoint does not have.
+        missing: Weights of the model that the checkpoint does not have.
         reshaped: Weights whose shapes differ, with the checkpoint's shape and the model's.
         unused: Weights that only the checkpoint has.
     """
@@ -34,7 +34,7 @@ class Taken:
     unused: list[str] = field(default_factory=list)
 
     def summary(self) -> str:
-        """Describes the result in one line, with a few names of each kind."""
+        """Returns one line of text for the log: how many weights were copied or not, and a few names of the latter."""
         total = len(self.taken) + len(self.missing) + len(self.reshaped)
         first = f"{len(self.taken)} of {total} weights taken from {str(self.path)!r} (step {self.step})"
         kinds = {"not there": self.missing, "of another shape there": self.reshaped, "only there": self.unused}
@@ -42,7 +42,7 @@ class Taken:
         return "; ".join([first, *(f"{what}: {names}" for what, names in rest.items())])
 
     def lines(self) -> list[str]:
-        """Describes the result with one line for each weight."""
+        """Returns one line of text per weight, each saying whether the weight was copied and if not, why."""
         return [
             *(f"taken: {name} {shape}" for name, shape in self.taken.items()),
             *(f"not there: {name}" for name in self.missing),
@@ -52,15 +52,18 @@ class Taken:
 
 
 def take_weights(path: str | Path, model: Any) -> Taken:
-    """Copies a checkpoint's weights into a model, if name and shape agree. The optimizer is not changed.
+    """Copies a checkpoint's weights that agree in attribute path and shape into a model. The optimizer is unchanged.
 
     Args:
         path: A checkpoint's folder.
         model: A built model.
 
+    Returns:
+        A `Taken`, which lists the copied and the other weights.
+
     Raises:
-        RuntimeError: The checkpoint is damaged, or none of its weights fits. The message suggests the nearest names, and
-            the model is unchanged.
+        RuntimeError: The checkpoint is damaged, or none of its weights fits. The message suggests the nearest names,
+            and the model is unchanged.
     """
     manifest, there = checkpoints.weights_of(path)
     here = attribute_paths(model)

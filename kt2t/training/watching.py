@@ -1,4 +1,4 @@
-"""Finds gradients and weights that are not finite. The device records bad steps; the host reads the record sometimes."""
+"""Finds gradients and weights that are not finite. The device records bad steps; the host reads the record every 16 steps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _SHOWN = 8
 
 
 class BadSteps(keras.metrics.Metric):
-    """Counts the updates that an epoch skipped because a gradient was not finite, and records the latest of these steps.
+    """Metric that counts and records, on the device, the steps of an epoch skipped because a gradient was not finite.
 
     Args:
         remembered: Number of most recent steps that `latest` covers.
+        name: Name in the logs.
 
     Attributes:
-        latest: (remembered,) int32. Entry `step % remembered` holds step + 1 for a bad step, else 0.
+        latest: (remembered,) int32. Entry `step % remembered` holds step + 1 for a skipped step, else 0.
     """
 
     def __init__(self, remembered: int = 2 * EVERY, name: str = "bad_steps") -> None:
@@ -46,10 +47,12 @@ class BadSteps(keras.metrics.Metric):
 
 
 class Watch:
-    """Keeps the host's list of bad steps. It is not updated at every step, since each reading waits for the device.
+    """The host's list of bad steps (whose gradients were not finite), which is updated only every 16 steps.
+
+    Each reading waits for the device, so reading at every step would slow training down.
 
     Args:
-        max_bad_steps: Number of bad steps in a row that ends training.
+        max_bad_steps: Number of consecutive bad steps that ends training.
 
     Attributes:
         bad_steps: Bad steps found so far.
@@ -65,11 +68,11 @@ class Watch:
 
     @property
     def is_over(self) -> bool:
-        """Whether the last reading found `max_bad_steps` consecutive bad steps."""
+        """Whether the last reading found `max_bad_steps` consecutive bad steps, so that training should end."""
         return self.in_a_row >= self._most
 
     def is_due(self, steps: int) -> bool:
-        """Counts `steps` more steps, and returns whether the next reading is due, as it is every 16 steps."""
+        """Counts `steps` more training steps, and returns whether to read the record now, i.e. every 16 steps."""
         self._until_look -= steps
         if self._until_look > 0:
             return False
@@ -77,7 +80,11 @@ class Watch:
         return True
 
     def note(self, latest: Iterable[Any]) -> list[int]:
-        """Adds the new bad steps in `BadSteps.latest` to the list, and returns these steps in ascending order."""
+        """Adds the new bad steps to the list and returns them in ascending order.
+
+        Args:
+            latest: The values of `BadSteps.latest`: step + 1 for a bad step, else 0.
+        """
         marks = [int(mark) for mark in latest]
         known = set(self.bad_steps[-len(marks) :])
         new = sorted(mark - 1 for mark in marks if mark and mark - 1 not in known)
@@ -91,10 +98,14 @@ class Watch:
 
 
 def condition(weights: Sequence[Any], latest: Any) -> Any:
-    """Appends 1 to `latest` if the sum of all weights is finite, else 0. The host then waits for the device only once.
+    """Returns `latest` with a 1 appended if all weights are finite, else a 0, so that the host reads both in one transfer.
 
-    A sum is finite only if every term is, and summing is much faster than checking each weight. A sum of finite weights
-    may overflow; `not_finite` then checks each weight.
+    Weights count as finite if their sum is, which is much faster than checking each. A sum of finite weights may
+    overflow, so after a 0 `not_finite` checks each weight.
+
+    Args:
+        weights: The model's weights.
+        latest: (remembered,) int32, the value of `BadSteps.latest`.
     """
     sums = [ops.sum(ops.cast(one, "float32")) for one in weights if keras.backend.is_float_dtype(str(one.dtype))]
     finite = ops.isfinite(ops.sum(ops.stack(sums))) if sums else ops.convert_to_tensor(True)
@@ -102,7 +113,7 @@ def condition(weights: Sequence[Any], latest: Any) -> Any:
 
 
 def not_finite(model: keras.Model) -> list[str]:
-    """Returns the attribute paths of the first 8 weights with a value that is not finite, and `N more` if there are more."""
+    """Returns the attribute paths of the model's weights that hold an infinity or NaN: the first 8, then `N more`."""
     from kt2t.ops.paths import attribute_paths
 
     found = [path for path, weight in attribute_paths(model).items() if not is_finite(ops.convert_to_numpy(weight))]

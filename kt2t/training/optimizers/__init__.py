@@ -1,1 +1,1 @@
-"""Optimizers that Keras does not have, or only in a slower form; their public names are in `kt2t.training`."""
+"""Optimizers that Keras does not have, or only in a slower form. Import them from `kt2t.training`."""

@@ -1,4 +1,4 @@
-"""Adam, which updates a weight in one fused operation on TensorFlow."""
+"""The Adam optimizer, with the update of a weight fused into one operation on TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from kt2t.registry import register
 
 @register
 class Adam(keras.optimizers.Adam):
-    """Adam as Keras computes it, faster on TensorFlow.
+    """The Adam optimizer with Keras's numbers and slots, but faster on TensorFlow.
 
         m ← m + (1 - β1)(g - m)        v ← v + (1 - β2)(g² - v)
         w ← w - rate · √(1 - β2^t) / (1 - β1^t) · m / (√v + ε)
 
-    The slots are the same as those of `keras.optimizers.Adam`, and so are the numbers, to float32 rounding. On TensorFlow
-    one fused operation applies a dense float32 gradient; in other cases Keras's code runs. For AMSGrad use Keras's class.
+    The slots are the same as those of `keras.optimizers.Adam`, and so are the numbers, to float32 rounding. On
+    TensorFlow one fused operation applies a dense float32 gradient; in other cases Keras's code runs. For AMSGrad use
+    Keras's class.
 
     Shapes:
         gradient and weight of any one shape
 
     Args:
         learning_rate: A number or a schedule.
-        beta_1: Decay of the mean of gradients.
-        beta_2: Decay of the mean of squared gradients.
+        beta_1: β1, the decay of the mean of gradients m.
+        beta_2: β2, the decay of the mean of squared gradients v.
         epsilon: The ε above, which Kingma and Ba call ε-hat.
         weight_decay: Decoupled weight decay: `rate · weight_decay · w` is first subtracted from the weight.
+        clipnorm, clipvalue, global_clipnorm: Bounds for clipping, as in Keras; at most one of them. kt2t's trainers
+            clip the summed gradient.
         use_ema: Whether to keep a moving average of the weights; the other `ema_` options configure it.
 
     Raises:

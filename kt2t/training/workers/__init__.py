@@ -1,1 +1,1 @@
-"""Training with several processes: they find each other, agree on facts, and notice when one has ended."""
+"""Training with several processes (workers): they find each other, compare facts, and notice when one has ended."""

@@ -1,4 +1,4 @@
-"""Finds the other workers through `TF_CONFIG`, SLURM or Kubernetes. Needs TensorFlow."""
+"""Finds the other worker processes of a run through `TF_CONFIG`, SLURM or Kubernetes. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kt2t.errors import RecipeError
 
 
 def resolver(patience: float) -> Any:
-    """Returns TensorFlow's cluster resolver for this process.
+    """Returns TensorFlow's cluster resolver, which names the addresses of all workers and the index of this one.
 
     Args:
         patience: Maximum number of seconds to wait until Kubernetes runs all pods.

@@ -1,4 +1,4 @@
-"""Connects the processes that train one model, so that each soon notices when another has ended or is frozen."""
+"""Connects the processes (workers) that train one model, so that each notices when another has ended or is frozen."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _ADVICE = "Start all workers again: they continue from the last checkpoint."
 
 
 class Peers:
-    """Connections to the other workers. Each connection lasts as long as the process at its other end.
+    """Connections of this worker process to all others, over which they exchange heartbeats and farewells.
 
-    TensorFlow's own heartbeat takes more than ten seconds to notice a killed process. A closed connection shows it at
-    once. It does not show a process that is frozen or cut off from the network, so each worker also sends a heartbeat
-    every half second. A worker that is silent for six seconds is lost. The others then have four seconds to end, so that
-    all end within ten.
+    A connection closes when the process at its other end ends, so the loss of a worker shows at once. TensorFlow's own
+    heartbeat takes more than ten seconds for this. A process that is frozen or cut off from the network keeps its
+    connection, so each worker also sends a heartbeat every half second. A worker that is silent for six seconds is
+    lost. The others then have four seconds to end, so that all end within ten.
 
     A Python thread sends the heartbeats. TensorFlow releases Python's lock while it runs a step, compiles or waits, so
-    single calls delay the thread only by a fraction of a second (0.2 s for a Transformer of 12 layers, 2026-11-26).
-    The listener counts only the time in which it was awake itself, so no worker is lost when the whole machine pauses.
+    single calls delay the thread only by a fraction of a second (0.2 s for a Transformer of 12 layers, 2026-11-26). The
+    listener counts only the time in which it was awake itself, so no worker is lost when the whole machine pauses.
 
     Args:
         calling: Connections on which this worker sends, by the address of the other worker.
@@ -47,13 +47,13 @@ class Peers:
         self._calling = dict(calling)
         self._hearing = {connection: address for address, connection in hearing.items()}
         self._through: set[socket.socket] = set()  # connections on which a farewell came
-        self._parted: list[socket.socket] = []  # stay open until this process ends, which tells the others
+        self._parted: list[socket.socket] = []  # stay open until this process ends, which the others notice
 
     def watch(self, lost: Callable[[str, float], None]) -> None:
-        """Starts threads that send heartbeats and call `lost` for the first worker that ends or falls silent.
+        """Starts threads that send heartbeats, and that call `lost` for the first worker that ends or falls silent.
 
         Args:
-            lost: Receives the worker's address and its seconds of silence; 0 if it ended without a farewell.
+            lost: Function (worker's address, seconds of its silence). The seconds are 0 if it ended without a farewell.
         """
         _watched.append(self)
         atexit.register(self.part)
@@ -61,7 +61,7 @@ class Peers:
         threading.Thread(target=self._listen, args=(lost,), name=_THREAD, daemon=True).start()
 
     def part(self) -> None:
-        """Sends the others a farewell, so that they do not count this worker's end as a loss. Not after an error."""
+        """Sends the other workers a farewell, so that they do not treat this worker's end as a loss; not after an error."""
         while self._calling and not hasattr(sys, "last_value"):
             _, connection = self._calling.popitem()
             self._parted.append(connection)
@@ -69,11 +69,11 @@ class Peers:
                 connection.sendall(_FAREWELL)
 
     def await_farewells(self, patience: float = NOTICE) -> None:
-        """Waits until all others have sent a farewell, for at most `patience` seconds."""
+        """Waits until all other workers have sent a farewell, for at most `patience` seconds."""
         _await(lambda: self._through.issuperset(self._hearing), patience)
 
     def await_ends(self, patience: float = NOTICE) -> None:
-        """Waits until all others have ended, for at most `patience` seconds."""
+        """Waits until all other workers' processes have ended, for at most `patience` seconds."""
         _await(lambda: not self._hearing, patience)
 
     def _speak(self) -> None:
@@ -110,10 +110,11 @@ class Peers:
 
 
 def meet(own: str, everyone: Sequence[str], patience: float = PATIENCE) -> Peers:
-    """Connects this worker with all others and returns when every pair is connected.
+    """Connects this worker process with all others, and returns their `Peers` when every pair is connected.
 
     Args:
-        own: This worker's `host:port`. It is free again when this function returns.
+        own: This worker's `host:port`, on which it accepts connections. The port is free again when this function
+            returns.
         everyone: The addresses of all workers.
         patience: Maximum number of seconds to wait.
 
@@ -146,15 +147,25 @@ def meet(own: str, everyone: Sequence[str], patience: float = PATIENCE) -> Peers
 
 
 def gone(address: str = "", silent: float = 0.0) -> PeerError:
-    """Makes the error for a worker that has ended, or has been silent for a number of seconds."""
+    """Returns the error for a worker that has ended or, if `silent` is not 0, has sent no heartbeat for that many seconds.
+
+    Args:
+        address: The worker's `host:port`; '' if it is unknown.
+        silent: Seconds without a heartbeat.
+    """
     what = f"has given no sign of life for {int(silent)} seconds" if silent else "is gone"
     return PeerError(f"another worker {f'({address}) ' if address else ''}{what}. {_ADVICE}")
 
 
 def end_without(address: str, silent: float = 0.0) -> None:
-    """Ends this process after a worker was lost. First gives TensorFlow a moment to end it with an error of its own.
+    """Ends this process after another worker was lost, with an error message and status 7.
 
-    TensorFlow notices the end of a worker, but not its silence.
+    First waits a moment, in which TensorFlow may end it with an error of its own. TensorFlow notices the end of a
+    worker, but not its silence.
+
+    Args:
+        address: The lost worker's `host:port`.
+        silent: Seconds since its last heartbeat; 0 if it has ended.
     """
     time.sleep(max(0.0, NOTICE - silent))
     if has_last_word():
@@ -163,21 +174,21 @@ def end_without(address: str, silent: float = 0.0) -> None:
 
 
 def has_last_word() -> bool:
-    """Whether the caller may report why this process ends. True for the first call only.
+    """Whether the caller may report why this process ends: True for the first call in the process, then False.
 
     TensorFlow and the listening thread often notice a lost worker at the same moment; one of them should report it.
-    Always true while no other workers are watched.
+    Always True while no other workers are watched.
     """
     return not are_watched() or _last_word.acquire(blocking=False)
 
 
 def has_watched() -> bool:
-    """Whether this process has ever watched other workers; stays True once it has."""
+    """Whether this process has ever started to watch other workers; never reset to False."""
     return bool(_watched)
 
 
 def part(last: bool) -> None:
-    """Sends the other workers a farewell and waits until all have sent theirs. Each may then `leave`.
+    """Says farewell to the other workers at the end of training, and waits until all have; then each may end with `leave`.
 
     A collective operation may be finished in this process while another worker still needs data from it.
 
@@ -192,12 +203,15 @@ def part(last: bool) -> None:
 
 
 def are_watched() -> bool:
-    """Whether this process is watching other workers now."""
+    """Whether this process is watching other workers at the moment, i.e. its listening thread runs."""
     return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 def leave(status: int) -> None:
-    """Ends this process at once. With a normal exit TensorFlow would wait several seconds for the other workers."""
+    """Ends this process at once with an exit status, after flushing its output.
+
+    With a normal exit TensorFlow would wait several seconds for the other workers.
+    """
     logging.shutdown()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()

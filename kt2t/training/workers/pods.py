@@ -1,4 +1,4 @@
-"""Kubernetes: finds the address of every pod of a job, and this pod's index. Needs TensorFlow."""
+"""Finds the address of every pod of a Kubernetes job, and this pod's index. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _INDEX = "batch.kubernetes.io/job-completion-index"
 
 
 def addresses_of_pods(patience: float, client: Any = None, between: float = 1.0) -> tuple[list[str], int]:
-    """Waits until all pods of this job run; returns the `host:port` of each, by index, and the index of this pod.
+    """Waits until all pods of this Kubernetes job run; returns the `host:port` of each, by index, and this pod's index.
 
-    `KT2T_PODS` is the label selector of the pods, such as `job-name=train`, and `KT2T_WORKERS` their number. The index of a
-    pod is its completion index in an indexed Job, or its ordinal in a StatefulSet.
+    `KT2T_PODS` is the label selector of the pods, such as `job-name=train`, and `KT2T_WORKERS` their number. The index
+    of a pod is its completion index in an indexed Job, or its ordinal in a StatefulSet.
 
     Args:
         patience: Maximum number of seconds to wait.
-        client: Replaces `kubernetes.client.CoreV1Api()`.
+        client: Kubernetes client to use. Default: `kubernetes.client.CoreV1Api()`.
         between: Seconds between two queries.
 
     Raises:

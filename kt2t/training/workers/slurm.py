@@ -1,4 +1,4 @@
-"""SLURM: finds the address of every task of a step, this task's index, and its GPUs. Needs TensorFlow."""
+"""Finds the address of every task of a SLURM step, this task's index, and its GPUs. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ _FIRST_PORT, _PORTS = 12_000, 16  # each job has 16 ports of its own, so two job
 
 
 def tasks_of_step() -> tuple[list[str], int]:
-    """Returns the `host:port` of every task of this SLURM step, and the index of this task.
+    """Returns the `host:port` of every task of this SLURM step, and the index of this task; also shares the node's GPUs.
 
-    TensorFlow's resolver reads SLURM's lists, with two corrections. By default it asks `nvidia-smi` for GPUs, which fails
-    if there are none. It also assumes that tasks are in the alphabetical order of their hosts; here each task finds its
-    index by its host and its number on that host. If several tasks see all GPUs of a node, each takes an equal share.
+    TensorFlow's resolver reads SLURM's lists, with two corrections. By default it asks `nvidia-smi` for GPUs, which
+    fails if there are none. It also assumes that tasks are in the alphabetical order of their hosts; here each task
+    finds its index by its host and its number on that host. If several tasks see all GPUs of a node, each takes an
+    equal share by setting `CUDA_VISIBLE_DEVICES`.
 
     Raises:
         ValueError: A variable of SLURM is missing or invalid, or the GPUs cannot be shared equally.

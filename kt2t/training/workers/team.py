@@ -1,4 +1,4 @@
-"""Connects the workers of a run, lets them agree on facts, and reports workers that are gone. Needs TensorFlow."""
+"""Connects the workers of a run, lets them compare facts, and reports workers that are lost. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GRACE = 60.0
 
 
 def multi_worker_strategy(patience: float = PATIENCE) -> Any:
-    """Makes the strategy of all workers that `TF_CONFIG`, SLURM or Kubernetes name; returns when all are connected.
+    """Returns a TensorFlow strategy over all workers that `TF_CONFIG`, SLURM or Kubernetes name, once all are connected.
 
     Args:
         patience: Maximum number of seconds to wait for the other workers.
@@ -55,7 +55,7 @@ def multi_worker_strategy(patience: float = PATIENCE) -> Any:
 
 @functools.cache
 def the_multi_worker_strategy() -> Any:
-    """Returns this process's strategy of all workers; the first call makes it and waits for the workers.
+    """Returns this process's TensorFlow strategy over all workers; the first call makes it and waits for the workers.
 
     There is one per process: TensorFlow numbers the sums over replicas from the start for each strategy, so it would
     confuse the first sum of a second strategy with the first sum of the first strategy.
@@ -64,7 +64,7 @@ def the_multi_worker_strategy() -> Any:
 
 
 class Team:
-    """Lets the workers of a run exchange flags and compare facts; a run in one process is a team of one.
+    """The workers of a run, which exchange flags and compare facts; a run in one process is a team of one.
 
     Args:
         name: The value of `train.strategy`.
@@ -88,7 +88,7 @@ class Team:
             self.count, self.first = self._replicas.workers, self._replicas.worker == 0
 
     def agree(self, facts: Mapping[str, Any]) -> None:
-        """Checks that all workers have the same facts; waits until every worker has called it.
+        """Checks that all workers have the same facts. Waits until every worker has called it.
 
         Args:
             facts: JSON values, by the names to use in the error message.
@@ -104,29 +104,39 @@ class Team:
             )
 
     def differing(self, facts: Mapping[str, Any]) -> list[str]:
-        """Returns the names of the facts that differ between workers; waits until every worker has called it."""
+        """Returns the names of the facts that differ between workers. Waits until every worker has called it.
+
+        Args:
+            facts: JSON values by name.
+        """
         mine = np.array([_digest(value) for value in facts.values()], np.int32)
         everyone = self._gathered(mine)
         return [name for place, name in enumerate(facts) if (everyone[:, place] != everyone[0, place]).any()]
 
     def broadcast(self, flag: bool) -> bool:
-        """Returns the first worker's flag on every worker; waits until every worker has called it."""
+        """Returns the first worker's `flag` on every worker. Waits until every worker has called it."""
         return bool(self._gathered(np.array([flag], np.int32))[0, 0])
 
     def in_turn(self, function: Callable[[], Result]) -> Result:
-        """Calls `function` on the first worker, then on all others, and returns its result on each worker."""
+        """Calls `function` on the first worker, then on all others at once, and returns its result on each worker.
+
+        The others wait until the first worker has finished, for example to read the files that it writes.
+        """
         found = function() if self.first else None
         self.broadcast(True)
         return found if self.first else function()  # type: ignore[return-value]
 
     def part(self) -> None:
-        """Waits until all workers have finished and no other worker needs this process any more."""
+        """Waits until all workers have finished, and until no other worker needs this process any more. Call it at the end."""
         if self.count > 1:
             self.broadcast(True)
             part(last=self.first)
 
     def together(self) -> contextlib.AbstractContextManager[None]:
-        """Returns a context manager that turns TensorFlow's errors about lost workers into `PeerError`."""
+        """Returns a context manager that turns TensorFlow's errors about lost workers into `PeerError`.
+
+        It does nothing if there is only one worker.
+        """
         return losing_peers() if self.count > 1 else contextlib.nullcontext()
 
     def _gathered(self, mine: np.ndarray) -> np.ndarray:
@@ -167,7 +177,7 @@ def _take_back(number: int) -> None:
 
 def _digest(value: Any) -> list[int]:
     digest = hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).digest()
-    return [int.from_bytes(digest[at : at + 2], "big") for at in range(0, 32, 2)]  # small, so that sums stay exact
+    return [int.from_bytes(digest[at : at + 2], "big") for at in range(0, 32, 2)]  # 16 bits: sums stay exact
 
 
 def _is_about_peers(message: str) -> bool:
