@@ -28,9 +28,8 @@ class CapacityLimitedExperts(keras.layers.Layer):
     First choices are served in the order of positions, then second choices. An expert that is expected to be full at a
     position, judging by its first choices in the whole example, is no second choice there. A choice without room is left
     out, and the rest counts in full; a position without any expert gets 0. The metric `over_capacity` is the share of
-    choices that were left out; not on JAX, where Keras's trainer has no metrics of layers. The loss
-    loss_weight · CV² of each example's sums of g over the positions of an expert goes through `add_loss`. Padding gets
-    no expert.
+    choices that were left out. The loss loss_weight · CV² of each example's sums of g over the positions of an expert
+    goes through `add_loss`. Padding gets no expert.
 
     With a limit, the experts of a position depend on later positions of its example, also in a causal decoder. Hence
     there is none outside training unless `evaluation_overhead` is given, and never in decoding with a cache: then a
@@ -78,8 +77,7 @@ class CapacityLimitedExperts(keras.layers.Layer):
         self.loss_weight = loss_weight
         self.gate = keras.layers.Dense(num_experts, dtype="float32")
         self.experts = Experts(num_experts, intermediate_dim, dropout, dtype=self.dtype_policy)
-        # Keras's trainer on JAX cannot update the metrics of layers in `fit`.
-        self.over_capacity = None if keras.backend.backend() == "jax" else keras.metrics.Mean("over_capacity")
+        self.over_capacity = keras.metrics.Mean("over_capacity")
 
     def build(self, x_shape: Any, *further: Any, **others: Any) -> None:
         self.gate.build(x_shape)
@@ -139,8 +137,6 @@ class CapacityLimitedExperts(keras.layers.Layer):
     def _watch(self, used: Tensor, fits: list[Tensor], row: _Row) -> None:
         """Adds the loss, and counts the choices that found no room."""
         self.add_loss(self.loss_weight * squared_variation(row.total(used), row.is_last))
-        if self.over_capacity is None:
-            return
         left_out = 1.0 - ops.concatenate(fits, axis=2)
         self.over_capacity.update_state(left_out, ops.broadcast_to(row.real, ops.shape(left_out)))
 

@@ -79,12 +79,47 @@ class Trainer(SharedTrainer):
         data = self._unpacked(data)
         part = Part()
         with part.opened():
-            found = self.compute_loss_and_updates(trainable, non_trainable, metrics, *data, training=False)
+            found = self.compute_loss_and_updates(trainable, non_trainable, metrics, *data)
         _, (loss, y_pred, non_trainable, metrics) = found
         with self._measuring(metrics) as scope:
             self._update_metrics(data, y_pred)
             logs = self._epoch_logs.of_evaluation(self._epoch_logs.sums(part, loss, data))
         return logs, (trainable, non_trainable, self._measured(scope))
+
+    def compute_loss_and_updates(
+        self,
+        trainable_variables: list[Any],
+        non_trainable_variables: list[Any],
+        metrics_variables: list[Any],
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        training: bool = False,
+        optimizer_variables: list[Any] | None = None,
+    ) -> tuple[Any, tuple[Any, Any, list[Any], list[Any]]]:
+        """Returns what Keras's method does; here the metrics of layers are updated too, which Keras drops.
+
+        Args:
+            trainable_variables: The values of the trainable weights.
+            non_trainable_variables: The values of the other variables, without metrics.
+            metrics_variables: The values of the variables of metrics.
+            x, y, sample_weight: The batch.
+            training: Passed to the model, if it takes it.
+            optimizer_variables: The values of the optimizer's variables; needed in training.
+        """
+        variables = [*self.trainable_variables, *self.non_trainable_variables, *self.metrics_variables]
+        values = [*trainable_variables, *non_trainable_variables, *metrics_variables]
+        mode = {"training": training} if self._call_has_training_arg else {}
+        with keras.StatelessScope(list(zip(variables, values, strict=True)), collect_losses=True) as scope:
+            y_pred = keras.Operation.__call__(self, x, **mode)  # the call alone, as in `stateless_call`
+            loss = self._compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training)
+        others = [scope.get_current_value(variable) for variable in self.non_trainable_variables]
+        measured = self._measured(scope)
+        scaled = loss
+        if training and self.optimizer is not None:
+            with keras.StatelessScope(list(zip(self.optimizer.variables, optimizer_variables or (), strict=True))):
+                scaled = self.optimizer.scale_loss(loss)
+        return scaled, (loss, y_pred, others, measured)
 
     def predict_step(self, state: State, data: Any) -> tuple[Any, Any]:
         """Returns the model's outputs for one whole batch, and the state that Keras expects with them."""

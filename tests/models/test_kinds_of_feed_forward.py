@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from harness import numbers
+from harness import forward, numbers
 from model_harness import greedy_by_recomputation, text_batch
 
 from kt2t.decoding import Greedy
@@ -56,9 +56,9 @@ def test_cached_is_recomputed_and_packed_is_padded(kind):
         for field, tokens in zip(("inputs", "targets"), pair, strict=True):
             packed[field] += tokens
             packed[f"{field}_segments"] += [number] * len(tokens)
-    logits = numbers(model({name: np.array([tokens + [0, 0]]) for name, tokens in packed.items()}))[0]
+    logits = numbers(forward(model)({name: np.array([tokens + [0, 0]]) for name, tokens in packed.items()}))[0]
     for number, (source, target) in enumerate(pairs, 1):
-        alone = numbers(model({"inputs": np.array([source]), "targets": np.array([target])}))[0]
+        alone = numbers(forward(model)({"inputs": np.array([source]), "targets": np.array([target])}))[0]
         here = np.array(packed["targets_segments"]) == number
         np.testing.assert_allclose(logits[: len(here)][here], alone, rtol=1e-4, atol=1e-4)
 
@@ -68,7 +68,6 @@ def test_what_convolves_does_not_take_inputs_in_front():
         TransformerLM(BOTH, **SIZES, feed_forward=SeparableFeedForward(12))
 
 
-@pytest.mark.skipif(keras.backend.backend() == "jax", reason="Keras's JAX trainer has no metrics of layers")
 def test_the_share_over_capacity_is_in_the_logs_of_training_and_evaluation():
     """The mean over the blocks; every token chooses the same two of four experts, which have room for half of them."""
     model, batch = Transformer(BOTH, **SIZES, feed_forward=CapacityLimitedExperts(4, 12)), text_batch()
