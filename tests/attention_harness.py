@@ -116,4 +116,4 @@ def _compiled(layer: Any, function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as one computation on JAX, where an eager call compiles each operation by itself."""
     if not ON_JAX:
         return function
-    return stateless(layer, lambda inputs, options: function(*inputs))
+    return stateless(layer, function)

@@ -1,17 +1,19 @@
 """One call that checks what every layer must do: shapes, dtypes, gradients, config, saving, randomness, compilation.
 
-On TensorFlow the checks call a layer eagerly. On JAX an eager call compiles every operation by itself, so there only the call
-that builds a layer is eager: the checks go through one compiled function for each mode (inference, training, gradient).
+On TensorFlow the checks call a layer eagerly. On JAX an eager call compiles every operation by itself, so there a layer is
+built symbolically, and all numbers come from one compiled function for each mode (inference, training, gradient).
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
+import pytest
 from keras import ops, tree
 
 from kt2t.ops import randomness
@@ -21,6 +23,7 @@ from kt2t.registry import build, describe
 KERAS_OPTIONS = ("name", "dtype", "trainable")
 ON_JAX = keras.backend.backend() == "jax"
 SEED = 5
+counted_on_tensorflow = pytest.mark.skipif(ON_JAX, reason="a number of weights is the same on every backend")
 Make = Callable[..., keras.layers.Layer]
 
 
@@ -49,8 +52,8 @@ def check_layer(
         options: Further named arguments of the call.
     """
     keras.utils.set_random_seed(1)
-    layer = make()
-    output = numbers(layer(*inputs, **options))
+    layer = built(make(), *inputs, **options)
+    output = numbers(forward(layer)(*inputs, **options))
     assert layer.built
     assert output.shape == shape, f"output is {output.shape}, expected {shape}"
     assert np.isfinite(output).all()
@@ -73,14 +76,28 @@ def numbers(x: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(x))
 
 
+def built(layer: keras.layers.Layer, *inputs: Any, **options: Any) -> keras.layers.Layer:
+    """The layer with its weights, made by a call: eager on TensorFlow, symbolic on JAX."""
+    if ON_JAX:
+        symbolic(layer, inputs, options)
+    else:
+        layer(*inputs, **options)
+    return layer
+
+
 def check_symbolic(layer: keras.layers.Layer, inputs: Any, options: Any, shape: tuple[int, ...]) -> None:
     """The shape is known without numbers, with an open batch."""
+    output = symbolic(layer, inputs, options)
+    assert tuple(output.shape)[1:] == shape[1:], f"symbolic output is {output.shape}, expected {shape}"
+
+
+def symbolic(layer: keras.layers.Layer, inputs: Any, options: Any) -> Any:
+    """What the layer returns for symbols in place of the inputs, with an open batch."""
     if not _is_floating(inputs[0]):
         symbols = [None if x is None else keras.Input(x.shape[1:], dtype=x.dtype.name) for x in inputs]
     else:
-        symbols = [None if x is None else keras.KerasTensor((None, *x.shape[1:]), x.dtype.name) for x in inputs]
-    output = layer(*symbols, **options)
-    assert tuple(output.shape)[1:] == shape[1:], f"symbolic output is {output.shape}, expected {shape}"
+        symbols = [None if x is None else keras.KerasTensor((None, *x.shape[1:]), str(x.dtype)) for x in inputs]
+    return layer(*symbols, **options)
 
 
 def check_config(layer: keras.layers.Layer) -> None:
@@ -99,7 +116,7 @@ def check_copy(layer: keras.layers.Layer, inputs: Any, options: Any, output: np.
     """A layer from the saved config with the saved weights computes the same."""
     saved = keras.saving.serialize_keras_object(layer)
     copy = keras.saving.deserialize_keras_object(json.loads(json.dumps(saved)))
-    copy(*inputs, **options)
+    built(copy, *inputs, **options)
     originals, copies = attribute_paths(layer), attribute_paths(copy)
     assert list(originals) == list(copies)
     for path, weight in originals.items():
@@ -160,10 +177,7 @@ def check_randomness(
 def check_compiled(
     layer: keras.layers.Layer, inputs: Any, options: Any, output: np.ndarray, has_dropout: bool, atol: float
 ) -> None:
-    """Compiled equals eager; on TensorFlow in training too, with the step as a tensor.
-
-    On JAX `check_randomness` has already compared the compiled inference with the eager output.
-    """
+    """Compiled equals eager; on TensorFlow in training too, with the step as a tensor. On JAX all is compiled."""
     if ON_JAX:
         return
     np.testing.assert_allclose(numbers(compiled(lambda *x: layer(*x, **options))(*inputs)), output, atol=atol)
@@ -184,7 +198,7 @@ def check_bfloat16(make: Make, inputs: Any, options: Any, output: np.ndarray) ->
     keras.utils.set_random_seed(1)
     layer = make(dtype="mixed_bfloat16")
     halves = [ops.cast(x, "bfloat16") if _is_floating(x) else x for x in inputs]
-    half = layer(*halves, **options)
+    half = forward(built(layer, *halves, **options))(*halves, **options)
     assert keras.backend.standardize_dtype(half.dtype) == "bfloat16"
     for path, weight in attribute_paths(layer).items():
         assert keras.backend.standardize_dtype(weight.dtype) == "float32", f"{path} is {weight.dtype}"
@@ -193,49 +207,79 @@ def check_bfloat16(make: Make, inputs: Any, options: Any, output: np.ndarray) ->
 
 
 def forward(layer: Any, **mode: Any) -> Callable[..., Any]:
-    """`layer(*inputs, **options, **mode)` of a built layer, as one computation on JAX.
+    """`layer(*inputs, **options, **mode)`, as one computation on JAX. There a layer without weights is built first.
 
     Args:
         mode: `training`, or nothing.
     """
     if not ON_JAX:
         return lambda *inputs, **options: layer(*inputs, **options, **mode)
-    return stateless(layer, lambda inputs, options: layer(*inputs, **options, **mode))
+    return stateless(layer, lambda *inputs, **options: layer(*inputs, **options, **mode))
 
 
 def rooted(layer: Any) -> Callable[..., Any]:
     """`(step, *inputs, **options)` → the layer's output in training at that step, as one computation on JAX."""
 
-    def train(inputs: Any, options: Any) -> Any:
-        step, *x = inputs
+    def train(step: Any, *inputs: Any, **options: Any) -> Any:
         with randomness.root(SEED, step):
-            return layer(*x, **options, training=True)
+            return layer(*inputs, **options, training=True)
 
     if not ON_JAX:
-        return lambda *inputs, **options: train(inputs, options)
+        return train
     call = stateless(layer, train)
     return lambda step, *inputs, **options: call(np.asarray(step, "int32"), *inputs, **options)
 
 
-def stateless(layer: Any, call: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def stateless(layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
     """A call compiled by JAX, with the layer's variables as arguments; what it changes in them is written back."""
     import jax
 
-    variables = list(layer.variables)
-
-    @jax.jit
-    def pure(values: Any, inputs: Any, options: Any) -> Any:
-        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
-            output = call(inputs, options)
-        return output, [scope.get_current_value(variable) for variable in variables]
+    @functools.partial(jax.jit, static_argnums=0)
+    def pure(known: Known, values: Any, arrays: Any) -> Any:
+        inputs, options = known.together(arrays)
+        with keras.StatelessScope(list(zip(_variables(layer), values, strict=True))) as scope:
+            output = call(*inputs, **options)
+        return output, [scope.get_current_value(variable) for variable in _variables(layer)]
 
     def run(*inputs: Any, **options: Any) -> Any:
-        output, values = pure([variable.value for variable in variables], inputs, options)
-        for variable, value in zip(variables, values, strict=True):
+        if not layer.built:
+            layer(*inputs, **options)
+        known = Known(inputs, options)
+        output, values = pure(known, [variable.value for variable in _variables(layer)], known.arrays)
+        for variable, value in zip(_variables(layer), values, strict=True):
             variable.assign(value)
         return output
 
     return run
+
+
+class Known:
+    """The arguments of a call, divided into arrays and what is known while a function is traced, such as masks by rule."""
+
+    def __init__(self, inputs: tuple[Any, ...], options: dict[str, Any]) -> None:
+        given = {**{str(number): value for number, value in enumerate(inputs)}, **options}
+        self.arrays = {name: value for name, value in given.items() if isinstance(value, dict) or _is_array(value)}
+        self._others = {name: value for name, value in given.items() if name not in self.arrays}
+        self._count = len(inputs)
+
+    def together(self, arrays: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+        given = {**arrays, **self._others}
+        return [given.pop(str(number)) for number in range(self._count)], given
+
+    def __eq__(self, other: Any) -> bool:
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[Any, ...]:
+        plain = (bool, int, float, str)
+        others = ((name, value if isinstance(value, plain) else id(value)) for name, value in self._others.items())
+        return self._count, *others
+
+
+def _variables(layer: Any) -> list[Any]:
+    return [*layer.variables, *layer.metrics_variables]
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -277,7 +321,7 @@ def _jax_gradients(layer: Any, paths: dict[str, Any], inputs: Any, options: Any)
 
     trainable = list(layer.trainable_variables)
     fixed = [variable.value for variable in layer.non_trainable_variables]
-    switches = {name: value for name, value in options.items() if isinstance(value, bool | str)}  # known while tracing
+    switches = {name: value for name, value in options.items() if not _is_array(value)}  # known while tracing
     options = {name: value for name, value in options.items() if name not in switches}
 
     @jax.jit
@@ -291,6 +335,10 @@ def _jax_gradients(layer: Any, paths: dict[str, Any], inputs: Any, options: Any)
     found = gradient([variable.value for variable in trainable], fixed, inputs, options)
     by_id = {id(variable): np.asarray(gradient) for variable, gradient in zip(trainable, found, strict=True)}
     return {path: by_id[id(weight)] for path, weight in paths.items()}
+
+
+def _is_array(x: Any) -> bool:
+    return x is None or hasattr(x, "shape")
 
 
 def _is_floating(x: Any) -> bool:

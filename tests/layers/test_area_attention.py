@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attention_harness import attended, check_packed, check_steps, sequence
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import (
     AreaAddition,
@@ -84,7 +84,7 @@ def test_one_position_after_another_is_all_at_once(keys):
 
 def test_it_reads_a_grid_as_memory():
     layer, x, memory = AreaAttention(2, 2, 2, 3), sequence(2), sequence(12, seed=1)
-    whole = numbers(layer(x, memory=memory))
+    whole = numbers(forward(layer)(x, memory=memory))
     cache = Cache(2, 4)
     layer.remember(memory, cache)
     np.testing.assert_allclose(numbers(layer(x, memory=memory, cache=cache)), whole, atol=1e-5)

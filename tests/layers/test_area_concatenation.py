@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from harness import check_config, numbers
+from harness import check_config, forward, numbers
 
 from kt2t.layers import AreaConcatenation, AreaDeviation, AreaMean
 from kt2t.ops.areas import Sizes
@@ -14,7 +14,7 @@ def test_it_is_the_formula():
     layer = AreaConcatenation([AreaMean(), AreaDeviation()])
     check_config(layer)
     layer.build(x.shape, Sizes(2, 1, 1))
-    found = numbers(layer(x, sizes=Sizes(2)))
+    found = numbers(forward(layer)(x, sizes=Sizes(2)))
     spans = [(at, width) for width in (1, 2) for at in range(6 - width)]
     mean = np.stack([x[:, at : at + width].mean(1) for at, width in spans], 1)
     deviation = np.stack([np.sqrt(x[:, at : at + width].var(1) + 1e-6) for at, width in spans], 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Attention, Cache, capture
 
@@ -54,13 +54,13 @@ def test_attention_to_a_memory_is_a_layer_like_any():
 def test_self_attention_is_the_formula(causal):
     layer = Attention(2)
     mask = np.tril(np.ones((1, 5, 5), bool)) if causal else np.ones((1, 5, 5), bool)
-    found = numbers(layer(X, mask=mask))
+    found = numbers(forward(layer)(X, mask=mask))
     np.testing.assert_allclose(found, attended(layer, X, X, np.repeat(mask, 2, 0)), atol=1e-5)
 
 
 def test_attention_to_a_memory_is_the_formula():
     layer = Attention(2, key_dim=4, value_dim=6)
-    found = numbers(layer(X, memory=MEMORY, mask=MASK))
+    found = numbers(forward(layer)(X, memory=MEMORY, mask=MASK))
     np.testing.assert_allclose(found, attended(layer, X, MEMORY, MASK), atol=1e-5)
 
 
@@ -68,13 +68,13 @@ def test_a_hidden_key_has_no_influence():
     layer = Attention(2)
     other = MEMORY.copy()
     other[0, 2], other[1, 1:] = 1e3, -1e3
-    first, second = (numbers(layer(X, memory=memory, mask=MASK)) for memory in (MEMORY, other))
+    first, second = (numbers(forward(layer)(X, memory=memory, mask=MASK)) for memory in (MEMORY, other))
     np.testing.assert_array_equal(first, second)
 
 
 def test_a_query_with_nothing_to_see_is_finite():
     layer = Attention(2)
-    assert np.isfinite(numbers(layer(X, mask=np.zeros((1, 5, 5), bool)))).all()
+    assert np.isfinite(numbers(forward(layer)(X, mask=np.zeros((1, 5, 5), bool)))).all()
 
 
 def test_the_tap_shows_the_weights():
@@ -89,7 +89,7 @@ def test_the_tap_shows_the_weights():
 
 def test_one_position_after_another_is_all_at_once():
     layer = Attention(2, value_dim=4)
-    whole = numbers(layer(X, mask=np.tril(np.ones((1, 5, 5), bool))))
+    whole = numbers(forward(layer)(X, mask=np.tril(np.ones((1, 5, 5), bool))))
     cache = Cache(batch=2, length=7)
     layer.reserve(cache.child("it"))
     for position in range(5):
@@ -100,7 +100,7 @@ def test_one_position_after_another_is_all_at_once():
 
 def test_beams_share_the_memory_of_their_source():
     layer = Attention(2)
-    alone = [numbers(layer(X[:, beam : beam + 1], memory=MEMORY, mask=MASK)) for beam in range(5)]
+    alone = [numbers(forward(layer)(X[:, beam : beam + 1], memory=MEMORY, mask=MASK)) for beam in range(5)]
     cache = Cache(batch=2, length=1, beams=5)
     layer.remember(MEMORY, cache)
     np.testing.assert_allclose(numbers(layer(X, mask=MASK, cache=cache)), np.concatenate(alone, 1), atol=1e-6)

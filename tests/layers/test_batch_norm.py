@@ -6,7 +6,7 @@ import harness
 import keras
 import numpy as np
 import pytest
-from harness import numbers
+from harness import forward, numbers
 from keras import ops
 
 from kt2t.layers import BatchNorm
@@ -33,7 +33,7 @@ def test_it_is_a_layer(options):
         return BatchNorm(**options, **kwargs)
 
     layer = make()
-    output = numbers(layer(X))
+    output = numbers(forward(layer)(X))
     names = (["gamma", "beta"] if not options else []) + ["moving_mean", "moving_variance"]
     assert {path: tuple(weight.shape) for path, weight in attribute_paths(layer).items()} == dict.fromkeys(names, (3,))
     harness.check_symbolic(layer, [X], {}, X.shape)
@@ -48,11 +48,11 @@ def test_it_is_a_layer(options):
 def test_training_uses_the_batch_and_moves_the_averages(shape):
     layer, x = BatchNorm(momentum=0.9), X.reshape(shape)
     wanted, mean, variance = by_hand(x, np.ones(shape[:-1], bool))
-    np.testing.assert_allclose(numbers(layer(x, training=True)), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(x, training=True)), wanted, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(numbers(layer.moving_mean), 0.1 * mean, rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(numbers(layer.moving_variance), 0.9 + 0.1 * variance, rtol=1e-5)
     moving = (x - 0.1 * mean) / np.sqrt(0.9 + 0.1 * variance + 1e-3)
-    np.testing.assert_allclose(numbers(layer(x)), moving, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(x)), moving, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("hidden", ["rows", "positions", "both"])
@@ -64,7 +64,7 @@ def test_what_weighs_nothing_changes_nothing(hidden):
     for garbage in (0.0, 1e6):
         layer, x = BatchNorm(momentum=0.5), np.where(counts[..., None], X, np.float32(garbage))
         with whole_batch.showing(ops.convert_to_tensor(rows) if hidden != "positions" else None):
-            y = numbers(layer(x, segments, training=True))
+            y = numbers(forward(layer)(x, segments, training=True))
         wanted, mean, variance = by_hand(x, counts)
         np.testing.assert_allclose(y[counts], wanted[counts], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(numbers(layer.moving_mean), 0.5 * mean, rtol=1e-5, atol=1e-6)
@@ -76,7 +76,7 @@ def test_what_weighs_nothing_changes_nothing(hidden):
 def test_where_nothing_counts_the_averages_stay():
     layer = BatchNorm()
     layer.build(X.shape)
-    y = numbers(layer(X, np.zeros((6, 4), "int32"), training=True))
+    y = numbers(forward(layer)(X, np.zeros((6, 4), "int32"), training=True))
     assert np.isfinite(y).all() and not numbers(layer.moving_mean).any() and (numbers(layer.moving_variance) == 1).all()
 
 
@@ -84,7 +84,7 @@ def test_a_frozen_layer_keeps_its_averages():
     layer = BatchNorm()
     layer.build(X.shape)
     layer.trainable = False
-    np.testing.assert_allclose(numbers(layer(X, training=True)), X / np.sqrt(1 + 1e-3), rtol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, training=True)), X / np.sqrt(1 + 1e-3), rtol=1e-5)
     assert not numbers(layer.moving_mean).any()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Cache, ConvolutionalFeedForward
 from kt2t.ops.masks import SegmentMask
@@ -45,7 +45,7 @@ def test_it_is_a_layer_like_any(dropout):
 @pytest.mark.parametrize("causal", [False, True])
 def test_it_is_the_formula_for_each_example(causal, first_is_own):
     layer = made(first_is_own=first_is_own)
-    found = numbers(layer(X, mask=SegmentMask(PACKED, causal)))
+    found = numbers(forward(layer)(X, mask=SegmentMask(PACKED, causal)))
     for row, start, end in ((0, 0, 2), (0, 2, 5), (1, 0, 6)):
         h = np.maximum(convolved(X[row, start:end], layer.first, 3, causal, first_is_own), 0)
         wanted = convolved(h, layer.second, 2, causal, first_is_own)
@@ -55,7 +55,7 @@ def test_it_is_the_formula_for_each_example(causal, first_is_own):
 @pytest.mark.parametrize("first_is_own", [False, True])
 def test_one_position_after_another_is_all_at_once(first_is_own):
     layer = made(first_is_own=first_is_own)
-    whole = numbers(layer(X, mask=SegmentMask(np.ones((2, 6), "int32"), causal=True)))
+    whole = numbers(forward(layer)(X, mask=SegmentMask(np.ones((2, 6), "int32"), causal=True)))
     cache = Cache(batch=2, length=6, beams=3)
     layer.start(cache.child("it"))
     for time in range(6):

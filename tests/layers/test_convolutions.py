@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Convolutions
 
@@ -25,7 +25,7 @@ def pooled(x: np.ndarray) -> np.ndarray:
 
 def test_it_is_the_formula():
     layer = Convolutions(filters=[4, 6], intermediate_dim=5)
-    found = numbers(layer(X))
+    found = numbers(forward(layer)(X))
     assert found.shape == (2, 1, 1, 5)
     for row in range(2):
         x = pooled(np.maximum(X[row], 0))

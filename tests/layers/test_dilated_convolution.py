@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Cache, DilatedConvolution, Memory
 
@@ -35,7 +35,7 @@ def test_it_is_the_formula_within_each_example(padding, kernel_size, dilation):
     layer = DilatedConvolution(5, kernel_size, dilation, padding)
     layer(X, PACKED)
     layer.bias.assign(RANDOM.normal(size=5))
-    found = numbers(layer(X, PACKED))
+    found = numbers(forward(layer)(X, PACKED))
     reach = (kernel_size - 1) * dilation
     left = reach if padding == "causal" else reach // 2
     for row, number in ((0, 1), (0, 2), (1, 1)):
@@ -48,13 +48,13 @@ def test_causal_reads_nothing_later():
     layer = DilatedConvolution(5, 3, 2)
     changed = X.copy()
     changed[:, 6:] += 1
-    np.testing.assert_array_equal(numbers(layer(X))[:, :6], numbers(layer(changed))[:, :6])
+    np.testing.assert_array_equal(numbers(forward(layer)(X))[:, :6], numbers(forward(layer)(changed))[:, :6])
 
 
 @pytest.mark.parametrize(("kernel_size", "dilation"), [(3, 2), (2, 8), (1, 1)])
 def test_one_position_after_another_is_all_at_once(kernel_size, dilation):
     layer = DilatedConvolution(5, kernel_size, dilation)
-    whole = numbers(layer(X))
+    whole = numbers(forward(layer)(X))
     cache = Cache(batch=2, length=9, beams=3)
     layer.start(None, cache.child("it"))
     for time in range(9):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Experts
 
@@ -24,7 +24,7 @@ def test_it_is_a_layer_like_any(dropout):
 @pytest.mark.parametrize("scaled", [False, True])
 def test_it_is_the_formula(scaled):
     layer = Experts(3, 6, scaled=scaled)
-    found = numbers(layer(X, CHOSEN, WEIGHTS))
+    found = numbers(forward(layer)(X, CHOSEN, WEIGHTS))
     widen, narrow = numbers(layer.widen), numbers(layer.narrow)
     wanted = np.zeros_like(X)
     for row, place in np.ndindex(CHOSEN.shape):

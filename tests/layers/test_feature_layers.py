@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 import kt2t
 from kt2t import features
@@ -104,12 +104,12 @@ def test_options_of_the_field_reach_its_layer():
 
 def test_tags_are_read_like_text_with_one_id_more_for_padding():
     layer = check_layer(lambda **k: embed(features.Tags(3), 6, **k), IDS, shape=(2, 4, 6), weights={"table": (4, 6)})
-    assert (numbers(layer(IDS))[IDS == 0] == 0).all()
+    assert (numbers(forward(layer)(IDS))[IDS == 0] == 0).all()
 
 
 def test_a_users_own_kind_of_feature_needs_one_file():
     layer = embed(Angle(), 4)
-    np.testing.assert_allclose(numbers(layer(np.array([30.0], "float32"))), [[0.5, 0.5, 3**0.5 / 2, 3**0.5 / 2]], 1e-6)
+    np.testing.assert_allclose(numbers(forward(layer)(np.array([30.0], "float32"))), [[0.5, 0.5, 3**0.5 / 2, 3**0.5 / 2]], 1e-6)
     assert describe(layer) == {"type": f"{__name__}.AngleEmbedding", "hidden_dim": 4}
     with pytest.raises(ValueError, match=r"no layer can predict Audio"):
         head(features.Audio())

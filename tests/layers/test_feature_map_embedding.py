@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, compiled, numbers
+from harness import check_layer, compiled, forward, numbers
 
 from kt2t.features import Audio, Image
 from kt2t.layers import FeatureMapEmbedding, LogMelSpectrogram, embed
@@ -29,7 +29,7 @@ def convolved(x, kernel):
 @pytest.mark.parametrize("side", [1, 3])
 def test_a_picture_is_scaled_and_convolved(side):
     layer = FeatureMapEmbedding(6, kernel_size=side)
-    found = numbers(layer(PIXELS))
+    found = numbers(forward(layer)(PIXELS))
     for row in range(2):
         expected = convolved(PIXELS[row] / 127.5 - 1, numbers(layer.convolution.kernel))
         np.testing.assert_allclose(found[row], expected, atol=1e-5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attention_harness import attended, check_packed, check_steps, sequence
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Attention, Cache, GroupedQueryAttention
 
@@ -42,7 +42,7 @@ def test_packed_rows_and_steps():
 
 def test_it_reads_a_memory():
     layer, x, memory = GroupedQueryAttention(4, 2), sequence(3), sequence(5, seed=1)
-    whole = numbers(layer(x, memory=memory))
+    whole = numbers(forward(layer)(x, memory=memory))
     cache = Cache(2, 4)
     layer.remember(memory, cache)
     np.testing.assert_allclose(numbers(layer(x, memory=memory, cache=cache)), whole, atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import ImageEmbedding
 
@@ -27,7 +27,7 @@ def by_loop(pixels, patch, kernel):
 @pytest.mark.parametrize("patch", [1, 2, 3])
 def test_each_patch_is_projected_row_by_row(patch):
     layer = ImageEmbedding(6, patch=patch)
-    found = numbers(layer(PIXELS))
+    found = numbers(forward(layer)(PIXELS))
     np.testing.assert_allclose(found, by_loop(PIXELS, patch, numbers(layer.dense.kernel)), atol=1e-5)
     assert numbers(layer.segments(PIXELS)).tolist() == [[1] * found.shape[1]] * 2
 
@@ -45,7 +45,7 @@ def test_black_is_minus_one_and_white_is_one():
     layer = ImageEmbedding(1, patch=1)
     layer.build((None, 1, 2, 1))
     layer.dense.set_weights([np.ones((1, 1)), np.zeros(1)])
-    assert numbers(layer(np.array([[[[0], [255]]]], "uint8"))).tolist() == [[[-1.0], [1.0]]]
+    assert numbers(forward(layer)(np.array([[[[0], [255]]]], "uint8"))).tolist() == [[[-1.0], [1.0]]]
 
 
 def test_wrong_sizes_are_refused():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import ImageHead
 from kt2t.losses import CrossEntropy
@@ -20,7 +20,7 @@ def test_a_position_is_a_pixel_row_by_row():
         weights={"dense.kernel": (4, 512), "dense.bias": (512,)},
     )
     kernel = numbers(layer.dense.kernel).reshape(4, 2, 256)
-    logits = numbers(layer(HIDDEN))
+    logits = numbers(forward(layer)(HIDDEN))
     for row, column, channel in np.ndindex(3, 2, 2):
         expected = HIDDEN[:, 2 * row + column] @ kernel[:, channel]
         np.testing.assert_allclose(logits[:, row, column, channel], expected, atol=1e-5)

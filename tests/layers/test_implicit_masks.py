@@ -7,7 +7,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from harness import ON_JAX, numbers
+from harness import ON_JAX, forward, numbers
 from keras import ops
 
 from kt2t import layers
@@ -126,7 +126,7 @@ def test_a_mask_that_is_given_hides_padding_as_an_implicit_one_does():
     makers = SEQUENCES | POOLING
     for name in ("attention", "relative", "block", "stack", "lstm", "lstm stack", "label", "several labels", "numbers"):
         layer = makers[name]()
-        first, other = (numbers(layer(given, mask=real)) for given in (x, np.where(real[..., None], x, 1e3)))
+        first, other = (numbers(forward(layer)(given, mask=real)) for given in (x, np.where(real[..., None], x, 1e3)))
         shown = real if first.ndim == 3 else slice(None)
         np.testing.assert_allclose(first[shown], other[shown], atol=1e-5, err_msg=name)
 
@@ -143,7 +143,7 @@ def test_an_explicit_mask_wins_and_is_not_attached_to_the_output():
     layer = layers.Attention(HEADS)
     causal = np.tril(np.ones((1, 5, 5), bool))
     found = layer(x, mask=causal)
-    np.testing.assert_array_equal(numbers(found), numbers(layer(ops.convert_to_tensor(numbers(x)), mask=causal)))
+    np.testing.assert_array_equal(numbers(found), numbers(forward(layer)(ops.convert_to_tensor(numbers(x)), mask=causal)))
     np.testing.assert_array_equal(numbers(implicit_mask(found)), padded("right") != 0)
 
 
@@ -152,7 +152,7 @@ def test_segments_win():
     for make in (SEQUENCES["stack"], SEQUENCES["lstm"], POOLING["label"]):
         layer = make()
         plain = layer(ops.convert_to_tensor(numbers(x)), segments)
-        np.testing.assert_array_equal(numbers(layer(x, segments)), numbers(plain))
+        np.testing.assert_array_equal(numbers(forward(layer)(x, segments)), numbers(plain))
 
 
 def test_batch_norm_counts_only_what_the_mask_shows():

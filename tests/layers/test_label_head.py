@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import LabelHead
 
@@ -23,8 +23,8 @@ def test_a_label_head_pools_over_real_positions():
     layer.dense.bias.assign([1.0, 2.0, 3.0])
     pooled = np.stack([HIDDEN[0, :3].mean(0), HIDDEN[1, :1].mean(0)])
     expected = pooled @ numbers(layer.dense.kernel) + [1, 2, 3]
-    np.testing.assert_allclose(numbers(layer(HIDDEN, SEGMENTS)), expected, atol=1e-5)
-    np.testing.assert_allclose(numbers(layer(HIDDEN, segments=SEGMENTS)), expected, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(HIDDEN, SEGMENTS)), expected, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(HIDDEN, segments=SEGMENTS)), expected, atol=1e-5)
 
 
 def test_a_row_of_padding_gives_finite_logits():
@@ -34,7 +34,7 @@ def test_a_row_of_padding_gives_finite_logits():
 def test_a_label_is_predicted_from_a_map_too():
     layer = LabelHead(3)
     maps = layer(HIDDEN.reshape(2, 2, 2, 6))
-    np.testing.assert_allclose(numbers(maps), numbers(layer(HIDDEN)), atol=1e-6)
+    np.testing.assert_allclose(numbers(maps), numbers(forward(layer)(HIDDEN)), atol=1e-6)
 
 
 def test_with_padding_the_label_head_is_tensor2tensors(golden):
@@ -45,7 +45,7 @@ def test_with_padding_the_label_head_is_tensor2tensors(golden):
     layer.build(hidden.shape)
     layer.dense.set_weights([z[f"var/{top}/kernel"], z[f"var/{top}/bias"]])
     segments = (z["in/inputs"][:, :, 0, 0] > 0).astype("int32")
-    np.testing.assert_allclose(numbers(layer(hidden, segments)), z["out/logits"][:, 0, 0, 0], atol=2e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(hidden, segments)), z["out/logits"][:, 0, 0, 0], atol=2e-5)
 
 
 def test_the_answer_is_the_likeliest_class():

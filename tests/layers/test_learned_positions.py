@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import LearnedPositions
 
@@ -18,13 +18,13 @@ def test_it_is_a_layer_like_any():
 def test_rows_are_looked_up_and_the_last_serves_all_beyond():
     layer = LearnedPositions(3)
     positions = np.array([[0, 1, 2, 7], [2, 0, 3, 1]], "int32")
-    added = numbers(layer(X, positions)) - X
+    added = numbers(forward(layer)(X, positions)) - X
     np.testing.assert_allclose(added, numbers(layer.table)[np.minimum(positions, 2)], atol=1e-6)
 
 
 def test_without_positions_they_count_from_zero():
     layer = LearnedPositions(9)
-    np.testing.assert_allclose(numbers(layer(X)) - X, np.stack([numbers(layer.table)[:4]] * 2), atol=1e-6)
+    np.testing.assert_allclose(numbers(forward(layer)(X)) - X, np.stack([numbers(layer.table)[:4]] * 2), atol=1e-6)
 
 
 def test_a_length_that_is_not_positive_is_refused():

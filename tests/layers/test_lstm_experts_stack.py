@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Cache, FeedForward, LSTMExpertsStack, Memory, MixtureOfExperts
 from kt2t.ops.masks import SegmentMask
@@ -31,14 +31,14 @@ def test_it_is_the_formula():
     x = X + numbers(layer.lower(X, PACKED))
     x = x + 1 / (1 + np.exp(-numbers(layer.experts(x, mask=SegmentMask(PACKED)))))
     x = x + numbers(layer.upper(x, PACKED))
-    np.testing.assert_allclose(numbers(layer(X, PACKED)), x, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, PACKED)), x, atol=1e-5)
 
 
 def test_packed_is_padded():
     layer = made()
-    found = numbers(layer(X, PACKED))
+    found = numbers(forward(layer)(X, PACKED))
     for start, end in ((0, 2), (2, 5)):
-        np.testing.assert_allclose(found[:1, start:end], numbers(layer(X[:1, start:end])), atol=1e-6)
+        np.testing.assert_allclose(found[:1, start:end], numbers(forward(layer)(X[:1, start:end])), atol=1e-6)
 
 
 @pytest.mark.parametrize("in_front", [False, True])
@@ -46,7 +46,7 @@ def test_one_position_after_another_is_all_at_once(in_front):
     layer = made()
     states = RANDOM.normal(size=(2, 3, 4)).astype("float32")
     memory = Memory(states, np.array([[1, 1, 0]] * 2, "int32")) if in_front else None
-    whole = numbers(layer(X, memory=memory))
+    whole = numbers(forward(layer)(X, memory=memory))
     cache = Cache(batch=2, length=6, beams=3)
     layer.start(memory, cache.child("it"))
     for time in range(6):

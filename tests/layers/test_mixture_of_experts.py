@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Cache, MixtureOfExperts
 from kt2t.ops import randomness
@@ -35,18 +35,18 @@ def test_noise_is_a_function_of_the_step():
 
     def train(step):
         with randomness.root(5, step):
-            return numbers(layer(X, training=True))
+            return numbers(forward(layer)(X, training=True))
 
     np.testing.assert_array_equal(train(3), train(3))
     assert np.abs(train(3) - train(4)).max() > 1e-3
-    np.testing.assert_array_equal(numbers(layer(X)), numbers(layer(X, training=False)))
+    np.testing.assert_array_equal(numbers(forward(layer)(X)), numbers(forward(layer)(X, training=False)))
 
 
 def test_padding_gets_no_expert_and_packed_is_padded():
     layer = made()
-    found = numbers(layer(X, mask=SegmentMask(PACKED)))
+    found = numbers(forward(layer)(X, mask=SegmentMask(PACKED)))
     assert (found[PACKED == 0] == 0).all() and (np.abs(found[PACKED > 0]).max(-1) > 0).all()
-    np.testing.assert_allclose(found[PACKED > 0], numbers(layer(X))[PACKED > 0], atol=1e-5)
+    np.testing.assert_allclose(found[PACKED > 0], numbers(forward(layer)(X))[PACKED > 0], atol=1e-5)
 
 
 def test_losses_count_real_positions_alone():

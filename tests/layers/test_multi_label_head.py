@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import MultiLabelHead
 
@@ -21,7 +21,7 @@ def test_there_is_a_logit_for_each_class_from_the_mean_over_real_positions():
         weights={"dense.kernel": (6, 3), "dense.bias": (3,)},
     )
     pooled = np.stack([HIDDEN[0, :3].mean(0), HIDDEN[1, 0]])
-    np.testing.assert_allclose(numbers(layer(HIDDEN, SEGMENTS)), pooled @ numbers(layer.dense.kernel), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(HIDDEN, SEGMENTS)), pooled @ numbers(layer.dense.kernel), atol=1e-5)
 
 
 def test_the_answer_is_yes_above_one_half():

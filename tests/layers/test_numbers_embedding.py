@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import NumbersEmbedding
 
@@ -18,7 +18,7 @@ def test_a_vector_is_projected_to_one_position():
         shape=(2, 1, 6),
         weights={"dense.kernel": (3, 6), "dense.bias": (6,)},
     )
-    np.testing.assert_allclose(numbers(layer(VECTORS))[:, 0], VECTORS @ numbers(layer.dense.kernel), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(VECTORS))[:, 0], VECTORS @ numbers(layer.dense.kernel), atol=1e-5)
     assert numbers(layer.segments(VECTORS)).tolist() == [[1], [1]]
 
 

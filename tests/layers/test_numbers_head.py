@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import NumbersHead
 
@@ -22,7 +22,7 @@ def test_numbers_are_a_projection_of_the_mean_over_real_positions():
     )
     layer.dense.bias.assign([1.0, 2.0, 3.0])
     pooled = np.stack([HIDDEN[0, :3].mean(0), HIDDEN[1, 0]])
-    found = numbers(layer(HIDDEN, SEGMENTS))
+    found = numbers(forward(layer)(HIDDEN, SEGMENTS))
     np.testing.assert_allclose(found, pooled @ numbers(layer.dense.kernel) + [1, 2, 3], atol=1e-5)
     np.testing.assert_array_equal(numbers(layer.answer(found)), found)
 

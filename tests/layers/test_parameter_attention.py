@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import ParameterAttention
 
@@ -37,12 +37,12 @@ def test_it_is_the_formula():
         logits = (X @ query)[..., 3 * head : 3 * head + 3] @ keys[head].T
         weights = np.exp(logits - logits.max(-1, keepdims=True))
         heads.append(weights / weights.sum(-1, keepdims=True) @ values[head])
-    np.testing.assert_allclose(numbers(layer(X)), np.concatenate(heads, -1) @ out, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X)), np.concatenate(heads, -1) @ out, rtol=1e-4, atol=1e-5)
 
 
 def test_what_is_not_real_gets_nothing():
     layer, real = ParameterAttention(7), np.array([[True, False, True], [False, False, True]])
-    np.testing.assert_allclose(numbers(layer(X, real=real)), numbers(layer(X)) * real[..., None], atol=1e-6)
+    np.testing.assert_allclose(numbers(forward(layer)(X, real=real)), numbers(forward(layer)(X)) * real[..., None], atol=1e-6)
 
 
 def test_wrong_options_are_refused():

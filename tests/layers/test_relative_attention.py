@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Cache, RelativeAttention
 
@@ -47,14 +47,14 @@ def test_it_is_a_layer_like_any():
 @pytest.mark.parametrize("mask", [CAUSAL, np.ones((1, 5, 5), bool)], ids=["causal", "all"])
 def test_it_is_the_formula(max_distance, mask):
     layer = RelativeAttention(2, max_distance, key_dim=4, value_dim=6)
-    found = numbers(layer(X, mask=mask))
+    found = numbers(forward(layer)(X, mask=mask))
     np.testing.assert_allclose(found, attended(layer, X, mask), atol=1e-5)
 
 
 @pytest.mark.parametrize("beams", [1, 3])
 def test_one_position_after_another_is_all_at_once(beams):
     layer = RelativeAttention(2, 2, value_dim=4)
-    whole = numbers(layer(X, mask=CAUSAL))
+    whole = numbers(forward(layer)(X, mask=CAUSAL))
     cache = Cache(batch=2, length=7, beams=beams)
     layer.reserve(cache.child("it"))
     for position in range(5):
@@ -69,8 +69,8 @@ def test_examples_of_a_packed_row_are_as_in_rows_of_their_own():
     layer = RelativeAttention(2, 3)
     segments = np.array([[1, 1, 1, 2, 2]])
     same = segments[:, :, None] == segments[:, None, :]
-    packed = numbers(layer(X[:1], mask=same))
-    alone = [numbers(layer(X[:1, part])) for part in (slice(0, 3), slice(3, 5))]
+    packed = numbers(forward(layer)(X[:1], mask=same))
+    alone = [numbers(forward(layer)(X[:1, part])) for part in (slice(0, 3), slice(3, 5))]
     np.testing.assert_allclose(packed, np.concatenate(alone, axis=1), atol=1e-5)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import FeedForward, NoamNorm, Residual
 from kt2t.ops import randomness
@@ -53,14 +53,14 @@ def test_it_is_the_formula_and_further_arguments_reach_the_sublayer(norm, formul
     layer = Residual(MemoryGate(), norm)
     memory = np.random.default_rng(1).normal(size=X.shape).astype("float32")
     expected = formula(X, lambda y: 3 * (y + memory))
-    np.testing.assert_allclose(numbers(layer(X, memory, factor=3.0)), expected, atol=1e-5)
-    np.testing.assert_allclose(numbers(layer(X, memory=memory, factor=3.0)), expected, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, memory, factor=3.0)), expected, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, memory=memory, factor=3.0)), expected, atol=1e-5)
 
 
 def test_training_reaches_the_sublayer():
     layer = Residual(MemoryGate())
-    np.testing.assert_allclose(numbers(layer(X, training=True)), X + 2 * normalised(X), atol=1e-5)
-    np.testing.assert_allclose(numbers(layer(X, training=False)), X + normalised(X), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, training=True)), X + 2 * normalised(X), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, training=False)), X + normalised(X), atol=1e-5)
 
 
 def test_whoever_calls_says_whether_it_is_training():
@@ -93,5 +93,5 @@ def test_a_norm_of_another_name_is_refused():
 def test_another_norm_may_be_handed_in():
     layer = Residual(FeedForward(4), "post", normalization=NoamNorm())
     check_layer(lambda **o: Residual(FeedForward(4, **o), "post", normalization=NoamNorm(), **o), X, shape=X.shape)
-    y = numbers(layer(X))
+    y = numbers(forward(layer)(X))
     np.testing.assert_allclose((y**2).sum(-1), X.shape[-1], rtol=1e-4)

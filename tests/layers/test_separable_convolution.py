@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Cache, DilatedConvolution, SeparableConvolution
 
@@ -35,12 +35,12 @@ def test_its_kernel_is_a_product(padding, parts):
     layer.bias.assign(RANDOM.normal(size=6))
     whole.kernel.assign(numbers(layer.depthwise)[:, :, None] * pointwise)
     whole.bias.assign(layer.bias)
-    np.testing.assert_allclose(numbers(layer(X, PACKED)), numbers(whole(X, PACKED)), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, PACKED)), numbers(whole(X, PACKED)), atol=1e-5)
 
 
 def test_one_position_after_another_is_all_at_once():
     layer = SeparableConvolution(6, 3, 2, parts=2)
-    whole = numbers(layer(X))
+    whole = numbers(forward(layer)(X))
     cache = Cache(batch=2, length=9, beams=3)
     layer.start(None, cache.child("it"))
     for time in range(9):

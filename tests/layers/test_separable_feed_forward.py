@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Cache, SeparableFeedForward
 from kt2t.ops.masks import SegmentMask
@@ -41,7 +41,7 @@ def test_it_is_a_layer_like_any(dropout):
 @pytest.mark.parametrize("causal", [False, True])
 def test_it_is_the_formula_for_each_example_and_looks_to_the_left(causal):
     layer = SeparableFeedForward(5, 3, 4)
-    found = numbers(layer(X, mask=SegmentMask(PACKED, causal)))
+    found = numbers(forward(layer)(X, mask=SegmentMask(PACKED, causal)))
     for row, start, end in ((0, 0, 2), (0, 2, 5), (1, 0, 6)):
         h = convolved(X[row, start:end], numbers(layer.first_depthwise), layer.widen)
         wanted = convolved(np.maximum(h, 0), numbers(layer.second_depthwise), layer.narrow)
@@ -50,7 +50,7 @@ def test_it_is_the_formula_for_each_example_and_looks_to_the_left(causal):
 
 def test_one_position_after_another_is_all_at_once():
     layer = SeparableFeedForward(5, 3, 4)
-    whole = numbers(layer(X))
+    whole = numbers(forward(layer)(X))
     cache = Cache(batch=2, length=6, beams=3)
     layer.start(cache.child("it"))
     for time in range(6):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import TagsHead
 from kt2t.losses import CrossEntropy
@@ -21,7 +21,7 @@ def test_a_tags_head_never_predicts_padding():
         shape=(2, 4, 4),
         weights={"dense.kernel": (6, 3), "dense.bias": (3,)},
     )
-    logits = numbers(layer(HIDDEN))
+    logits = numbers(forward(layer)(HIDDEN))
     np.testing.assert_allclose(logits[..., 0], logits[..., 1:].max(-1) - 30, atol=1e-5)
     np.testing.assert_allclose(logits[..., 1:], HIDDEN @ numbers(layer.dense.kernel), atol=1e-5)
 

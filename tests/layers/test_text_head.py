@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import TextHead
 
@@ -14,7 +14,7 @@ SEGMENTS = np.array([[1, 1, 2, 0], [1, 0, 0, 0]], "int32")
 
 def test_a_text_head_has_no_bias_and_starts_like_an_embedding():
     layer = check_layer(lambda **k: TextHead(7, **k), HIDDEN, SEGMENTS, shape=(2, 4, 7), weights={"table": (7, 6)})
-    np.testing.assert_allclose(numbers(layer(HIDDEN)), HIDDEN @ numbers(layer.table).T, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(HIDDEN)), HIDDEN @ numbers(layer.table).T, atol=1e-5)
     wide = TextHead(1000)
     wide.build((None, None, 64))
     assert numbers(wide.table).std() == pytest.approx(1 / 8, rel=0.02)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import Attention, Cache, FeedForward, TransformerBlock
 
@@ -33,7 +33,7 @@ def test_with_a_memory_it_is_a_layer_like_any():
 def test_what_it_does_in_order():
     layer = block(memory=True)
     mask, memory_mask = np.tril(np.ones((1, 5, 5), bool)), np.array([[[True, True, False]]] * 2)
-    found = numbers(layer(X, memory=MEMORY, mask=mask, memory_mask=memory_mask))
+    found = numbers(forward(layer)(X, memory=MEMORY, mask=mask, memory_mask=memory_mask))
     x = X
     for part, options in (
         (layer.attention, {"mask": mask}),
@@ -53,7 +53,7 @@ def test_prototypes_are_not_shared():
 
 def test_one_position_after_another_is_all_at_once():
     layer = block(memory=True)
-    whole = numbers(layer(X, memory=MEMORY, mask=np.tril(np.ones((1, 5, 5), bool))))
+    whole = numbers(forward(layer)(X, memory=MEMORY, mask=np.tril(np.ones((1, 5, 5), bool))))
     cache = Cache(batch=2, length=5)
     layer.start(MEMORY, cache.child("it"))
     for position in range(5):
@@ -65,5 +65,5 @@ def test_one_position_after_another_is_all_at_once():
 def test_feed_forward_adds_only_where_it_is_real():
     layer, real = block(), np.array([[True] * 5, [True, True, False, False, False]])
     attended = numbers(layer.attention(X))
-    wanted = np.where(real[..., None], numbers(layer(X)), attended)
-    np.testing.assert_allclose(numbers(layer(X, real=real)), wanted, atol=1e-5)
+    wanted = np.where(real[..., None], numbers(forward(layer)(X)), attended)
+    np.testing.assert_allclose(numbers(forward(layer)(X, real=real)), wanted, atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import check_layer, numbers
+from harness import check_layer, forward, numbers
 
 from kt2t.layers import (
     AreaAttention,
@@ -59,24 +59,24 @@ def by_hand(layer, x, places, mask, **options):
 def test_masks_and_positions_come_from_segments(causal):
     layer = stack(causal=causal)
     mask = SAME & np.tril(np.ones((5, 5), bool)) if causal else SAME
-    np.testing.assert_allclose(numbers(layer(X, SEGMENTS)), by_hand(layer, X, PLACES, mask), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, SEGMENTS)), by_hand(layer, X, PLACES, mask), atol=1e-5)
 
 
 def test_without_segments_a_row_is_one_example():
     layer = stack()
-    np.testing.assert_allclose(numbers(layer(X)), numbers(layer(X, np.ones((2, 5), "int32"))), atol=1e-6)
+    np.testing.assert_allclose(numbers(forward(layer)(X)), numbers(forward(layer)(X, np.ones((2, 5), "int32"))), atol=1e-6)
 
 
 def test_positions_from_the_end():
     layer = stack(count_from="end")
     places = np.array([[2, 1, 0, 1, 0], [2, 1, 0, 1, 0]])
-    np.testing.assert_allclose(numbers(layer(X, SEGMENTS)), by_hand(layer, X, places, SAME), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(X, SEGMENTS)), by_hand(layer, X, places, SAME), atol=1e-5)
 
 
 def test_a_memory_is_attended_to_within_the_segment():
     layer = stack_of(2, 8, 12, 2, reads_memory=True, causal=True)
     states, segments = np.random.default_rng(1).normal(size=(2, 4, 8)).astype("float32"), [[1, 2, 2, 2], [1, 1, 0, 0]]
-    found = numbers(layer(X, SEGMENTS, memory=Memory(states, np.array(segments, "int32"))))
+    found = numbers(forward(layer)(X, SEGMENTS, memory=Memory(states, np.array(segments, "int32"))))
     mask = SAME & np.tril(np.ones((5, 5), bool))
     across = (SEGMENTS[:, :, None] == np.array(segments)[:, None]) & (np.array(segments)[:, None] > 0)
     wanted = by_hand(layer, X, PLACES, mask, memory=states, memory_mask=across)
@@ -88,7 +88,7 @@ def test_a_memory_in_front_is_the_beginning_of_the_sequence(front):
     layer = stack(causal=True, front=front)
     states = np.random.default_rng(1).normal(size=(1, 4, 8)).astype("float32")
     memory = Memory(states, np.array([[1, 1, 1, 0]], "int32"))
-    found = numbers(layer(X[:1, :3], np.array([[1, 1, 1]], "int32"), memory=memory))
+    found = numbers(forward(layer)(X[:1, :3], np.array([[1, 1, 1]], "int32"), memory=memory))
     whole = np.concatenate([states[:, :3], X[:1, :3]], axis=1)  # the same without the padding in front
     mask = np.tril(np.ones((1, 6, 6), bool))
     mask[:, :3, :3] |= front == "full"
@@ -98,7 +98,7 @@ def test_a_memory_in_front_is_the_beginning_of_the_sequence(front):
 def test_padding_with_states_of_its_own():
     layer = stack(include_padding=True)
     segments = SEGMENTS[1:]
-    found = numbers(layer(X[1:], segments))
+    found = numbers(forward(layer)(X[1:], segments))
     wanted = by_hand(layer, X[1:], np.arange(5)[None], segments[:, None] > 0, real=segments > 0)
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
@@ -106,7 +106,7 @@ def test_padding_with_states_of_its_own():
 def test_one_position_after_another_is_all_at_once():
     layer = stack_of(2, 8, 12, 2, reads_memory=True, causal=True)
     memory = Memory(X[:, :3] * 2, np.array([[1, 1, 1], [1, 1, 0]], "int32"))
-    whole = numbers(layer(X, np.ones((2, 5), "int32"), memory=memory))
+    whole = numbers(forward(layer)(X, np.ones((2, 5), "int32"), memory=memory))
     cache = Cache(batch=2, length=5)
     layer.start(memory, cache.child("it"))
     for position in range(5):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from attention_harness import attended, by_pairs, check_packed, check_steps, sequence
-from harness import numbers
+from harness import forward, numbers
 from keras import ops
 
 from kt2t.layers import WindowAttention
@@ -42,14 +42,14 @@ def test_its_cache_holds_one_window():
 
 def test_masks():
     x, layer = sequence(6), Nearest(2, 4)
-    everything = numbers(layer(x))
+    everything = numbers(forward(layer)(x))
     np.testing.assert_allclose(attended(layer, x, causal=False), everything, atol=1e-6)
     real = np.array([[1, 1, 1, 1, 0, 0]] * 2)
-    padded = numbers(layer(x, mask=real.astype(bool)))
-    np.testing.assert_allclose(padded[:, :4], numbers(layer(x[:, :4])), atol=1e-5)
+    padded = numbers(forward(layer)(x, mask=real.astype(bool)))
+    np.testing.assert_allclose(padded[:, :4], numbers(forward(layer)(x[:, :4])), atol=1e-5)
     reads = SegmentMask(ops.convert_to_tensor(real.astype("int32")), reads_padding=True)
     wanted = by_pairs(layer, x, lambda i, j: i - 2 <= j <= i + 1 and j < 4)
-    np.testing.assert_allclose(numbers(layer(x, mask=reads))[:, :6], wanted, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(layer)(x, mask=reads))[:, :6], wanted, atol=1e-5)
     with pytest.raises(ValueError, match="Pass a SegmentMask"):
         layer(x, mask=np.ones((2, 6, 6), bool))
     with pytest.raises(ValueError, match="Nearest is self attention, and cannot read a memory"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import numbers
+from harness import forward, numbers
 from model_harness import check_model
 
 from kt2t.features import Image, Label, Numbers, Text
@@ -27,7 +27,7 @@ def test_the_last_row_and_column_count():
     model = small()
     other = PIXELS.copy()
     other[:, -1, -1] = 255 - other[:, -1, -1]
-    assert (numbers(model({"inputs": PIXELS})) != numbers(model({"inputs": other}))).all()
+    assert (numbers(forward(model)({"inputs": PIXELS})) != numbers(forward(model)({"inputs": other}))).all()
 
 
 def test_several_targets_and_a_label_that_conditions():

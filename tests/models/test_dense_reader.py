@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from harness import numbers
+from harness import forward, numbers
 from model_harness import check_model
 
 from kt2t.features import Image, Label
@@ -20,9 +20,9 @@ def test_it_is_a_model_like_any(tmp_path):
 def test_each_pixel_counts_by_itself():
     """Shuffled pixels with equally shuffled weights give the same logits; a convolution's would not."""
     model = DenseReader(FEATURES, widths=[12], dropout=0.0)
-    before = numbers(model({"inputs": PIXELS}))
+    before = numbers(forward(model)({"inputs": PIXELS}))
     order = np.random.default_rng(1).permutation(15)
     first = model.encoder.layers[0]
     first.kernel.assign(numbers(first.kernel)[order])
     shuffled = PIXELS.reshape(8, 15)[:, order].reshape(PIXELS.shape)
-    np.testing.assert_allclose(numbers(model({"inputs": shuffled})), before, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(model)({"inputs": shuffled})), before, atol=1e-5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import numbers
+from harness import forward, numbers
 from model_harness import (
     beams_by_recomputation,
     check_learns,
@@ -66,7 +66,7 @@ def test_causal_inputs_are_one_text_with_the_targets():
     source, written = np.array([[4, 7, 1]], "int32"), np.array([[5, 6, 9, 1]], "int32")
     whole = {"targets": np.concatenate([source, [[0]], written], axis=1).astype("int32")}
     expected = numbers(alone({**whole, "targets_segments": np.ones((1, 8), "int32")}))[:, 4:]
-    np.testing.assert_allclose(numbers(model({"inputs": source, "targets": written})), expected, atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(model)({"inputs": source, "targets": written})), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("prefix", ["causal", "full"])
@@ -74,20 +74,20 @@ def test_padding_behind_the_inputs_changes_nothing(prefix):
     model, given = random_model(BOTH, prefix=prefix), text_batch()
     wide = {name: np.pad(value, [(0, 0), (0, 3 if name.startswith("inputs") else 0)]) for name, value in given.items()}
     real = given["targets_segments"] > 0
-    np.testing.assert_allclose(numbers(model(wide))[real], numbers(model(given))[real], atol=1e-4)
+    np.testing.assert_allclose(numbers(forward(model)(wide))[real], numbers(forward(model)(given))[real], atol=1e-4)
 
 
 def test_packed_causal_rows_are_like_rows_of_their_own():
     model = random_model(BOTH)
     rows = [([4, 1], [5, 6, 1]), ([7, 8, 1], [9, 1])]
-    alone = [numbers(model({"inputs": np.array([x]), "targets": np.array([y])}))[0] for x, y in rows]
+    alone = [numbers(forward(model)({"inputs": np.array([x]), "targets": np.array([y])}))[0] for x, y in rows]
     packed = {
         "inputs": np.array([[4, 1, 7, 8, 1]]),
         "inputs_segments": np.array([[1, 1, 2, 2, 2]]),
         "targets": np.array([[5, 6, 1, 9, 1]]),
         "targets_segments": np.array([[1, 1, 1, 2, 2]]),
     }
-    np.testing.assert_allclose(numbers(model(packed))[0], np.concatenate(alone), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(model)(packed))[0], np.concatenate(alone), atol=1e-5)
 
 
 def test_only_a_full_prefix_sees_what_follows_within_it():
@@ -124,9 +124,9 @@ def test_any_sequence_is_a_language_model():
     model = lstm_model(FEATURES)
     assert model.takes_packed_rows
     batch = {"targets": np.array([[5, 6, 1, 7, 1, 0]]), "targets_segments": np.array([[1, 1, 1, 2, 2, 0]])}
-    logits = numbers(model(batch))
+    logits = numbers(forward(model)(batch))
     for start, end in ((0, 3), (3, 5)):
-        alone = numbers(model({"targets": batch["targets"][:, start:end]}))
+        alone = numbers(forward(model)({"targets": batch["targets"][:, start:end]}))
         np.testing.assert_allclose(logits[:, start:end], alone, atol=1e-5)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import numbers
+from harness import counted_on_tensorflow, forward, numbers
 from model_harness import (
     beams_by_recomputation,
     check_learns,
@@ -36,6 +36,7 @@ def test_it_is_a_model_like_any(tmp_path):
     assert model.count_params() == 3 * 12 * 16 + 4 * (2 * 16 * 64 + 64)
 
 
+@counted_on_tensorflow
 def test_the_sizes_of_tensor2tensor():
     """13,109,248 weights with 32,768 words: two stacks of two LSTMs, and three tables."""
     model = LSTMSeq2Seq({"inputs": Text(32_768), "targets": Text(32_768)})
@@ -84,9 +85,9 @@ def test_packed_is_padded(reverse_inputs):
         for field, ids in zip(("inputs", "targets"), pair, strict=True):
             packed[field] += ids
             packed[f"{field}_segments"] += [number] * len(ids)
-    logits = numbers(model({name: np.array([ids + [0, 0]]) for name, ids in packed.items()}))[0]
+    logits = numbers(forward(model)({name: np.array([ids + [0, 0]]) for name, ids in packed.items()}))[0]
     for number, (source, target) in enumerate(pairs, 1):
-        alone = numbers(model({"inputs": np.array([source]), "targets": np.array([target])}))[0]
+        alone = numbers(forward(model)({"inputs": np.array([source]), "targets": np.array([target])}))[0]
         here = np.array(packed["targets_segments"]) == number
         np.testing.assert_allclose(logits[: len(here)][here], alone, atol=1e-5)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from harness import gradients, numbers
+from harness import forward, gradients, numbers
 from keras import ops
 
 from kt2t.data.padding import collate
@@ -36,6 +36,7 @@ class Loss(keras.layers.Layer):
     def __init__(self, model):
         super().__init__()
         self.model = model
+        self.built = True
 
     def call(self, x, y, weight):
         return ops.sum(CrossEntropy(label_smoothing=0.1).call(y, self.model(x, training=True)) * weight)
@@ -82,7 +83,7 @@ def made(case):
 def test_loss_and_gradients(case):
     model, (padded, packed) = made(case)
     loss = Loss(model)
-    expected, found = (float(loss(*batch)) for batch in (padded, packed))
+    expected, found = (float(forward(loss)(*batch)) for batch in (padded, packed))
     assert found == pytest.approx(expected, rel=1e-6)
     one, other = (gradients(loss, batch, {}) for batch in (padded, packed))
     scale = max(np.abs(gradient).max() for gradient in one.values())
@@ -100,7 +101,7 @@ def test_metrics(case):
     known = [targets == 2 for _, targets, _ in padded_and_packed(examples, features)]
     found = []
     for (x, y, weight), is_known in zip(batches, known, strict=True):
-        logits = numbers(model(x, training=False))
+        logits = numbers(forward(model)(x, training=False))
         logits += 30 * is_known[..., None] * np.eye(logits.shape[-1])[y]
         metrics = [TokenAccuracy(), Perplexity(), SequenceAccuracy()]
         with showing(x.get("targets_segments", x.get("inputs_segments"))):
@@ -114,9 +115,9 @@ def test_metrics(case):
 @pytest.mark.parametrize("field", ["inputs", "targets"])
 def test_a_neighbour_changes_nothing(field):
     model, (_, (x, y, _)) = made("sinusoids")
-    before = numbers(model(x, training=False))
+    before = numbers(forward(model)(x, training=False))
     changed = {**x, field: np.where(x[f"{field}_segments"] == 2, 12 - x[field], x[field])}
-    after = numbers(model(changed, training=False))
+    after = numbers(forward(model)(changed, training=False))
     own = x["targets_segments"] == 2
     assert np.abs(after - before)[own].max() > 1e-2
     np.testing.assert_allclose(after[~own & (y > 0)], before[~own & (y > 0)], atol=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from harness import numbers
+from harness import counted_on_tensorflow, numbers
 from model_harness import (
     beams_by_recomputation,
     check_learns,
@@ -124,6 +124,7 @@ def test_who_shares_a_table(tie, inputs, tables):
     assert sum(path.endswith("table") for path in attribute_paths(model)) == tables
 
 
+@counted_on_tensorflow
 def test_the_base_model_has_the_published_number_of_weights():
     text = Text(50)
     model = Transformer({"inputs": text, "targets": text, "target_space": Label(32)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import numbers
+from harness import forward, numbers
 from model_harness import check_learns, check_model, text_batch
 
 from kt2t.features import Label, Tags, Text
@@ -67,11 +67,11 @@ def test_padding_takes_part_in_the_mean_where_that_is_asked_for(tmp_path):
     wide = {name: np.pad(value, [(0, 0), (0, 4)]) for name, value in batch().items()}
     full = batch()["inputs_segments"].all(axis=1)
     assert full.any() and not full.all()
-    near, far = numbers(model(batch())), numbers(model(wide))
+    near, far = numbers(forward(model)(batch())), numbers(forward(model)(wide))
     assert np.abs(near - far).max() > 1e-2
     plain = label_model()
     plain.build()
-    np.testing.assert_allclose(numbers(plain(wide)), numbers(plain(batch())), atol=1e-5)
+    np.testing.assert_allclose(numbers(forward(plain)(wide)), numbers(forward(plain)(batch())), atol=1e-5)
     for name, weight in attribute_paths(plain).items():
         weight.assign(attribute_paths(model)[name])
-    np.testing.assert_allclose(numbers(plain(batch()))[full], near[full], atol=1e-5)  # the same without padding
+    np.testing.assert_allclose(numbers(forward(plain)(batch()))[full], near[full], atol=1e-5)  # the same without padding

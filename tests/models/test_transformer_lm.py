@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from harness import counted_on_tensorflow
 from model_harness import check_learns, check_model, greedy_by_recomputation, text_batch
 
 from kt2t.decoding import Beam, Greedy, Sample
@@ -89,6 +90,7 @@ def test_every_layer_has_the_model_s_precision():
     assert {layer.compute_dtype for layer in model._flatten_layers()} == {"bfloat16"}
 
 
+@counted_on_tensorflow
 @pytest.mark.parametrize(
     ("options", "tables", "count"),
     [

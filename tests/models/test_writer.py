@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import numbers
+from harness import forward, numbers
 from model_harness import text_batch
 
 from kt2t.features import Label, Text
@@ -17,22 +17,22 @@ FEATURES = {"inputs": Text(12), "targets": Text(12)}
 def test_a_position_depends_on_earlier_ids_alone():
     model = TransformerLM({"targets": Text(12)}, **SIZES)
     ids = np.array([[3, 4, 5, 6, 7]])
-    logits = numbers(model({"targets": ids}))
+    logits = numbers(forward(model)({"targets": ids}))
     for place in (0, 2, 4):
         changed = ids.copy()
         changed[0, place] = 11
-        different = np.abs(numbers(model({"targets": changed})) - logits).max(axis=-1)[0] > 1e-5
+        different = np.abs(numbers(forward(model)({"targets": changed})) - logits).max(axis=-1)[0] > 1e-5
         assert different.tolist() == [position > place for position in range(5)]
 
 
 def test_padding_has_no_influence():
     model = Transformer(FEATURES, **SIZES)
     batch = text_batch()
-    logits = numbers(model(batch))
+    logits = numbers(forward(model)(batch))
     for row in range(1, 4):
         source, time = batch["inputs_segments"][row].sum(), batch["targets_segments"][row].sum()
         alone = {"inputs": batch["inputs"][row : row + 1, :source], "targets": batch["targets"][row : row + 1, :time]}
-        np.testing.assert_allclose(logits[row, :time], numbers(model(alone))[0], atol=1e-5)
+        np.testing.assert_allclose(logits[row, :time], numbers(forward(model)(alone))[0], atol=1e-5)
 
 
 def test_packed_is_padded():
@@ -43,10 +43,10 @@ def test_packed_is_padded():
         for field, ids in zip(("inputs", "targets"), pair, strict=True):
             packed[field] += ids
             packed[f"{field}_segments"] += [number] * len(ids)
-    logits = numbers(model({name: np.array([ids + [0, 0]]) for name, ids in packed.items()}))[0]
+    logits = numbers(forward(model)({name: np.array([ids + [0, 0]]) for name, ids in packed.items()}))[0]
     assert np.isfinite(logits).all()
     for number, (source, target) in enumerate(pairs, 1):
-        alone = numbers(model({"inputs": np.array([source]), "targets": np.array([target])}))[0]
+        alone = numbers(forward(model)({"inputs": np.array([source]), "targets": np.array([target])}))[0]
         here = np.array(packed["targets_segments"]) == number
         np.testing.assert_allclose(logits[: len(here)][here], alone, atol=1e-5)
 
@@ -54,7 +54,7 @@ def test_packed_is_padded():
 def test_a_step_is_a_position_of_training():
     model = Transformer(FEATURES, **SIZES)
     batch = text_batch()
-    logits = numbers(model(batch))
+    logits = numbers(forward(model)(batch))
     cache = model.start(model.encode(batch), batch, length=5, beams=1)
     read = np.pad(batch["targets"][:, :-1], [(0, 0), (1, 0)])
     for position in range(5):
