@@ -73,6 +73,8 @@ class Train:
         start_from: A run folder (its best checkpoint, else its last) or a checkpoint's folder. A new run starts with its
             weights, where name and shape agree.
         epochs: Number of passes through the training data, in place of `steps`.
+        feed: Changes to what the model reads in training, a node or a list of nodes such as `{type: SymbolDropout, rate:
+            0.1}` and `{type: ScheduledSampling, probability: 0.25}`.
 
     Raises:
         ValueError: `steps`, `epochs` or `batch` is not positive, or `seed` is negative.
@@ -94,7 +96,9 @@ class Train:
         on_explosion: Literal["warn", "stop", "rollback"] = "warn",
         start_from: str | None = None,
         epochs: int | None = None,
+        feed: Any = None,
     ) -> None:
+        self.feed = feed
         self.epochs = epochs if epochs is None else positive("epochs", epochs)
         self.steps = 1000 if steps is None else positive("steps", steps)  # of `epochs`: not yet known, if None
         self.batch = {"tokens": 4096} if batch is None else batch
@@ -120,6 +124,13 @@ class Train:
         self.max_bad_steps = positive("max_bad_steps", max_bad_steps)
         self.on_explosion = on_explosion
         self.start_from = start_from
+
+    @property
+    def feeds(self) -> list[tuple[str, Any]]:
+        """Returns the nodes of `feed`, each with its path in the recipe."""
+        if not isinstance(self.feed, list):
+            return [] if self.feed is None else [("train.feed", self.feed)]
+        return [(f"train.feed.{number}", node) for number, node in enumerate(self.feed)]
 
     @property
     def unpacked(self) -> dict[str, Any]:
@@ -265,6 +276,8 @@ class Recipe:
                 )
             if self.nodes["report"].get("decode") is not None:
                 check_node(self.nodes["report"]["decode"], "decode", "report.decode")
+            for path, node in self.train.feeds:
+                check_node(node, "feed", path)
             for _, path, node in metric_nodes(self.nodes["report"].get("metrics")):
                 check_node(node, "metric", path)
             _check_files(self.nodes["problem"], "problem")

@@ -38,6 +38,7 @@ SLOTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "model": (("kt2t.models",), ()),
     "optimizer": (("kt2t.training",), ("keras.optimizers",)),
     "learning_rate": (("kt2t.training",), ("keras.optimizers.schedules",)),
+    "feed": (("kt2t.training",), ()),
     "loss": (("kt2t.losses",), ("keras.losses",)),
     "metric": (("kt2t.metrics",), ("keras.metrics",)),
     "decode": (("kt2t.decoding",), ()),

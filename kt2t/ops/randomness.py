@@ -149,6 +149,12 @@ def is_open() -> bool:
     return _open.get() is not None
 
 
+def step() -> Tensor | None:
+    """Returns the step of the open root, () int32; None if no root is open."""
+    current = _open.get()
+    return None if current is None else ops.cast(current.place[0], "int32")
+
+
 def _behind(x: Tensor, place: Tensor) -> Tensor:
     """Makes `place` depend on `x`, so that it is computed later. JAX does this itself for recomputations."""
     if keras.backend.backend() != "tensorflow":

@@ -95,6 +95,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
         optimizer = _built(recipe, "optimizer", keras.optimizers.Optimizer, "an optimizer")
         described = registry.describe(optimizer, full=True)  # before `compile` takes the clipping options off it
         metrics = with_metrics(problem.metrics(), recipe.report.metrics)
+        feed = _feed(recipe, model)
         with _refused_as("optimizer"):
             model.compile(
                 optimizer=optimizer,
@@ -104,6 +105,7 @@ def assemble(recipe: Recipe, problem: Problem) -> Assembly:
                 metrics_in_training=False,
                 steps_per_execution=train.steps_per_call,
                 micro_batches=train.micro_batches,
+                feed=feed,
                 jit_compile=_is_compiled(train.jit_compile),
                 max_bad_steps=train.max_bad_steps,
                 seed=train.seed,
@@ -211,6 +213,21 @@ def _built(recipe: Recipe, section: str, kind: type, words: str, **supplied: Any
     if not isinstance(built, kind):
         raise RecipeError(f"{node['type']!r} is not {words}.", path=f"{section}.type")
     return built
+
+
+def _feed(recipe: Recipe, model: Any) -> list[Any]:
+    """Builds the changes to what the model reads in training."""
+    from kt2t.training.feeds.feed import Feed
+
+    found = []
+    for path, node in recipe.train.feeds:
+        built = registry.build(node, "feed", path)
+        if not isinstance(built, Feed):
+            raise RecipeError(f"{node['type']!r} does not change what a model reads.", path=f"{path}.type")
+        with _refused_as(path):
+            built.check(model.features)
+        found.append(built)
+    return found
 
 
 def _is_compiled(jit_compile: bool | str) -> bool:

@@ -17,6 +17,8 @@ TABLE = {
     "Noam": "schedules",
     "Product": "schedules",
     "ReciprocalSquareRoot": "schedules",
+    "ScheduledSampling": "feeds.scheduled_sampling",
+    "SymbolDropout": "feeds.symbol_dropout",
     "strategy_scope": "strategies",
 }
 __getattr__, __dir__ = exports(__name__, TABLE)

@@ -111,7 +111,8 @@ class Trainer(SharedTrainer):
         values = [*trainable_variables, *non_trainable_variables, *metrics_variables]
         mode = {"training": training} if self._call_has_training_arg else {}
         with keras.StatelessScope(list(zip(variables, values, strict=True)), collect_losses=True) as scope:
-            y_pred = keras.Operation.__call__(self, x, **mode)  # the call alone, as in `stateless_call`
+            read = self._fed(x) if training else x
+            y_pred = keras.Operation.__call__(self, read, **mode)  # the call alone, as in `stateless_call`
             loss = self._compute_loss(x, y, y_pred, sample_weight=sample_weight, training=training)
         others = [scope.get_current_value(variable) for variable in self.non_trainable_variables]
         measured = self._measured(scope)

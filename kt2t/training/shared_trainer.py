@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from kt2t.errors import NumericsError, RecipeError
 from kt2t.ops import segments
 from kt2t.ops.missing_segments import with_segments
 from kt2t.options import positive
+from kt2t.registry import build, describe
 from kt2t.training import rows
 from kt2t.training.clipping import Clipping, innermost
 from kt2t.training.epoch_logs import EpochLogs
@@ -68,6 +69,7 @@ class SharedTrainer(keras.Model):
         metrics_in_training: bool = True,
         max_bad_steps: int = 20,
         micro_batches: int = 1,
+        feed: Sequence[Any] = (),
         seed: int = 0,
     ) -> None:
         """Configures training as `keras.Model.compile` does, with these differences.
@@ -82,17 +84,23 @@ class SharedTrainer(keras.Model):
             micro_batches: Number of parts into which each replica splits its share of a batch. The parts run one after
                 the other and give one update: the same result with less memory. Rows of weight zero fill up the last
                 parts.
+            feed: Changes to what the model reads in training, one after the other, such as `[SymbolDropout(0.1)]`, or
+                their nodes.
             seed: Seed of all randomness in training.
 
         Raises:
-            ValueError: `metrics` and `weighted_metrics` do not fit together, Keras does not know the loss, or the
-                optimizer accumulates gradients or was made for other devices.
+            ValueError: A change of `feed` does not fit the model, `metrics` and `weighted_metrics` do not fit together,
+                Keras does not know the loss, or the optimizer accumulates gradients or was made for other devices.
             NumericsError: From `fit`: `max_bad_steps` consecutive steps had no finite gradient.
         """
         given = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         for name in ("steps_per_execution", "max_bad_steps", "micro_batches"):
             positive(name, given[name])
         self._check_compilation(jit_compile)
+        feed = [build(one, "feed") if isinstance(one, Mapping) else one for one in feed]
+        for one in feed:
+            one.check(getattr(self, "features", None) or {})
+        given["feed"] = [describe(one) for one in feed]
         alone = isinstance(loss, Mapping) and len(loss) == 1
         with self._scope():
             optimizer = keras.optimizers.get(optimizer)
@@ -121,6 +129,7 @@ class SharedTrainer(keras.Model):
                 "_watch": Watch(max_bad_steps),
                 "_condition": None,
                 "_micro_batches": micro_batches,
+                "_feed": tuple(feed),
                 "_seed": seed,
             }
         for name, value in kept.items():  # not tracked by Keras: none of it is part of the model
@@ -251,6 +260,12 @@ class SharedTrainer(keras.Model):
 
     def _check_features(self, x: Any) -> None:
         """Raises an error for features that the model cannot read."""
+
+    def _fed(self, x: Any) -> Any:
+        """Returns what the model reads in training in place of x."""
+        for one in self._feed:
+            x = one(self, x)
+        return x
 
     def _tell_of_weights(self) -> None:
         if not getattr(self, "_told_of_weights", False):

@@ -29,6 +29,7 @@ class Gradients:
     _compile_metrics: Any
     _update_metrics: Any
     _compute_loss: Any
+    _fed: Any
     _call_has_training_arg: bool
     _metrics_in_training: bool
     _micro_batches: int
@@ -117,7 +118,8 @@ class Gradients:
         # In a loop over micro-batches TensorFlow cannot sum over replicas.
         total = self.replicas.summed if self.replicas.divided and self._micro_batches == 1 else None
         with root, whole_batch.showing(rows.that_count(data[2]), total), scope:
-            y_pred = self(data[0], training=True) if self._call_has_training_arg else self(data[0])
+            x = self._fed(data[0])
+            y_pred = self(x, training=True) if self._call_has_training_arg else self(x)
             loss, sums = self._summed_loss(data, y_pred, True, whole)
         return y_pred, loss, sums
 
