@@ -12,7 +12,7 @@ from kt2t.training.trainer import Trainer
 
 
 @register
-class Doubled(Feed):
+class Twice(Feed):
     """Test feed: twice the features."""
 
     def check(self, features):
@@ -34,7 +34,7 @@ class Mean(Trainer):
         return self.scale * x["value"]
 
 
-@pytest.mark.parametrize("feed", [[Doubled()], [{"type": "Doubled"}], [Doubled(), Doubled()]])
+@pytest.mark.parametrize("feed", [[Twice()], [{"type": "Twice"}], [Twice(), Twice()]])
 def test_it_changes_what_training_reads_and_nothing_else(feed):
     model = Mean()
     model.compile(keras.optimizers.SGD(0.0), "mse", feed=feed)
