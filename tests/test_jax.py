@@ -11,7 +11,13 @@ from on_jax import on_jax
 
 TESTS = Path(__file__).resolve().parent
 # The golden numbers of a whole model and of search; those of single layers, losses and metrics are checked on TensorFlow.
-GOLDEN = ("golden/test_transformer_base.py", "golden/test_kinds_in_turn.py", "golden/test_beam_search.py")
+GOLDEN = (
+    "golden/test_transformer_base.py",
+    "golden/test_kinds_in_turn.py",
+    "golden/test_beam_search.py",
+    "golden/test_text_cnn.py",
+    "golden/test_basic_fc.py",
+)
 GROUPS = (
     ("ops", "layers"),
     ("models", "decoding"),

@@ -87,6 +87,20 @@ def sums(x: Tensor, segments: Tensor) -> Tensor:
     return ops.reshape(found, (batch, time))
 
 
+def maxima(x: Tensor, segments: Tensor) -> Tensor:
+    """Takes the maximum over each run of equal segments, and repeats it at every position of the run.
+
+    Shapes:
+        x (batch, time, dim), segments (batch, time) → (batch, time, dim)
+    """
+    batch, time = ops.shape(segments)
+    run = ops.cumsum(ops.cast(starts(segments), "int32"), axis=1) - 1
+    place = run + time * ops.expand_dims(ops.arange(batch, dtype="int32"), 1)
+    rows = ops.reshape(x, (-1, x.shape[-1]))
+    found = ops.segment_max(rows, ops.reshape(place, (-1,)), num_segments=batch * time)
+    return ops.reshape(ops.take(found, ops.reshape(place, (-1,)), axis=0), ops.shape(x))
+
+
 def shift_right(x: Tensor, segments: Tensor | None = None, first: Tensor | None = None) -> Tensor:
     """Shifts each segment one position to the right, so that a decoder reads only earlier positions.
 

@@ -102,3 +102,14 @@ def test_one_of_several_targets_is_shown():
             assert shown() is None
     with showing(SEGMENTS), showing_target("anything"):
         assert shown() is SEGMENTS
+
+
+def test_maxima_by_run():
+    from kt2t.ops.segments import maxima
+
+    x = np.random.default_rng(2).normal(size=(2, 6, 3)).astype("float32")
+    found = ops.convert_to_numpy(maxima(x, SEGMENTS))
+    for row, runs in enumerate(([(0, 3), (3, 5), (5, 6)], [(0, 1), (1, 3), (3, 4), (4, 6)])):
+        for start, end in runs:
+            wanted = np.tile(x[row, start:end].max(axis=0), (end - start, 1))
+            np.testing.assert_array_equal(found[row, start:end], wanted)

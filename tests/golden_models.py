@@ -1,0 +1,110 @@
+"""Compares a model, given Tensor2Tensor's weights, with its logits, loss and gradients."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from golden_means import near
+from harness import ON_JAX, numbers
+from keras import ops
+
+from kt2t.losses import CrossEntropy
+from kt2t.ops.paths import attribute_paths
+from kt2t.tensor2tensor import variables
+
+Path_of = Callable[[str], str]
+
+
+def by_path(case: Any, kind: str, path_of: Path_of) -> dict[str, np.ndarray]:
+    """The arrays of one kind (`var`, `grad`) by our paths, shards of a table joined; `path_of` knows the names of the body."""
+    parts: dict[str, list[np.ndarray]] = {}
+    for name in sorted((name for name in case.files if name.startswith(f"{kind}/")), key=_in_order):
+        path = path_of(name) if "/body/" in name else variables.path_of(name)
+        parts.setdefault(path, []).append(case[name])
+    return {path: np.concatenate(found) if len(found) > 1 else found[0] for path, found in parts.items()}
+
+
+def assign(model: Any, case: Any, path_of: Path_of) -> None:
+    """Gives a model every weight of the file, in the shape of ours; fails if one is missing on either side."""
+    model.build()
+    weights, given = attribute_paths(model), by_path(case, "var", path_of)
+    assert sorted(weights) == sorted(given)
+    for path, value in given.items():
+        weights[path].assign(_shaped(value, weights[path], path))
+
+
+def check(
+    case: Any,
+    model: Any,
+    batch: dict[str, np.ndarray],
+    targets: np.ndarray,
+    weight: np.ndarray,
+    path_of: Path_of,
+    read: Any = slice(None),
+) -> None:
+    """The logits where `read` of them is True, the loss Σ w·l / Σ w, and its gradients if the file has them."""
+    assign(model, case, path_of)
+    weights = attribute_paths(model)
+    logits, loss, found = _computed(model, batch, targets, weight, _smoothing(case), list(weights.values()))
+    wanted = np.reshape(case["out/logits"], (len(logits), *(() if logits.ndim == 2 else (-1,)), logits.shape[-1]))
+    wanted = wanted if logits.ndim == 2 else wanted[:, : logits.shape[1]]
+    near(logits[read], wanted[read], 2e-5)
+    np.testing.assert_allclose(loss, case["out/loss_training"], rtol=1e-5)
+    theirs = by_path(case, "grad", path_of)
+    assert not theirs or sorted(theirs) == sorted(weights)
+    for path, gradient in zip(weights, found, strict=True):
+        if path in theirs:
+            limit = 2e-4 * max(np.abs(theirs[path]).max(), 1e-6)
+            shaped = _shaped(theirs[path], weights[path], path)
+            np.testing.assert_allclose(gradient, shaped, atol=limit, rtol=0, err_msg=path)
+
+
+def _smoothing(case: Any) -> float:
+    options = json.loads(str(case["meta"]))
+    return options["hparams"].get("label_smoothing", 0.0) if options["mode"] == "train" else 0.0
+
+
+def _computed(
+    model: Any, batch: Any, targets: Any, weight: Any, smoothing: float, variables: list[Any]
+) -> tuple[np.ndarray, float, list[np.ndarray]]:
+    """The logits, the loss and its gradients; one compiled function on JAX."""
+    per_element = CrossEntropy(label_smoothing=smoothing)
+
+    def loss_and_logits() -> tuple[Any, Any]:
+        logits = model(batch, training=False)
+        return ops.sum(per_element.call(targets, logits) * weight) / ops.sum(weight), logits
+
+    if ON_JAX:
+        import jax
+
+        def stateless(values: Any) -> Any:
+            with keras.StatelessScope(list(zip(variables, values, strict=True))):
+                return loss_and_logits()
+
+        values = [variable.value for variable in variables]
+        (loss, logits), found = jax.jit(jax.value_and_grad(stateless, has_aux=True))(values)
+        return numbers(logits), float(loss), [np.asarray(one) for one in found]
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss, logits = loss_and_logits()
+    found = tape.gradient(loss, [variable.value for variable in variables])
+    return numbers(logits), float(loss), [tf.convert_to_tensor(one).numpy() for one in found]
+
+
+def _shaped(value: np.ndarray, weight: Any, path: str) -> np.ndarray:
+    """Without the axes of length 1 that upstream keeps for pictures; any other difference is an error."""
+    shape = tuple(weight.shape)
+    kept = [size for size in value.shape if size != 1]
+    assert kept == [size for size in shape if size != 1], f"{path}: {value.shape} is not {shape}"
+    return value.reshape(shape)
+
+
+def _in_order(name: str) -> list[Any]:
+    """Numbers by value, so that shard 10 comes after shard 9."""
+    return [int(word) if word.isdigit() else word for word in re.split(r"(\d+)", name)]
