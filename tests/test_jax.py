@@ -17,6 +17,7 @@ GOLDEN = (
     "golden/test_beam_search.py",
     "golden/test_text_cnn.py",
     "golden/test_basic_fc.py",
+    "golden/test_bytenet.py",
 )
 GROUPS = (
     ("ops", "layers"),

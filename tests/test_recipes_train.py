@@ -20,7 +20,14 @@ from kt2t.signatures import static_options
 
 SHRUNKEN = {
     "problem": {"length": 16, "train_examples": 50, "validation_examples": 5, "max_length": 8, "evaluation_length": 9},
-    "model": {"hidden_dim": 16, "intermediate_dim": 16, "num_heads": 2, "num_layers": 1},
+    "model": {
+        "hidden_dim": 16,
+        "intermediate_dim": 16,
+        "num_heads": 2,
+        "num_layers": 1,
+        "num_blocks": 1,
+        "dilations": [1, 2],
+    },
 }
 QUICK = ("train.steps=3", "train.batch={rows: 8}", "report.every=3", "report.score_limit=4", "report.samples=1")
 PAIRS = [(f"a man in shirt number {n} rides", f"ein Mann in Hemd Nummer {n} fährt") for n in range(50)]

@@ -4,6 +4,7 @@ from kt2t.registry import exports
 
 TABLE = {
     "ALiBiAttention": "alibi_attention",
+    "AlignedDecoder": "aligned_decoder",
     "AreaAddition": "area_addition",
     "AreaAttention": "area_attention",
     "AreaCombination": "area_combination",
@@ -22,11 +23,13 @@ TABLE = {
     "BlockPooling": "block_pooling",
     "Cache": "cache",
     "CapacityLimitedExperts": "capacity_limited_experts",
+    "ConvolutionBlock": "convolution_block",
     "ConvolutionalFeedForward": "convolutional_feed_forward",
     "Convolutions": "convolutions",
     "DenseStack": "dense_stack",
     "DilatedAttention": "dilated_attention",
     "DilatedConvolution": "dilated_convolution",
+    "DilatedStack": "dilated_stack",
     "Dropout": "dropout",
     "Experts": "experts",
     "FeatureMapEmbedding": "feature_map_embedding",

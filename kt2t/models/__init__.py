@@ -3,6 +3,7 @@
 from kt2t.registry import exports
 
 TABLE = {
+    "ByteNet": "byte_net",
     "ConvolutionalReader": "convolutional_reader",
     "DenseReader": "dense_reader",
     "EncoderDecoder": "encoder_decoder",

@@ -139,3 +139,13 @@ def last_positions(segments: Tensor) -> Tensor:
     number = ops.reshape(row + ops.cast(segments, "int32"), (-1,))
     found = ops.segment_max(ops.reshape(index, (-1,)), number, num_segments=batch * (time + 1))
     return ops.reshape(ops.maximum(found, 0), (batch, time + 1))
+
+
+def first_positions(segments: Tensor) -> Tensor:
+    """Finds the first position of every segment.
+
+    Shapes:
+        segments (batch, time) → (batch, time + 1) int32: place k holds the first position of segment k, time - 1 if there is
+        none
+    """
+    return ops.shape(segments)[1] - 1 - last_positions(ops.flip(segments, axis=1))

@@ -113,3 +113,11 @@ def test_maxima_by_run():
         for start, end in runs:
             wanted = np.tile(x[row, start:end].max(axis=0), (end - start, 1))
             np.testing.assert_array_equal(found[row, start:end], wanted)
+
+
+def test_where_segments_begin():
+    from kt2t.ops.segments import first_positions
+
+    segments = np.array([[1, 1, 2, 0, 0, 0], [1, 2, 2, 2, 3, 3]], "int32")
+    found = ops.convert_to_numpy(first_positions(segments))
+    assert found[:, 1:4].tolist() == [[0, 2, 5], [0, 1, 4]]
