@@ -34,6 +34,8 @@ TABLE = {
     "Experts": "experts",
     "FeatureMapEmbedding": "feature_map_embedding",
     "FeedForward": "feed_forward",
+    "GatedConvolution": "gated_convolution",
+    "GatedDilatedStack": "gated_dilated_stack",
     "GatedFeedForward": "gated_feed_forward",
     "GroupedQueryAttention": "grouped_query_attention",
     "HardAttention": "hard_attention",

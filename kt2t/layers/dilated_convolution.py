@@ -59,12 +59,17 @@ class DilatedConvolution(Sequence):
         self.use_bias = use_bias
         self.reach = (kernel_size - 1) * dilation
 
+    @property
+    def kernel_width(self) -> int:
+        """Returns the number of outputs of the kernel at each position."""
+        return self.filters
+
     def build(self, x_shape: Any, segments_shape: Any = None) -> None:
         self._dim = int(x_shape[-1])
-        shape = (self.kernel_size, self._dim, self.filters)
+        shape = (self.kernel_size, self._dim, self.kernel_width)
         self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
         if self.use_bias:
-            self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+            self.bias = self.add_weight(shape=(self.kernel_width,), initializer="zeros", name="bias")
 
     def call(
         self,
@@ -96,6 +101,16 @@ class DilatedConvolution(Sequence):
             raise ValueError("memory: DilatedConvolution reads no memory. Join it to the sequence outside the layer.")
         cache.keep("window", (self.reach, self._dim), self.compute_dtype)
 
+    def resume(self, x: Tensor, segments: Tensor, cache: Cache) -> None:
+        """Prepares the cache to go on behind x, one example in each row with its padding in front; keeps its last positions.
+
+        Shapes:
+            x (batch, time, dim), segments (batch, time) int32
+        """
+        real = ops.where(ops.expand_dims(ops.greater(segments, 0), 2), x, 0)
+        window = ops.pad(real, [[0, 0], [self.reach, 0], [0, 0]])[:, ops.shape(x)[1] :]
+        cache.keep("window", (self.reach, self._dim), self.compute_dtype, window)
+
     def compute_output_shape(self, x_shape: Any, segments_shape: Any = None) -> tuple[Any, ...]:
         return (*x_shape[:-1], self.filters)
 
@@ -110,6 +125,6 @@ class DilatedConvolution(Sequence):
         return range(0, self.reach + 1, self.dilation)
 
     def _combined(self, taps: list[Tensor]) -> Tensor:
-        kernel = ops.reshape(self.kernel, (self.kernel_size * self._dim, self.filters))
+        kernel = ops.reshape(self.kernel, (self.kernel_size * self._dim, self.kernel_width))
         y = ops.matmul(ops.concatenate(taps, axis=-1), kernel)
         return y + self.bias if self.use_bias else y

@@ -6,6 +6,7 @@ TABLE = {
     "ByteNet": "byte_net",
     "ConvolutionalReader": "convolutional_reader",
     "DenseReader": "dense_reader",
+    "DilatedLM": "dilated_lm",
     "EncoderDecoder": "encoder_decoder",
     "FeedForwardReader": "feed_forward_reader",
     "LSTMExperts": "lstm_experts",

@@ -149,3 +149,15 @@ def first_positions(segments: Tensor) -> Tensor:
         none
     """
     return ops.shape(segments)[1] - 1 - last_positions(ops.flip(segments, axis=1))
+
+
+def padding_in_front(x: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
+    """Moves the padding at the end of each row to its start, so that what is put behind the row follows its last example.
+
+    Shapes:
+        x (batch, time, dim), segments (batch, time) → the same
+    """
+    time = ops.shape(segments)[1]
+    count = ops.sum(ops.cast(ops.equal(segments, 0), "int32"), axis=1, keepdims=True)
+    place = (ops.expand_dims(ops.arange(time, dtype="int32"), 0) - count) % time
+    return ops.take_along_axis(x, ops.expand_dims(place, 2), axis=1), ops.take_along_axis(segments, place, axis=1)

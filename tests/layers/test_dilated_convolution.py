@@ -64,6 +64,22 @@ def test_one_position_after_another_is_all_at_once(kernel_size, dilation):
     assert tuple(cache.child("it").read("window").shape) == (2, 3, (kernel_size - 1) * dilation, 4)
 
 
+@pytest.mark.parametrize("read", [2, 6])
+def test_it_goes_on_behind_a_sequence_that_was_read_before(read):
+    """The first row is shorter by one, with its padding in front; the window is longer, or shorter, than what was read."""
+    layer = DilatedConvolution(5, 3, 2)
+    segments = np.ones((2, 9), "int32")
+    segments[0, 0] = 0
+    whole = numbers(layer(X, segments))
+    cache = Cache(batch=2, length=3, beams=2)
+    layer.resume(X[:, :read], segments[:, :read], cache)
+    for time in range(3):
+        cache = cache.at(time, cache.flat())
+        step = numbers(layer(np.repeat(X[:, read + time : read + time + 1], 2, axis=1), cache=cache))
+        wanted = whole[:, read + time : read + time + 1]
+        np.testing.assert_allclose(step, np.repeat(wanted, 2, axis=1), atol=1e-5)
+
+
 def test_refusals():
     for options, told in [
         ({"filters": 0}, "filters: 0 is not positive"),

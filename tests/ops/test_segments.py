@@ -121,3 +121,13 @@ def test_where_segments_begin():
     segments = np.array([[1, 1, 2, 0, 0, 0], [1, 2, 2, 2, 3, 3]], "int32")
     found = ops.convert_to_numpy(first_positions(segments))
     assert found[:, 1:4].tolist() == [[0, 2, 5], [0, 1, 4]]
+
+
+def test_padding_moves_to_the_front():
+    from kt2t.ops.segments import padding_in_front
+
+    segments = np.array([[1, 1, 2, 0, 0, 0], [1, 2, 2, 2, 3, 3]], "int32")
+    x = np.arange(12.0, dtype="float32").reshape(2, 6, 1)
+    found, ids = (ops.convert_to_numpy(one) for one in padding_in_front(x, segments))
+    assert found[..., 0].tolist() == [[3, 4, 5, 0, 1, 2], [6, 7, 8, 9, 10, 11]]
+    assert ids.tolist() == [[0, 0, 0, 1, 1, 2], [1, 2, 2, 2, 3, 3]]
