@@ -1,4 +1,4 @@
-"""Compares a model, given Tensor2Tensor's weights, with its logits, loss and gradients."""
+"""Compares a model, given Tensor2Tensor's weights, with its logits, loss and gradients, and with what it decoded."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from golden_means import near
 from harness import ON_JAX, numbers
 from keras import ops
 
+from kt2t.decoding import Beam, Greedy
+from kt2t.features import END
 from kt2t.losses import CrossEntropy
 from kt2t.ops.paths import attribute_paths
 from kt2t.tensor2tensor import variables
@@ -62,6 +64,40 @@ def check(
             limit = 2e-4 * max(np.abs(theirs[path]).max(), 1e-6)
             shaped = _shaped(theirs[path], weights[path], path)
             np.testing.assert_allclose(gradient, shaped, atol=limit, rtol=0, err_msg=path)
+
+
+def check_decoded(case: Any, meta: dict[str, Any], model: Any, batch: dict[str, np.ndarray]) -> None:
+    """What each search of the file finds, and its scores."""
+    for name, options in meta["decode"].items():
+        if f"out/outputs_{name}" not in case.files:
+            continue
+        wanted, scores = case[f"out/outputs_{name}"], case[f"out/scores_{name}"]
+        length = batch["inputs"].shape[1] + options["decode_length"]
+        search = _search(options)
+        found = model.generate(batch, search, length=length)
+        wanted = wanted.reshape(len(wanted), -1, wanted.shape[-1])
+        scores = scores.reshape(wanted.shape[:2])
+        for row in range(len(wanted)):
+            for place in range(wanted.shape[1]):
+                ids, score = wanted[row, place], scores[row, place]
+                if score < -1e6:  # upstream's empty place; ours holds a hypothesis still running
+                    continue
+                assert _up_to_end(found["ids"][row, place])[: len(_up_to_end(ids))] == _up_to_end(ids), (name, row)
+                if END not in ids and isinstance(search, Beam):  # upstream leaves these scores without the penalty
+                    score = score / ((5 + found["ids"].shape[2]) / 6) ** search.length_penalty
+                np.testing.assert_allclose(found["scores"][row, place], score, atol=1e-4, err_msg=name)
+
+
+def _up_to_end(ids):
+    ids = list(ids)
+    return ids[: ids.index(END) + 1] if END in ids else ids
+
+
+def _search(options):
+    if options["beam_size"] == 1:
+        return Greedy()
+    n_best = options["top_beams"]
+    return Beam(options["beam_size"], options["alpha"], n_best, early_stopping=n_best == 1)
 
 
 def _smoothing(case: Any) -> float:

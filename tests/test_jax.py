@@ -18,6 +18,7 @@ GOLDEN = (
     "golden/test_text_cnn.py",
     "golden/test_basic_fc.py",
     "golden/test_bytenet.py",
+    "golden/test_evolved_transformer.py",
 )
 GROUPS = (
     ("ops", "layers"),

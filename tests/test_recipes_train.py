@@ -25,6 +25,8 @@ SHRUNKEN = {
         "intermediate_dim": 16,
         "num_heads": 2,
         "num_layers": 1,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
         "num_blocks": 1,
         "dilations": [1, 2],
     },
@@ -70,6 +72,11 @@ def overrides(recipe, folder):
     if recipe.nodes["problem"].get("train_files") == "???" and "path" in places:
         places = {"train_files": next(file for file in sorted(folder.iterdir()) if "train" in file.name)}
     found += [f"problem.{option}={value}" for option, value in places.items()]
+    factors = recipe.nodes["optimizer"].get("learning_rate", {})
+    factors = factors.get("factors", []) if isinstance(factors, dict) else []
+    for number, factor in enumerate(factors):  # a warm-up within the three steps
+        if factor["type"] == "CosineToZero":
+            found.append(f"optimizer.learning_rate.factors.{number}.warmup=1")
     if recipe.name.startswith("algorithmic/"):  # a dozen graphs more; the other recipes draw theirs
         found.append("report.attention_maps=false")
     return [*found, *QUICK]

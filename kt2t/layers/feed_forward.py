@@ -50,8 +50,12 @@ class FeedForward(keras.layers.Layer):
         self.narrow.build((*input_shape[:-1], self.intermediate_dim))
 
     def call(self, x: Tensor, real: Tensor | None = None, training: bool | None = None) -> Tensor:
-        y = self.narrow(self.dropout(self.widen(x), training=training))
+        y = self.narrow(self.inner(x, training=training))
         return y if real is None else y * ops.cast(ops.expand_dims(real, -1), y.dtype)
+
+    def inner(self, x: Tensor, training: bool | None = None) -> Tensor:
+        """Computes the inner units, (batch, time, intermediate_dim)."""
+        return self.dropout(self.widen(x), training=training)
 
 
 def check_activation(activation: str) -> None:

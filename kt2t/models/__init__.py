@@ -8,6 +8,7 @@ TABLE = {
     "DenseReader": "dense_reader",
     "DilatedLM": "dilated_lm",
     "EncoderDecoder": "encoder_decoder",
+    "EvolvedTransformer": "evolved_transformer",
     "FeedForwardReader": "feed_forward_reader",
     "LSTMExperts": "lstm_experts",
     "LSTMSeq2Seq": "lstm_seq2seq",
