@@ -25,6 +25,7 @@ SHRUNKEN = {
         "intermediate_dim": 16,
         "num_heads": 2,
         "num_layers": 1,
+        "num_steps": 2,
         "encoder_layers": 1,
         "decoder_layers": 1,
         "num_blocks": 1,

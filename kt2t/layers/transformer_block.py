@@ -25,7 +25,8 @@ class TransformerBlock(keras.layers.Layer):
 
     Args:
         attention: Prototype of the self attention.
-        feed_forward: Prototype of the feed-forward network, called with x, `training` and, if given, `real`. A network
+        feed_forward: Prototype of the feed-forward network, called with x, `training` and, if given, `real`; None for a
+            block without one. A network
             whose class says `reads_segments = True` gets `mask` too, or `cache` in decoding; if it keeps a state there,
             it has `start(cache)`.
         cross_attention: Prototype of the attention to the memory; None for a block without a memory.
@@ -53,7 +54,7 @@ class TransformerBlock(keras.layers.Layer):
         wiring = {"norm": norm, "dropout": dropout, "normalization": normalization, "dtype": self.dtype_policy.name}
         self.attention = self._around(attention, wiring)
         self.cross_attention = cross_attention and self._around(cross_attention, wiring)
-        self.feed_forward = self._around(feed_forward, wiring)
+        self.feed_forward = feed_forward and self._around(feed_forward, wiring)
 
     def build(self, x_shape: Any, memory_shape: Any = None) -> None:
         """Makes no weights: each sublayer makes its own in the first call."""
@@ -72,6 +73,8 @@ class TransformerBlock(keras.layers.Layer):
         if self.cross_attention is not None:
             below = cache and cache.child("cross_attention")
             x = self.cross_attention(x, memory=memory, mask=memory_mask, cache=below, training=training)
+        if self.feed_forward is None:
+            return x
         where = {} if real is None else {"real": real}
         return self.feed_forward(x, training=training, **where, **self._row(mask, cache))
 
@@ -84,7 +87,7 @@ class TransformerBlock(keras.layers.Layer):
         self.attention.sublayer.reserve(cache.child("attention"))
         if self.cross_attention is not None:
             self.cross_attention.sublayer.remember(memory, cache.child("cross_attention"))
-        if hasattr(self.feed_forward.sublayer, "start"):
+        if hasattr(getattr(self.feed_forward, "sublayer", None), "start"):
             self.feed_forward.sublayer.start(cache.child("feed_forward"))
 
     def _row(self, mask: Any, cache: Cache | None) -> dict[str, Any]:

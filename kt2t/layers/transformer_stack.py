@@ -128,6 +128,10 @@ class TransformerStack(Sequence):
         attended = memory.states if memory is not None and self.reads_memory else None
         for level, block in enumerate(self.layers):
             block.start(attended, cache.child(level))
+        self._start_front(memory, cache)
+
+    def _start_front(self, memory: Memory | None, cache: Cache) -> None:
+        """Stores the mask of an attended memory, or runs the stack over a memory in front."""
         if memory is None:
             return
         if self.reads_memory:
@@ -150,14 +154,18 @@ class TransformerStack(Sequence):
         x = self.dropout(self.positions(x, places), training=training)
         real = ops.greater(mask.segments, 0) if self.include_padding else None
         options = {"mask": mask, "memory_mask": memory_mask, "real": real, "training": training}
-        if self._recomputes(training, cache):
-            for block in self.layers:
+        x = self._through_blocks(x, memory, cache, options)
+        return x if self.norm is None else self.norm(x)
+
+    def _through_blocks(self, x: Tensor, memory: Tensor | None, cache: Any, options: dict[str, Any]) -> Tensor:
+        """Runs all blocks in order."""
+        for level, block in enumerate(self.layers):
+            if self._recomputes(options["training"], cache):
                 x, losses = recomputed(block, x, memory, **options)
                 self.add_loss(losses)
-        else:
-            for level, block in enumerate(self.layers):
+            else:
                 x = block(x, memory=memory, cache=cache and cache.child(level), **options)
-        return x if self.norm is None else self.norm(x)
+        return x
 
     def _mask(self, segments: Tensor, front: Any = 0) -> SegmentMask:
         shared = not self.recompute  # what one recomputation makes is unknown to the next
@@ -210,13 +218,15 @@ def stack_of(
     recompute: bool = False,
     normalization: Any = None,
     dtype: str | None = None,
+    kind: Any = TransformerStack,
     **of_stack: Any,
 ) -> TransformerStack:
     """Makes a `TransformerStack` from sizes; `attention` and `feed_forward` replace the default sublayers.
 
     The blocks take the kinds of attention in a list in turn.
 
-    `AttentionModel` describes the shared options; `of_stack` are further options of `TransformerStack`, such as `causal`.
+    `AttentionModel` describes the shared options; `kind` is the class of the stack, and `of_stack` are further options of
+    it, such as `causal`.
 
     `dtype` is the dtype policy of every layer whose prototype does not name its own; None is Keras's default.
 
@@ -244,11 +254,11 @@ def stack_of(
         )
         for prototype in _each(attention)
     ]
-    return TransformerStack(
+    return kind(
         blocks if isinstance(attention, list) else blocks[0],
         num_layers,
-        positions,
-        dropout,
+        positions=positions,
+        dropout=dropout,
         final_norm=norm == "pre",
         recompute=recompute,
         normalization=normalization,

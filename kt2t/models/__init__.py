@@ -19,6 +19,7 @@ TABLE = {
     "Transformer": "transformer",
     "TransformerEncoder": "transformer_encoder",
     "TransformerLM": "transformer_lm",
+    "UniversalTransformer": "universal_transformer",
 }
 
 __getattr__, __dir__ = exports(__name__, TABLE)
