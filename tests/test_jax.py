@@ -19,6 +19,7 @@ GOLDEN = (
     "golden/test_basic_fc.py",
     "golden/test_bytenet.py",
     "golden/test_evolved_transformer.py",
+    "golden/test_slicenet.py",
 )
 GROUPS = (
     ("ops", "layers"),
