@@ -20,21 +20,32 @@ from kt2t.ops.paths import attribute_paths
 from kt2t.tensor2tensor import variables
 
 Path_of = Callable[[str], str]
+Join = Callable[[str, list[np.ndarray]], np.ndarray]
 
 
-def by_path(case: Any, kind: str, path_of: Path_of) -> dict[str, np.ndarray]:
-    """The arrays of one kind (`var`, `grad`) by our paths, shards of a table joined; `path_of` knows the names of the body."""
+def one_behind_the_other(path: str, arrays: list[np.ndarray]) -> np.ndarray:
+    """Joins the shards of a table."""
+    return np.concatenate(arrays)
+
+
+def by_path(case: Any, kind: str, path_of: Path_of, join: Join = one_behind_the_other) -> dict[str, np.ndarray]:
+    """The arrays of one kind (`var`, `grad`) by our paths.
+
+    Args:
+        path_of: Our path for a name of the body.
+        join: Makes one array of those that share a path.
+    """
     parts: dict[str, list[np.ndarray]] = {}
     for name in sorted((name for name in case.files if name.startswith(f"{kind}/")), key=_in_order):
         path = path_of(name) if "/body/" in name else variables.path_of(name)
         parts.setdefault(path, []).append(case[name])
-    return {path: np.concatenate(found) if len(found) > 1 else found[0] for path, found in parts.items()}
+    return {path: join(path, found) if len(found) > 1 else found[0] for path, found in parts.items()}
 
 
-def assign(model: Any, case: Any, path_of: Path_of) -> None:
+def assign(model: Any, case: Any, path_of: Path_of, join: Join = one_behind_the_other) -> None:
     """Gives a model every weight of the file, in the shape of ours; fails if one is missing on either side."""
     model.build()
-    weights, given = attribute_paths(model), by_path(case, "var", path_of)
+    weights, given = attribute_paths(model), by_path(case, "var", path_of, join)
     assert sorted(weights) == sorted(given)
     for path, value in given.items():
         weights[path].assign(_shaped(value, weights[path], path))
@@ -48,16 +59,17 @@ def check(
     weight: np.ndarray,
     path_of: Path_of,
     read: Any = slice(None),
+    join: Join = one_behind_the_other,
 ) -> None:
     """The logits where `read` of them is True, the loss Σ w·l / Σ w, and its gradients if the file has them."""
-    assign(model, case, path_of)
+    assign(model, case, path_of, join)
     weights = attribute_paths(model)
     logits, loss, found = _computed(model, batch, targets, weight, _smoothing(case), list(weights.values()))
     wanted = np.reshape(case["out/logits"], (len(logits), *(() if logits.ndim == 2 else (-1,)), logits.shape[-1]))
     wanted = wanted if logits.ndim == 2 else wanted[:, : logits.shape[1]]
     near(logits[read], wanted[read], 2e-5)
     np.testing.assert_allclose(loss, case["out/loss_training"], rtol=1e-5)
-    theirs = by_path(case, "grad", path_of)
+    theirs = by_path(case, "grad", path_of, join)
     assert not theirs or sorted(theirs) == sorted(weights)
     for path, gradient in zip(weights, found, strict=True):
         if path in theirs:
@@ -131,7 +143,7 @@ def _computed(
 
     with tf.GradientTape() as tape:
         loss, logits = loss_and_logits()
-    found = tape.gradient(loss, [variable.value for variable in variables])
+    found = tape.gradient(loss, [variable.value for variable in variables], unconnected_gradients="zero")
     return numbers(logits), float(loss), [tf.convert_to_tensor(one).numpy() for one in found]
 
 

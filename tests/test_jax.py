@@ -20,6 +20,7 @@ GOLDEN = (
     "golden/test_bytenet.py",
     "golden/test_evolved_transformer.py",
     "golden/test_universal_transformer.py",
+    "golden/test_slicenet.py",
 )
 GROUPS = (
     ("ops", "layers"),

@@ -10,7 +10,7 @@ from kt2t.registry import SLOTS
     ("name", "slot", "expected"),
     [
         ("Trasformer", "model", "Did you mean 'Transformer'"),
-        ("TextClassifier", "model", "There are: ConvolutionalReader, "),
+        ("TextClassifier", "model", "There are: ByteNet, ConvolutionalReader, "),
         ("TextClassification", "problem", "algorithmic: Addition, "),
         ("BPE", "vocabulary", "There are: Bytes, Characters, "),
         ("BPE", "source_vocabulary", "See `kt2t list vocabularies`."),

@@ -30,6 +30,8 @@ SHRUNKEN = {
         "decoder_layers": 1,
         "num_blocks": 1,
         "dilations": [1, 2],
+        "kernel_sizes": [2, 2, 2, 2],
+        "parts": [1, 1],
     },
 }
 QUICK = ("train.steps=3", "train.batch={rows: 8}", "report.every=3", "report.score_limit=4", "report.samples=1")

@@ -52,11 +52,11 @@ class SeparableConvolution(DilatedConvolution):
     ) -> None:
         super().__init__(filters, kernel_size, dilation, padding, use_bias, **kwargs)
         self.parts = positive("parts", parts)
-        self._divide("filters", filters)
+        check_parts(parts, "filters", filters)
 
     def build(self, x_shape: Any, segments_shape: Any = None) -> None:
         self._dim = int(x_shape[-1])
-        self._divide("the input's width", self._dim)
+        check_parts(self.parts, "the input's width", self._dim)
         shape = (self.parts, self._dim // self.parts, self.filters // self.parts)
         self.depthwise = self.add_weight(
             shape=(self.kernel_size, self._dim), initializer="glorot_uniform", name="depthwise"
@@ -65,12 +65,14 @@ class SeparableConvolution(DilatedConvolution):
         if self.use_bias:
             self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
-    def _divide(self, what: str, width: int) -> None:
-        if width % self.parts:
-            raise ValueError(f"parts: {self.parts} parts do not divide {what}, {width}. Choose a divisor.")
-
     def _combined(self, taps: list[Tensor]) -> Tensor:
         z = sum(tap * self.depthwise[place] for place, tap in enumerate(taps))
         runs = ops.split(z, self.parts, axis=-1)
         y = ops.concatenate([ops.matmul(run, self.pointwise[place]) for place, run in enumerate(runs)], axis=-1)
         return y + self.bias if self.use_bias else y
+
+
+def check_parts(parts: int, what: str, width: int) -> None:
+    """Raises a ValueError unless `parts` divides a width, which the message calls `what`."""
+    if width % parts:
+        raise ValueError(f"parts: {parts} parts do not divide {what}, {width}. Choose a divisor.")

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kt2t.ops.positions import positions_or_places, sinusoids
+from kt2t.options import positive
 from kt2t.registry import register
 
 Tensor = Any
@@ -28,11 +29,12 @@ class SinusoidalPositions(keras.layers.Layer):
         layout: concatenated as in Tensor2Tensor, [sines, cosines], or interleaved as in the paper.
         min_timescale: Timescale of the fastest sinusoid, in positions.
         max_timescale: Timescale of the slowest sinusoid, in positions.
+        signal_dim: Number of channels, the first ones, that get a signal; all of them unless given.
 
     Raises:
-        ValueError: An unknown layout, or timescales that are not positive and rising.
+        ValueError: An unknown layout, timescales that are not positive and rising, or a `signal_dim` that is not positive.
 
-    Source: Vaswani et al. 2017, section 3.5.
+    Source: Vaswani et al. 2017, section 3.5; a signal for the first channels only: Tensor2Tensor's SliceNet.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class SinusoidalPositions(keras.layers.Layer):
         layout: Literal["concatenated", "interleaved"] = "concatenated",
         min_timescale: float = 1.0,
         max_timescale: float = 1.0e4,
+        signal_dim: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -51,11 +54,14 @@ class SinusoidalPositions(keras.layers.Layer):
         self.layout = layout
         self.min_timescale = min_timescale
         self.max_timescale = max_timescale
+        self.signal_dim = None if signal_dim is None else positive("signal_dim", signal_dim)
         self.built = True
 
     def call(self, x: Tensor, positions: Tensor | None = None) -> Tensor:
         positions = positions_or_places(x, positions)
-        signal = sinusoids(positions, x.shape[-1], self.layout, self.min_timescale, self.max_timescale)
+        width = min(self.signal_dim or x.shape[-1], x.shape[-1])
+        signal = sinusoids(positions, width, self.layout, self.min_timescale, self.max_timescale)
+        signal = ops.pad(signal, [[0, 0], [0, 0], [0, x.shape[-1] - width]])
         return ops.cast(ops.cast(x, "float32") + signal, self.compute_dtype)
 
     def compute_output_shape(self, x_shape: tuple[int | None, ...], positions_shape: Any = None) -> Any:

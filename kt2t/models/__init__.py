@@ -15,6 +15,7 @@ TABLE = {
     "LanguageModel": "language_model",
     "Model": "model",
     "Reader": "reader",
+    "SliceNet": "slice_net",
     "TextCNN": "text_cnn",
     "Transformer": "transformer",
     "TransformerEncoder": "transformer_encoder",

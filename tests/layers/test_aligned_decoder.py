@@ -21,7 +21,7 @@ def decoder(**options):
     return AlignedDecoder(DilatedConvolution(5, 2), DilatedConvolution(4, 3), **options)
 
 
-@pytest.mark.skipif(ON_JAX, reason="ByteNet has it, in a check on JAX")
+@pytest.mark.skipif(ON_JAX, reason="ByteNet has it, and golden numbers on JAX")
 def test_it_is_a_layer_like_any():
     make = lambda **o: decoder(**o)  # noqa: E731
     check_layer(make, X, PACKED, shape=(2, 6, 4), memory=Memory(STATES, SOURCE))

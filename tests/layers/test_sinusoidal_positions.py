@@ -21,6 +21,14 @@ def test_the_signal_is_tensor2tensors(golden):
     np.testing.assert_allclose(added, np.repeat(golden("layer_timing_signals")["out/y"], 2, axis=0), atol=2e-6)
 
 
+def test_the_first_channels_alone_get_a_signal_where_that_is_asked_for(golden):
+    """The signal of Tensor2Tensor's SliceNet: 16 timescales, so 32 channels, and zeros behind."""
+    wanted = golden("layer_timing_signals")["out/conv_style_16"][:, :, 0]
+    found = numbers(SinusoidalPositions(signal_dim=32)(np.zeros_like(wanted)))
+    np.testing.assert_allclose(found, wanted, atol=2e-6)
+    np.testing.assert_array_equal(numbers(SinusoidalPositions(signal_dim=99)(X)), numbers(SinusoidalPositions()(X)))
+
+
 def test_given_positions_are_used():
     positions = np.array([[0, 1, 2, 0], [3, 5, 0, 1]], "int32")
     x = np.zeros((2, 4, 6), "float32")
@@ -33,3 +41,5 @@ def test_wrong_options_are_refused():
         SinusoidalPositions("mixed")
     with pytest.raises(ValueError, match="min_timescale: 5"):
         SinusoidalPositions(min_timescale=5.0, max_timescale=2.0)
+    with pytest.raises(ValueError, match="signal_dim: 0 is not positive"):
+        SinusoidalPositions(signal_dim=0)
