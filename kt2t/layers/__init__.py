@@ -44,7 +44,9 @@ TABLE = {
     "Experts": "experts",
     "FeatureMapEmbedding": "feature_map_embedding",
     "FeedForward": "feed_forward",
+    "GRU": "gru",
     "GRURecurrence": "gru_recurrence",
+    "GRUStack": "gru_stack",
     "GatedConvolution": "gated_convolution",
     "GatedDilatedStack": "gated_dilated_stack",
     "GatedFeedForward": "gated_feed_forward",
@@ -80,6 +82,8 @@ TABLE = {
     "ProximityAttention": "proximity_attention",
     "RandomRecurrence": "random_recurrence",
     "RawPixels": "raw_pixels",
+    "Recurrent": "recurrent",
+    "RecurrentStack": "recurrent_stack",
     "RelativeAttention": "relative_attention",
     "RelativeGlobalAttention": "relative_global_attention",
     "RelativeLocalAttention": "relative_local_attention",
@@ -108,6 +112,14 @@ TABLE = {
     "stack_of": "transformer_stack",
 }
 # Classes to inherit from.
-BASES = ("AreaCombination", "AreaStatistic", "BiasedAttention", "Sequence", "WindowAttention")
+BASES = (
+    "AreaCombination",
+    "AreaStatistic",
+    "BiasedAttention",
+    "Recurrent",
+    "RecurrentStack",
+    "Sequence",
+    "WindowAttention",
+)
 
 __getattr__, __dir__ = exports(__name__, TABLE)

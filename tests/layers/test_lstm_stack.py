@@ -22,7 +22,8 @@ def test_layers_read_the_output_of_those_below():
     layer = LSTMStack(2, 4)
     found = numbers(forward(layer)(X, PACKED))
     first = numbers(layer.layers[0](X, PACKED))
-    np.testing.assert_allclose(found, numbers(layer.layers[1](first[..., 4:], PACKED))[..., 4:], atol=1e-6)
+    wanted = numbers(layer.layers[1](first[..., 4:], PACKED))[..., 4:] * (PACKED > 0)[..., None]
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("options", [{}, {"reverse": True}, {"returns_state": True}])
@@ -41,7 +42,15 @@ def test_reversed_it_reads_from_the_end():
     found = numbers(forward(layer)(X[:1, :3]))
     for one, other in zip(ahead.weights, layer.weights, strict=True):
         one.assign(other)
-    np.testing.assert_allclose(found, numbers(forward(ahead)(X[:1, 2::-1])), atol=1e-6)
+    np.testing.assert_allclose(found[:, ::-1], numbers(forward(ahead)(X[:1, 2::-1])), atol=1e-6)
+
+
+def test_states_stand_in_the_order_of_reading_and_outputs_at_their_positions():
+    layer = LSTMStack(2, 4, reverse=True, returns_state=True)
+    found = numbers(forward(layer)(X, PACKED))
+    assert found.shape == (2, 6, 20)
+    np.testing.assert_allclose(found[0, 2:5, 12:16], found[0, 4:1:-1, 16:], atol=1e-6)
+    assert not found[0, 5, 16:].any()
 
 
 def test_an_example_starts_from_the_end_of_its_memory():
