@@ -32,9 +32,11 @@ class Sequence(keras.layers.Layer):
 
     Attributes:
         takes_packed_front: Whether a memory that stands in front of the sequence may hold several examples per row.
+        can_decode: Whether the layer may be a decoder; not if it reads later positions.
     """
 
     takes_packed_front = False
+    can_decode = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

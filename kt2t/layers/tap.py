@@ -37,6 +37,11 @@ class Tap(keras.layers.Layer):
         self.kind = kind
         self.built = True
 
+    def is_watched(self) -> bool:
+        """Returns True while a `capture` of this kind is open; a layer may then compute what it does not need itself."""
+        capturing = _open.get()
+        return capturing is not None and capturing.wants(self.kind)
+
     def call(self, x: Tensor) -> Tensor:
         capturing = _open.get()
         if capturing is not None and capturing.wants(self.kind):

@@ -32,7 +32,7 @@ class Writer(Decodes, Model):
         tie: none gives the softmax a table of its own; otherwise it shares the table of the targets' embedding.
 
     Raises:
-        ValueError: The targets are not Text, or `tie` is unknown.
+        ValueError: The targets are not Text, the decoder reads later positions, or `tie` is unknown.
     """
 
     def __init__(
@@ -50,6 +50,10 @@ class Writer(Decodes, Model):
         self.targets_embedding = embed(targets, hidden_dim, dtype=dtype)
         self.head = None if tie != "none" else head(targets, dtype=dtype)
         self.decoder = made(decoder, "decoder", dtype)
+        if not getattr(self.decoder, "can_decode", True):
+            raise ValueError(
+                f"decoder: {type(self.decoder).__name__} reads later positions, so it cannot write. Use it as an encoder."
+            )
 
     def encode(self, features: Mapping[str, Tensor], training: bool | None = False) -> Memory | None:
         """Returns the memory that the decoder reads, or None if the decoder reads none."""

@@ -79,3 +79,11 @@ def test_a_capture_can_look_at_one_kind_only():
     with capture() as shown:
         model(X)
     assert len(shown) == 2 and Tap().kind == "states"
+
+
+def test_it_knows_whether_somebody_looks():
+    tap = Tap("attention")
+    assert not tap.is_watched()
+    for kind, watched in ((None, True), ("attention", True), ("states", False)):
+        with capture(kind):
+            assert tap.is_watched() == watched

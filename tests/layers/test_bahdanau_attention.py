@@ -1,0 +1,35 @@
+"""The layer against its formula in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from harness import check_layer, forward, numbers
+
+from kt2t.layers import BahdanauAttention
+
+RANDOM = np.random.default_rng(0)
+QUERY = RANDOM.normal(size=(2, 3, 4)).astype("float32")
+MEMORY = RANDOM.normal(size=(2, 5, 6)).astype("float32")
+MASK = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+
+
+def test_it_is_a_layer_like_any():
+    weights = {
+        "memory_projection.kernel": (6, 7),
+        "output_projection.kernel": (10, 6),
+        "query_projection.kernel": (4, 7),
+        "score": (7,),
+    }
+    check_layer(lambda **o: BahdanauAttention(2, 3, 7, **o), QUERY, MEMORY, MASK, shape=(2, 3, 6), weights=weights)
+
+
+def test_it_is_the_formula():
+    layer = BahdanauAttention()
+    found = numbers(forward(layer)(QUERY, MEMORY, MASK))
+    queries = QUERY @ numbers(layer.query_projection.kernel)
+    keys = MEMORY @ numbers(layer.memory_projection.kernel)
+    scores = np.tanh(queries[:, :, None] + keys[:, None]) @ numbers(layer.score)
+    weights = np.exp(scores) * MASK[:, None]
+    means = weights / weights.sum(-1, keepdims=True) @ MEMORY
+    wanted = np.concatenate([QUERY, means], axis=-1) @ numbers(layer.output_projection.kernel)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
