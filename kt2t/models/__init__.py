@@ -11,6 +11,8 @@ TABLE = {
     "EvolvedTransformer": "evolved_transformer",
     "FeedForwardReader": "feed_forward_reader",
     "LSTMExperts": "lstm_experts",
+    "LSTMLM": "lstm_lm",
+    "LSTMReader": "lstm_reader",
     "LSTMSeq2Seq": "lstm_seq2seq",
     "LanguageModel": "language_model",
     "Model": "model",
