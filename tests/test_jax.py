@@ -21,6 +21,7 @@ GOLDEN = (
     "golden/test_evolved_transformer.py",
     "golden/test_universal_transformer.py",
     "golden/test_slicenet.py",
+    "golden/test_lstm.py",
 )
 GROUPS = (
     ("ops", "layers"),
