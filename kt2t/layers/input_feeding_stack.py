@@ -87,7 +87,7 @@ class InputFeedingStack(Sequence):
         self,
         x: Tensor,
         segments: Tensor | None = None,
-        memory: Memory | None = None,
+        memory: Any = None,
         cache: Cache | None = None,
         training: bool | None = None,
     ) -> Tensor:
@@ -110,7 +110,7 @@ class InputFeedingStack(Sequence):
         self.attention.show(states[..., state_dim - self.stack.units : state_dim], keys, mask)
         return self._output(states)
 
-    def start(self, memory: Memory | None, cache: Cache) -> None:
+    def start(self, memory: Any, cache: Cache) -> None:
         keys, values = self._read(memory)
         cache.remember("keys", keys)
         cache.remember("values", values)
@@ -127,7 +127,7 @@ class InputFeedingStack(Sequence):
         cache.write("state", state)
         return self._output(state)
 
-    def _read(self, memory: Memory | None) -> tuple[Tensor, Tensor]:
+    def _read(self, memory: Memory) -> tuple[Tensor, Tensor]:
         """Returns the keys and values of the attention; they are zero at padding."""
         values = memory.states[..., self.stack.state_dim :]
         values = ops.where(ops.expand_dims(ops.greater(memory.segments, 0), 2), values, ops.zeros_like(values))
@@ -138,23 +138,22 @@ class InputFeedingStack(Sequence):
 
         Drawn here for all positions, since a draw inside of the loop would be the same at each.
         """
-        lowest, first, *others = self.stack.layers[0], *self.stack.dropouts
-        if not training or not first.rate:
+        lowest, drop = self.stack.layers[0], self.stack.dropouts[0]
+        if not training or not drop.rate:
             return lowest.inner(x), []
-        shape = ops.shape(x)[:2]
-        ones = [ops.ones((*shape, width), dtype=x.dtype) for width in (self._fed, *[self.stack.units] * len(others))]
-        both = first(ops.concatenate([x, ones[0]], axis=-1), training=True)
-        drops = [drop(one, training=True) for drop, one in zip(others, ones[1:], strict=True)]
-        return lowest.inner(both[..., : x.shape[-1]]), [
-            ops.cast(one, "float32") for one in (both[..., x.shape[-1] :], *drops)
-        ]
+        dim, shape = x.shape[-1], ops.shape(x)[:2]
+        both = drop(ops.concatenate([x, ops.ones((*shape, self._fed), dtype=x.dtype)], axis=-1), training=True)
+        ones = ops.ones((*shape, self.stack.units), dtype=x.dtype)
+        drops = [both[..., dim:], *(further(ones, training=True) for further in self.stack.dropouts[1:])]
+        return lowest.inner(both[..., :dim]), [ops.cast(one, "float32") for one in drops]
 
     def _advance(
         self, inner: Tensor, state: Tensor, attend: Callable[[Tensor], Tensor], drops: Tensor = None
     ) -> Tensor:
         """Computes the next state, the attention's output last: inner (…), state (…, state_dim + …) → as state."""
         stack = self.stack
-        x, states, found = state[..., stack.state_dim :], stack.split(state[..., : stack.state_dim]), []
+        x, states = state[..., stack.state_dim :], stack.split(state[..., : stack.state_dim])
+        found: list[Tensor] = []
         begun = 0
         for layer, before in zip(stack.layers, states, strict=True):
             if drops is not None and drops.shape[-1]:
