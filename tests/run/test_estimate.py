@@ -27,9 +27,9 @@ def test_parameters_of_each_part_add_up(tiny):
     assert cost.memory_bytes > 16 * cost.total and cost.step_seconds > 0
 
 
-# 60,897,280 less the 32 × 512 target-space table, and 209,874,944 less 32 × 1024: that field is not read here. Of lstm_attention
-# upstream has no count: to lstm_seq2seq come the projections of memory and query, the score vector, the attention's output, and
-# the lowest decoder layer's input from it.
+# 60,897,280 less the 32 × 512 target-space table, and 209,874,944 less 32 × 1024: that field is not read here. Of
+# lstm_attention upstream has no count: to lstm_seq2seq come the projections of memory and query, the score vector, the
+# attention's output, and the lowest decoder layer's input from it.
 COUNTS = {
     "wmt_ende_base": 60_880_896,
     "wmt_ende_big": 209_842_176,
