@@ -7,6 +7,7 @@ from typing import Any
 from keras import ops
 
 from kt2t.layers.recurrent import Recurrent
+from kt2t.ops.lstm_recurrence import lstm_over_time, lstm_step
 from kt2t.registry import register
 
 Tensor = Any
@@ -39,11 +40,10 @@ class LSTM(Recurrent):
     parts = 2
 
     def step(self, inner: Tensor, state: Tensor) -> Tensor:
-        c, h = ops.split(state, 2, axis=-1)
-        recurrent = ops.matmul(ops.cast(h, self.compute_dtype), self.recurrent_kernel)
-        i, f, g, o = ops.split(inner + ops.cast(recurrent, "float32"), 4, axis=-1)
-        c = ops.sigmoid(f) * c + ops.sigmoid(i) * ops.tanh(g)
-        return ops.concatenate([c, ops.sigmoid(o) * ops.tanh(c)], axis=-1)
+        return lstm_step(inner, state, ops.cast(self.recurrent_kernel, self.compute_dtype))
+
+    def _over_time(self, inner: Tensor, segments: Tensor, initial: Tensor | None) -> Tensor:
+        return lstm_over_time(inner, ops.cast(self.recurrent_kernel, self.compute_dtype), segments, initial)
 
     def _first_bias(self, shape: Any, dtype: Any = None) -> Tensor:
         zeros = ops.zeros((self.units,), dtype=dtype)

@@ -61,7 +61,7 @@ class Recurrent(keras.layers.Layer):
         segments = segments_or_mask(x, segments, mask)
         if segments is None:
             segments = ops.ones(ops.shape(x)[:2], dtype="int32")
-        return over_time(lambda now, state, _: self.step(now, state), self.inner(x), segments, self.state_dim, initial)
+        return self._over_time(self.inner(x), segments, initial)
 
     def step(self, inner: Tensor, state: Tensor) -> Tensor:
         """Computes the next state from the current state and the input's product W x + b.
@@ -89,6 +89,9 @@ class Recurrent(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape: Any, segments_shape: Any = None, initial_shape: Any = None) -> Any:
         return (*x_shape[:2], self.state_dim)
+
+    def _over_time(self, inner: Tensor, segments: Tensor, initial: Tensor | None) -> Tensor:
+        return over_time(lambda now, state, _: self.step(now, state), inner, segments, self.state_dim, initial)
 
     def _times_kernel(self, x: Tensor, row: int) -> Tensor:
         return ops.matmul(ops.cast(x, self.compute_dtype), self.kernel[row : row + x.shape[-1]])
