@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import keras
 from keras import ops
 
 from kt2t.layers.cache import Cache
@@ -34,6 +35,7 @@ class DilatedConvolution(Sequence):
         dilation: Distance in positions from one tap to the next.
         padding: causal: reads the position and earlier ones; same: reads both sides, and cannot decode step by step.
         use_bias: Whether b is added.
+        first_bias: The value of every element of b at the start.
 
     Raises:
         ValueError: A size is not positive, `padding` is unknown, the layer gets a memory, or a layer with "same" padding is
@@ -49,6 +51,7 @@ class DilatedConvolution(Sequence):
         dilation: int = 1,
         padding: Literal["causal", "same"] = "causal",
         use_bias: bool = True,
+        first_bias: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -57,6 +60,7 @@ class DilatedConvolution(Sequence):
         self.dilation = positive("dilation", dilation)
         self.padding = one_of("padding", padding, ("causal", "same"))
         self.use_bias = use_bias
+        self.first_bias = first_bias
         self.reach = (kernel_size - 1) * dilation
 
     @property
@@ -69,7 +73,8 @@ class DilatedConvolution(Sequence):
         shape = (self.kernel_size, self._dim, self.kernel_width)
         self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
         if self.use_bias:
-            self.bias = self.add_weight(shape=(self.kernel_width,), initializer="zeros", name="bias")
+            first = keras.initializers.Constant(self.first_bias)
+            self.bias = self.add_weight(shape=(self.kernel_width,), initializer=first, name="bias")
 
     def call(
         self,

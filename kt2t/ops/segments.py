@@ -127,6 +127,20 @@ def shift_right(x: Tensor, segments: Tensor | None = None, first: Tensor | None 
     return ops.where(inside, shifted, ops.zeros_like(shifted) if first is None else ops.cast(first, shifted.dtype))
 
 
+def shift_left(x: Tensor, segments: Tensor | None = None) -> Tensor:
+    """Shifts each segment one position to the left; the last position of every segment becomes zero.
+
+    Shapes:
+        x (batch, time) or (batch, time, …), segments (batch, time) → as x
+
+    Args:
+        x: Ids or hidden states.
+        segments: Default: each row is one segment.
+    """
+    turned = None if segments is None else ops.flip(segments, axis=1)
+    return ops.flip(shift_right(ops.flip(x, axis=1), turned), axis=1)
+
+
 def last_positions(segments: Tensor) -> Tensor:
     """Finds the last position of every segment.
 

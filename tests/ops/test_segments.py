@@ -1,4 +1,4 @@
-"""Shifting right within segments."""
+"""Shifting within segments, and what else they tell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from kt2t.features import Label, Tags, Text
-from kt2t.ops.segments import of_targets, shift_right, showing, showing_target, shown, starts, sums
+from kt2t.ops.segments import of_targets, shift_left, shift_right, showing, showing_target, shown, starts, sums
 
 SEGMENTS = np.array([[1, 1, 1, 2, 2, 0], [1, 2, 2, 3, 0, 0]], "int32")
 
@@ -25,6 +25,14 @@ def shifted_by_loop(x, segments):
 def test_every_segment_starts_with_zeros(rest):
     x = np.random.default_rng(0).integers(1, 9, size=(2, 6, *rest)).astype("float32")
     np.testing.assert_array_equal(ops.convert_to_numpy(shift_right(x, SEGMENTS)), shifted_by_loop(x, SEGMENTS))
+
+
+@pytest.mark.parametrize("segments", [None, SEGMENTS])
+def test_to_the_left_every_segment_ends_with_zeros(segments):
+    x = np.random.default_rng(2).integers(1, 9, size=(2, 6, 3)).astype("float32")
+    known = np.ones((2, 6)) if segments is None else segments
+    wanted = shifted_by_loop(x[:, ::-1], known[:, ::-1])[:, ::-1]
+    np.testing.assert_array_equal(ops.convert_to_numpy(shift_left(x, segments)), wanted)
 
 
 def test_ids_stay_ids():
