@@ -22,6 +22,7 @@ GOLDEN = (
     "golden/test_universal_transformer.py",
     "golden/test_slicenet.py",
     "golden/test_lstm.py",
+    "golden/test_neural_gpu.py",
 )
 GROUPS = (
     ("ops", "layers"),

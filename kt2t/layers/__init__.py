@@ -5,6 +5,7 @@ from kt2t.registry import exports
 TABLE = {
     "ALiBiAttention": "alibi_attention",
     "AccumulatedRecurrence": "accumulated_recurrence",
+    "ActiveMemory": "active_memory",
     "AdaptiveRecurrence": "adaptive_recurrence",
     "AlignedDecoder": "aligned_decoder",
     "AreaAddition": "area_addition",

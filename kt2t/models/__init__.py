@@ -16,6 +16,8 @@ TABLE = {
     "LSTMSeq2Seq": "lstm_seq2seq",
     "LanguageModel": "language_model",
     "Model": "model",
+    "NeuralGPU": "neural_gpu",
+    "ParallelWriter": "parallel_writer",
     "Reader": "reader",
     "SliceNet": "slice_net",
     "TextCNN": "text_cnn",

@@ -114,7 +114,8 @@ class Model(Trainer):
             kwargs: Further options of Keras for this format.
         """
         self.build()
-        shown = [[signature(self.features, segments)] for segments in (False, True)]
+        read = {name: self.features[name] for name in self._read(answering=False)}
+        shown = [[signature(read, segments)] for segments in (False, True)]
         is_one = shown[0][0].keys() == shown[1][0].keys() or keras.backend.backend() == "jax"
         if format != "tf_saved_model" or input_signature is not None or is_one:
             chosen = shown[0] if input_signature is None else input_signature

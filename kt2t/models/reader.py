@@ -39,16 +39,20 @@ class Reader(Model):
     """
 
     reads = frozenset({"target_space", "language", "speaker"})
+    writes_text = False  # whether a single target may be Text
 
     def __init__(self, features: Mapping[str, Any], encoder: Any, hidden_dim: int, **kwargs: Any) -> None:
         super().__init__(features, **kwargs)
         inputs = require_inputs(self.features, type(self).__name__)
         targets, dtype = self.features["targets"], self.dtype_policy.name
         for feature in _each(targets):
-            if feature.is_fed_back:
+            is_text = feature.is_fed_back
+            if is_text and not (self.writes_text and feature is targets):
                 raise ValueError(f"features: {type(self).__name__} does not write {feature!r}. Use Transformer.")
-            if feature.shares_segments_with and (not inputs.has_segments or inputs.values_per_position != 1):
-                raise ValueError(f"features: {feature!r} has a tag for each position, and the inputs are {inputs!r}.")
+            each = feature.shares_segments_with or is_text
+            if each and (not inputs.has_segments or inputs.values_per_position != 1):
+                what = "an id" if is_text else "a tag"
+                raise ValueError(f"features: {feature!r} has {what} for each position, and the inputs are {inputs!r}.")
         encoder = made(encoder, "encoder", dtype)
         self.make_input_embeddings(hidden_dim, **({} if isinstance(encoder, Sequence) else {"as_map": True}))
         self.encoder = encoder

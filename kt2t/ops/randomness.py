@@ -22,6 +22,7 @@ from kt2t.ops.paths import layer_paths
 
 Tensor = Any
 _OTHER_STREAM = 0x2545F491
+_TURNS = 0x1E3779B1  # odd, so that turns below 2^32 differ; large, so that turns are not the numbers of other steps
 
 
 class Seed(keras.random.SeedGenerator):
@@ -142,6 +143,37 @@ def repeatable(function: Callable[..., Any]) -> Callable[..., Any]:
             current.calls |= here.calls
 
     return again
+
+
+def in_turn(body: Callable[..., Any], generator: keras.random.SeedGenerator | None = None) -> Callable[..., Any]:
+    """Wraps the body of a loop, which is traced once, so that each turn draws other random numbers.
+
+    Call it outside the loop, with the body's first argument the number of the turn. With no root open, the seed comes from
+    `generator`, which advances once for the whole loop.
+
+    Args:
+        body: Takes the number of the turn, from 0, and further arguments.
+        generator: Needed if the body draws where no root is open.
+    """
+    current = _open.get()
+    if current is None:
+        if generator is None:
+            return body
+        current = _Root(0, ops.cast(generator.next(), _dtype()))
+    before = Counter(current.calls)
+
+    @functools.wraps(body)
+    def turn(number: Tensor, *args: Any) -> Any:
+        own = ops.cast(ops.cast(number, "int32") + 1, _dtype()) * ops.cast(_TURNS, _dtype())
+        here = _Root(current.seed, ops.bitwise_xor(current.place, own), Counter(before))
+        token = _open.set(here)
+        try:
+            return body(number, *args)
+        finally:
+            _open.reset(token)
+            current.calls |= here.calls
+
+    return turn
 
 
 def is_open() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import keras
@@ -127,3 +128,32 @@ def test_what_waits_for_an_argument_draws_what_it_would_without():
             waited = randomness.repeatable(lambda x: drawn(layer))(keras.ops.convert_to_tensor(x))
         with randomness.root(1, 2):
             assert waited == drawn(layer)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_each_turn_of_a_loop_draws_other_numbers(is_open):
+    """The body is traced once, so without help every turn would draw the same."""
+    layer = named_pair().left
+
+    def loop(step):
+        def body(number, total):
+            seed = randomness.layer_seed(layer)
+            drawn = ops.cast(randomness.kept([32], 0.5, seed), "float32")
+            return total + drawn * 2.0 ** ops.cast(number, "float32")
+
+        with randomness.root(1, step) if is_open else contextlib.nullcontext():
+            turn = randomness.in_turn(body, generator)
+            return ops.convert_to_numpy(ops.fori_loop(0, 4, turn, ops.zeros([32]))).astype(int)
+
+    generator = keras.random.SeedGenerator(3)
+    first, again, later = loop(5), loop(5), loop(6)
+    assert len({tuple(first >> turn & 1) for turn in range(4)}) == 4
+    assert (first == again).all() == is_open
+    assert (first != later).any()
+
+
+def test_a_body_that_draws_nothing_stays_as_it_is():
+    def body(number):
+        return number
+
+    assert randomness.in_turn(body) is body
