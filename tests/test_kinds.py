@@ -15,7 +15,7 @@ from kt2t.registry import SLOTS
         ("BPE", "vocabulary", "There are: Bytes, Characters, "),
         ("BPE", "source_vocabulary", "See `kt2t list vocabularies`."),
         ("Subword", "vocabulary", "Did you mean 'Subwords'"),
-        ("Foo", "optimizer", "There are: Adam, and Keras's own. See `kt2t list optimizers`."),
+        ("Foo", "optimizer", "There are: Adam, ClippedAdamax, and Keras's own. See `kt2t list optimizers`."),
         ("Adamw", "optimizer", "Did you mean 'AdamW'"),
         ("Foo", "learning_rate", "There are: Constant, "),
         ("TopK", "decode", "There are: Beam, Greedy, Sample. See `kt2t list searches`."),

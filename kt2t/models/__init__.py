@@ -6,6 +6,7 @@ TABLE = {
     "ByteNet": "byte_net",
     "ConvolutionalReader": "convolutional_reader",
     "DenseReader": "dense_reader",
+    "DiagonalNeuralGPU": "diagonal_neural_gpu",
     "DilatedLM": "dilated_lm",
     "EncoderDecoder": "encoder_decoder",
     "EvolvedTransformer": "evolved_transformer",

@@ -4,6 +4,7 @@ from kt2t.registry import exports
 
 TABLE = {
     "Adam": "optimizers.adam",
+    "ClippedAdamax": "optimizers.clipped_adamax",
     "Constant": "schedules",
     "CosineCycles": "decays",
     "CosineToZero": "decays",
