@@ -45,6 +45,7 @@ class DiagonalConvolutionalGRU(ConvolutionalGRU):
     learning rate. Tensor2Tensor's diagonal_conv_gru shifts along the wrong axis and has a soft candidate.
     """
 
+    fills_in = ("padding",)
     first_biases = (0.5, 0.7, 0.0)
 
     def __init__(
