@@ -38,7 +38,7 @@ def _below(*modules: str) -> Callable[[str], bool]:
 
 
 KINDS = {
-    "problems": Kind("kt2t.data", lambda module: not module.startswith("vocabularies.")),
+    "problems": Kind("kt2t.data", lambda module: not _below("vocabularies", "curricula")(module)),
     "models": Kind("kt2t.models"),
     "layers": Kind("kt2t.layers"),
     "vocabularies": Kind("kt2t.data", _below("vocabularies")),

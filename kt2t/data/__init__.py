@@ -28,6 +28,7 @@ TABLE = {
     "Shift": "algorithmic.shift",
     "Sort": "algorithmic.sort",
     "ImageFolder": "image.image_folder",
+    "LengthCurriculum": "curricula.length_curriculum",
     "MNIST": "image.mnist",
     "NumbersInWords": "language.numbers_in_words",
     "PennTreebank": "language.word_files",

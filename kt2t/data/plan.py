@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,9 +37,10 @@ class BatchPlan:
 class Plan:
     """Computes the batches of every epoch; the same arguments always give the same batches.
 
-    Every example occurs exactly once an epoch, and every epoch has the same number of batches. Padded: examples are sorted
-    once into a few groups of similar lengths, each with a fixed shape and number of rows; an epoch draws the order
-    within the groups and then the order of all batches. Packed: several examples share a row, see `PackedBatches`.
+    Without `limits`, every example occurs exactly once an epoch. Every epoch has the same number of batches. Padded:
+    examples are sorted once into a few groups of similar lengths, each with a fixed shape and number of rows; an epoch
+    draws the order within the groups and then the order of all batches. Packed: several examples share a row, see
+    `PackedBatches`.
 
     Args:
         lengths: For each field of variable length, the length of every example in positions (tokens, for text).
@@ -57,6 +58,8 @@ class Plan:
         bucket_step: Groups examples by the length of the longest field as Tensor2Tensor does (see `geometric_buckets`), each
             boundary this factor above the one before, such as 1.1; each of the `multiple` shares then has tokens // multiple
             positions.
+        limits: Returns the most positions of each named field in an epoch, for a curriculum; None where it limits nothing. An
+            epoch has as many batches with limits as without; shorter examples then come several times.
 
     Raises:
         ValueError: Not exactly one of `tokens` and `rows`, a number out of its range, or `pack` without `tokens` or
@@ -80,6 +83,7 @@ class Plan:
         shapes: int = SHAPES,
         pack: int | None = None,
         bucket_step: float | None = None,
+        limits: Callable[[int], Mapping[str, int] | None] | None = None,
     ) -> None:
         _check_options(lengths, count, tokens, rows, multiple)
         _check_pack(pack, tokens, shuffle)
@@ -94,10 +98,11 @@ class Plan:
         size = len(lengths[self.fields[0]]) if self.fields else count or 0
         table = np.stack([np.asarray(lengths[field], np.int64) for field in self.fields], 1) if self.fields else None
         table = np.zeros((size, 0), np.int64) if table is None else table
-        limits = max_length if isinstance(max_length, Mapping) else dict.fromkeys(self.fields, max_length)
-        kept = self._limit(table, limits, pack or (tokens // multiple if tokens else None))
-        most = np.array([limits.get(field) or _NO_LIMIT for field in self.fields], np.int64)
+        bounds = max_length if isinstance(max_length, Mapping) else dict.fromkeys(self.fields, max_length)
+        kept = self._limit(table, bounds, pack or (tokens // multiple if tokens else None))
+        most = np.array([bounds.get(field) or _NO_LIMIT for field in self.fields], np.int64)
         longest = np.minimum(table, most)
+        self._table, self._kept, self._limits = table, kept, limits if shuffle else None
         self._real = int(longest[kept].sum())
         self._epoch: tuple[int, list[BatchPlan]] | None = None
         self._batches: PackedBatches | PaddedBatches
@@ -123,7 +128,7 @@ class Plan:
 
         Packed, every field has as many positions: where the fields' sums differ, their mean over the largest is the most.
         """
-        batches = self.epoch(0)
+        batches = self._composed(0, None)
         padded = sum(batch.rows * sum(batch.shape.values()) for batch in batches)
         return self._real / padded if padded else 1.0
 
@@ -138,11 +143,22 @@ class Plan:
 
     def epoch(self, epoch: int) -> list[BatchPlan]:
         """Yields the batches of an epoch in order."""
-        chance = np.random.default_rng(np.random.SeedSequence([self.seed, epoch]))
-        return [
-            BatchPlan(indices, dict(zip(self.fields, shape, strict=True)))
-            for indices, shape in self._batches.epoch(chance if self.shuffle else None)
-        ]
+        return self._composed(epoch, self._limits and self._limits(epoch))
+
+    def _composed(self, epoch: int, limits: Mapping[str, int] | None) -> list[BatchPlan]:
+        """Composes the batches of an epoch, with the examples within the limits, if there are any."""
+        chance = np.random.default_rng(np.random.SeedSequence([self.seed, epoch])) if self.shuffle else None
+        if limits is None or isinstance(self._batches, PackedBatches):
+            found = self._batches.epoch(chance)
+        else:
+            most = np.array([limits.get(field, _NO_LIMIT) for field in self.fields], np.int64)
+            chosen: np.ndarray = np.all(self._table <= most, axis=1)
+            if not chosen[self._kept].any():
+                raise DataError(
+                    f"no example is as short as epoch {epoch} of the curriculum wants: {dict(limits)} tokens."
+                )
+            found = self._batches.epoch(chance, chosen)
+        return [BatchPlan(indices, dict(zip(self.fields, shape, strict=True))) for indices, shape in found]
 
     def summary(self) -> str:
         """Says how many examples are too long, and whether they are dropped or cut."""

@@ -12,7 +12,7 @@ import numpy as np
 from kt2t.data.answers import Answers
 from kt2t.data.lengths import check_max_length, limits_of, own_lengths
 from kt2t.data.shapes import SHAPES
-from kt2t.errors import DataError
+from kt2t.errors import DataError, RecipeError
 from kt2t.features import flat
 from kt2t.registry import register
 
@@ -125,6 +125,13 @@ class Problem(Answers):
     def planned_lengths(self, split: str, lengths: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Computes the lengths of a split's fields after `transform`, in raw values, from the lengths of its records."""
         return lengths
+
+    def epoch_limits(self, epoch: int) -> Mapping[str, int] | None:
+        """Returns the most positions that fields of training examples may have in an epoch; None where nothing is left out.
+
+        Override it for a curriculum. It must depend on its argument alone, so that a run continues exactly.
+        """
+        return None
 
     def transform(self, split: str, example: dict[str, Any], draw: Draw | None) -> dict[str, Any]:
         """Transforms a record for one epoch: decodes, augments, cuts. It must depend on its arguments alone.
@@ -273,6 +280,8 @@ class Problem(Answers):
         features = self.features()
         if pack is not None:
             check_packable(features)
+            if self.epoch_limits(0) is not None:
+                raise RecipeError("a curriculum needs one example a row. Leave pack out.", path="train.batch.pack")
         records = self.prepared.records(split)
         lengths = self._positions(split, records)
         if tokens is None and rows is None:
@@ -289,6 +298,7 @@ class Problem(Answers):
             shapes=shapes,
             pack=pack,
             bucket_step=bucket_step,
+            limits=self.epoch_limits if split == "train" else None,
         )
         if pack is not None:
             logger.info("%s %s: %s", type(self).__name__, split, plan.packing_summary())

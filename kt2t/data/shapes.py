@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -45,11 +45,20 @@ class PaddedBatches:
         """The batches of an epoch."""
         return sum(-(-count // group.rows) for group, count in zip(self.groups, self._counts, strict=True))
 
-    def epoch(self, chance: np.random.Generator | None) -> list[tuple[np.ndarray, tuple[int, ...]]]:
+    def epoch(
+        self, chance: np.random.Generator | None, chosen: np.ndarray | None = None
+    ) -> list[tuple[np.ndarray, tuple[int, ...]]]:
         """Returns, for each batch of an epoch, the number of each row's example (rows,), -1 for an empty row, and the shape.
 
         Without `chance` in order of length.
+
+        Args:
+            chance: Draws the order.
+            chosen: (examples,) boolean, the examples that take part, if not all of them. They come again until the epoch has as
+                many batches as it has with all.
         """
+        if chosen is not None and chance is not None:
+            return self._repeated(chance, chosen)
         batches: list[tuple[np.ndarray, tuple[int, ...]]] = []
         left: list[np.ndarray] = [np.empty(0, np.int64)] * len(self.groups)
         for number, group in enumerate(self.groups):
@@ -63,6 +72,14 @@ class PaddedBatches:
             filled[: len(members)] = members
             batches += [(rows, group.shape) for rows in filled.reshape(-1, group.rows)]
         return batches if chance is None else [batches[place] for place in chance.permutation(len(batches))]
+
+    def _repeated(self, chance: np.random.Generator, chosen: np.ndarray) -> list[tuple[np.ndarray, tuple[int, ...]]]:
+        parts = [replace(group, members=group.members[chosen[group.members]], taker=None) for group in self.groups]
+        some = PaddedBatches(with_takers([part for part in parts if len(part.members)]))
+        found: list[tuple[np.ndarray, tuple[int, ...]]] = []
+        while len(found) < len(self):
+            found += some.epoch(chance)
+        return found[: len(self)]
 
 
 def length_groups(

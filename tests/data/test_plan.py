@@ -117,3 +117,35 @@ def test_rows_without_lengths():
 def test_options_that_cannot_be(options, message):
     with pytest.raises(ValueError, match=message):
         Plan({"targets": np.array([1, 2])}, **options)
+
+
+def growing(epoch):
+    return None if epoch >= 2 else {"inputs": 5 + 4 * epoch}
+
+
+def test_with_limits_an_epoch_has_as_many_batches_of_shorter_examples():
+    values = lengths()
+    plan, free = Plan(values, tokens=500, limits=growing), Plan(values, tokens=500)
+    assert len(plan) == len(free) and plan.fill == free.fill
+    for epoch, most in ((0, 5), (1, 9)):
+        batches = plan.epoch(epoch)
+        assert len(batches) == len(plan)
+        seen = np.concatenate([batch.indices for batch in batches])
+        seen = seen[seen >= 0]
+        assert values["inputs"][seen].max() <= most
+        assert set(seen.tolist()) == set(np.flatnonzero(values["inputs"] <= most).tolist())
+    for one, other in zip(plan.epoch(2), free.epoch(2), strict=True):
+        np.testing.assert_array_equal(one.indices, other.indices)
+
+
+def test_with_limits_a_batch_is_still_a_function_of_the_step():
+    one, other = (Plan(lengths(), tokens=500, seed=3, limits=growing) for _ in range(2))
+    in_order = [batch for epoch in range(3) for batch in one.epoch(epoch)]
+    for step in (2 * len(one) + 5, 7, len(one) + 1, 0):
+        assert (other.batch(step).indices == in_order[step].indices).all()
+
+
+def test_limits_that_no_example_keeps_are_refused():
+    plan = Plan({"inputs": np.array([3, 9])}, rows=2, limits=lambda epoch: {"inputs": 2})
+    with pytest.raises(DataError, match="no example is as short as epoch 0 of the curriculum wants"):
+        plan.epoch(0)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from kt2t.data.blocks import BLOCK, chance_of, first_kept, from_blocks, is_in_split
+from kt2t.data.curricula.length_curriculum import LengthCurriculum
 from kt2t.data.problem import Problem
 from kt2t.data.vocabularies.symbols import Symbols
 from kt2t.errors import DataError
 from kt2t.features import END, Feature, Text
+from kt2t.registry import build
 
 SMALLEST_SPLIT_SPACE = 1000
 MOST_SYMBOLS = 10_000_000  # more than any model has room for
@@ -37,13 +39,16 @@ class Algorithmic(Problem):
         validation_examples: Number of examples in `validation`, and in `long`.
         seed: Seed for drawing the examples.
         loss: The loss, or its node. Default: cross-entropy.
+        curriculum: A `LengthCurriculum`, or its node. Default: all lengths from the start.
 
     Raises:
-        ValueError: A number is not positive, or there are too many symbols.
+        ValueError: A number is not positive, there are too many symbols, or the curriculum starts with a length that `train`
+            does not have.
     """
 
     # Here `max_length` decides which examples are drawn, so it is no training option.
-    training_options = frozenset({"loss"})
+    training_options = frozenset({"loss", "curriculum"})
+    shortest_input = 1  # symbols
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Algorithmic(Problem):
         validation_examples: int = 10_000,
         seed: int = 0,
         loss: Any = None,
+        curriculum: Any = None,
     ) -> None:
         sizes = {
             "symbols": symbols,
@@ -69,6 +75,7 @@ class Algorithmic(Problem):
             raise ValueError(f"symbols: {symbols} are more than {MOST_SYMBOLS:,}. Use fewer.")
         if seed < 0:
             raise ValueError(f"seed: {seed} is negative.")
+        self.curriculum = self._checked(curriculum, max_length)
         # Examples are drawn with the right length, so none is dropped or cut later.
         super().__init__(loss=loss, max_length=None)
         self.symbols = symbols
@@ -113,6 +120,10 @@ class Algorithmic(Problem):
         stop = self.counts[split] if stop is None else min(stop, self.counts[split])
         yield from from_blocks(lambda number: self._block(split, number), start, stop)
 
+    def epoch_limits(self, epoch: int) -> dict[str, int] | None:
+        longest = self.curriculum and self.curriculum.longest(epoch, self.longest_input)
+        return None if longest is None else {"inputs": longest + 1}  # and the end
+
     def encode(self, example: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return {field: np.array([*self.vocabulary.encode(value), END], np.int32) for field, value in example.items()}
 
@@ -122,6 +133,21 @@ class Algorithmic(Problem):
 
     def vocabularies(self) -> dict[str, Any]:
         return {"inputs": self.vocabulary, "targets": self.vocabulary}
+
+    def _checked(self, curriculum: Any, max_length: int) -> Any:
+        curriculum = build(curriculum, "curriculum")
+        if curriculum is None:
+            return None
+        if not isinstance(curriculum, LengthCurriculum):
+            raise ValueError(
+                f"curriculum: {curriculum!r} is none. Use {{type: LengthCurriculum, start: 5, epochs: 4}}."
+            )
+        if not self.shortest_input <= curriculum.start <= max_length:
+            raise ValueError(
+                f"curriculum: it starts with inputs of {curriculum.start} symbols, and there are inputs of "
+                f"{self.shortest_input} to {max_length} (max_length). Choose a start among these."
+            )
+        return curriculum
 
     def _block(self, split: str, number: int) -> list[dict[str, np.ndarray]]:
         chance = chance_of(self.seed, split, number)

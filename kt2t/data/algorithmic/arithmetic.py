@@ -24,10 +24,13 @@ class Arithmetic(Algorithmic):
         validation_examples: Number of examples in `validation`, and in `long`.
         seed: Seed for drawing the examples.
         loss: The loss, or its node. Default: cross-entropy.
+        curriculum: See `Algorithmic`.
 
     Raises:
         ValueError: `base` is below 2, `max_length` below 3, or another number is not positive.
     """
+
+    shortest_input = 3  # two digits and a separator
 
     def __init__(
         self,
@@ -38,12 +41,15 @@ class Arithmetic(Algorithmic):
         validation_examples: int = 10_000,
         seed: int = 0,
         loss: Any = None,
+        curriculum: Any = None,
     ) -> None:
         if base < 2:
             raise ValueError(f"base: {base} is not a base for digits. Use at least 2.")
         if max_length < 3:
             raise ValueError(f"max_length: {max_length} leaves no room for two digits and a separator. Use at least 3.")
-        super().__init__(base, max_length, evaluation_length, train_examples, validation_examples, seed, loss)
+        super().__init__(
+            base, max_length, evaluation_length, train_examples, validation_examples, seed, loss, curriculum
+        )
         self.base = base
 
     def combine(self, first: int, second: int) -> int:

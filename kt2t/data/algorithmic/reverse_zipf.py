@@ -41,10 +41,13 @@ class ReverseZipf(Algorithmic):
         validation_examples: int = 10_000,
         seed: int = 0,
         loss: Any = None,
+        curriculum: Any = None,
     ) -> None:
         if alpha <= 0:
             raise ValueError(f"alpha: {alpha} is not positive.")
-        super().__init__(symbols, max_length, evaluation_length, train_examples, validation_examples, seed, loss)
+        super().__init__(
+            symbols, max_length, evaluation_length, train_examples, validation_examples, seed, loss, curriculum
+        )
         self.alpha = alpha
         weights = np.arange(1, symbols + 1) ** -float(alpha)
         self._cumulative = np.cumsum(weights) / weights.sum()

@@ -37,11 +37,14 @@ class Shift(Algorithmic):
         validation_examples: int = 10_000,
         seed: int = 0,
         loss: Any = None,
+        curriculum: Any = None,
     ) -> None:
         if shift < 0:
             raise ValueError(f"shift: {shift} is negative.")
         self.shift = shift
-        super().__init__(symbols, max_length, evaluation_length, train_examples, validation_examples, seed, loss)
+        super().__init__(
+            symbols, max_length, evaluation_length, train_examples, validation_examples, seed, loss, curriculum
+        )
 
     def vocabulary_symbols(self) -> int:
         return self.symbols + self.shift

@@ -32,8 +32,11 @@ class Sort(Algorithmic):
         validation_examples: int = 10_000,
         seed: int = 0,
         loss: Any = None,
+        curriculum: Any = None,
     ) -> None:
-        super().__init__(symbols, max_length, evaluation_length, train_examples, validation_examples, seed, loss)
+        super().__init__(
+            symbols, max_length, evaluation_length, train_examples, validation_examples, seed, loss, curriculum
+        )
 
     def answer(self, inputs: np.ndarray, chance: np.random.Generator) -> np.ndarray:
         return np.sort(inputs)

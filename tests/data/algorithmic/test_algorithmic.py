@@ -15,7 +15,8 @@ from kt2t.data import (
     Sort,
 )
 from kt2t.data.blocks import BLOCK
-from kt2t.errors import DataError
+from kt2t.data.location import folder_for
+from kt2t.errors import DataError, RecipeError
 from kt2t.features import Text
 from kt2t.registry import build, describe
 
@@ -129,3 +130,40 @@ def test_making_a_hundred_thousand_examples_takes_seconds(problem):
     start = time.process_time()
     assert sum(1 for _ in made.examples("train", 0, 10_000)) == 10_000
     assert time.process_time() - start < 1.5
+
+
+CURRICULUM = {"type": "LengthCurriculum", "start": 4, "epochs": 2}
+
+
+def test_a_curriculum_limits_early_epochs_of_training_alone(tmp_path):
+    sizes = {"max_length": 9, "evaluation_length": 9, "train_examples": 400, "validation_examples": 50}
+    made, free = Addition(base=2, curriculum=CURRICULUM, **sizes), Addition(base=2, **sizes)
+    assert folder_for(made, tmp_path) == folder_for(free, tmp_path), "it changes no record"
+    made.prepare(tmp_path)
+    batches = made.batches("train", tokens=200, seed=1)
+    each = len(batches)
+    longest = [
+        max(batches.batch(step)[0]["inputs_segments"].sum(1).max() for step in range(each * epoch, each * (epoch + 1)))
+        for epoch in range(3)
+    ]
+    assert longest == [4 + 1, 6 + 1, 9 + 1]  # each with its end
+    assert max(one[0]["inputs_segments"].sum(1).max() for one in made.batches("validation", tokens=200)) == 10
+    later = next(iter(batches.at(each + 3)))[0]["inputs"]
+    np.testing.assert_array_equal(later, batches.batch(each + 3)[0]["inputs"])
+    with pytest.raises(RecipeError, match="a curriculum needs one example a row"):
+        made.batches("train", tokens=200, pack=20)
+
+
+@each_problem
+def test_every_problem_takes_a_curriculum_and_refuses_one_beyond_its_lengths(problem):
+    node = {"type": problem.__name__, "max_length": 7, "curriculum": CURRICULUM}
+    assert describe(build(node, "problem")) == node
+    with pytest.raises(ValueError, match="starts with inputs of 8 symbols, and there are inputs of . to 7"):
+        problem(max_length=7, curriculum={**CURRICULUM, "start": 8})
+    with pytest.raises(ValueError, match="curriculum: .* is none. Use"):
+        problem(curriculum={"type": "Symbols", "count": 3})
+
+
+def test_a_sum_has_no_inputs_of_two_symbols():
+    with pytest.raises(ValueError, match="starts with inputs of 2 symbols, and there are inputs of 3 to 7"):
+        Addition(max_length=7, curriculum={**CURRICULUM, "start": 2})

@@ -1,0 +1,1 @@
+"""Curricula: which examples early epochs have. `kt2t.data` exports their public names."""
