@@ -40,8 +40,12 @@ def load(name: str, overrides: Iterable[str] = ()) -> Recipe:
 def recipe_of(nodes: Mapping[str, Any], overrides: Iterable[str] = ()) -> Recipe:
     """Makes a recipe from sections that come from no file, and applies overrides. The result is not checked yet.
 
+    Args:
+        nodes: The sections by name, such as `{"problem": {"type": "Copy"}, …}`.
+        overrides: `key=value` in YAML; `key=~` removes the key.
+
     Raises:
-        ValueError: As `load`.
+        ValueError: There is an unknown section, or an override does not apply.
     """
     return _overridden(copy.deepcopy(dict(nodes)), {}, tuple(overrides))
 

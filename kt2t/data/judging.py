@@ -15,7 +15,7 @@ from kt2t.features import Feature, Image, Label, MultiLabel, Numbers, Tags, Text
 
 @functools.singledispatch
 def loss_for(feature: Feature) -> Any:
-    """Returns the loss of a target, computed from the model's logits (or numbers).
+    """Makes the loss object of a target, which compares the target with the model's logits (or numbers).
 
     Raises:
         ValueError: No loss is registered for this kind of feature.

@@ -111,7 +111,7 @@ class CapacityLimitedExperts(keras.layers.Layer):
         return ops.reshape(y, ops.shape(x))
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Any:
-        """Returns a padding mask as it is."""
+        """Returns Keras's padding mask of x, since the output has the same padding."""
         return previous_mask
 
     def _choices(self, gates: Tensor, row: _Row, overhead: float | None) -> tuple[Tensor, Tensor, list[Tensor]]:

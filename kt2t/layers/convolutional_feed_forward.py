@@ -93,7 +93,7 @@ class ConvolutionalFeedForward(keras.layers.Layer):
         keep_neighbours(cache, "second", self.widths[1], self.intermediate_dim, self.compute_dtype)
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Any:
-        """Returns a padding mask as it is."""
+        """Returns Keras's padding mask of x, since the output has the same padding."""
         return previous_mask
 
     def _convolved(self, dense: Any, own: Tensor, window: list[Tensor]) -> Tensor:

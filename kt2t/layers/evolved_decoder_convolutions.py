@@ -77,5 +77,5 @@ class EvolvedDecoderConvolutions(keras.layers.Layer):
             getattr(self, name).start(None, cache.child(name))
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Any:
-        """Returns a padding mask as it is."""
+        """Returns Keras's padding mask of x, since the output has the same padding."""
         return previous_mask

@@ -71,7 +71,7 @@ class EvolvedEncoderConvolutions(keras.layers.Layer):
         return widened(y, self.hidden_dim)
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Any:
-        """Returns a padding mask as it is."""
+        """Returns Keras's padding mask of x, since the output has the same padding."""
         return previous_mask
 
 

@@ -105,7 +105,7 @@ class MixtureOfExperts(keras.layers.Layer):
         return noisy_top_k(clean, self.k, deviation, noise, real)
 
     def compute_mask(self, x: Tensor, previous_mask: Any = None) -> Any:
-        """Returns a padding mask as it is."""
+        """Returns Keras's padding mask of x, since the output has the same padding."""
         return previous_mask
 
     def _drawn(self, x: Tensor, training: bool | None) -> Tensor | None:

@@ -51,7 +51,7 @@ class NumbersHead(keras.layers.Layer):
         return None
 
     def answer(self, logits: Tensor, segments: Tensor | None = None) -> Tensor:
-        """Returns the predicted numbers."""
+        """Returns the predicted numbers as float32; `segments` have no influence."""
         return ops.cast(logits, "float32")
 
     def compute_output_shape(self, hidden_shape: Any, segments_shape: Any = None) -> tuple[int | None, ...]:

@@ -64,7 +64,11 @@ class WindowAttention(Attention):
         raise NotImplementedError(f"{type(self).__name__} must define reach().")
 
     def sees(self, query: Tensor, key: Tensor) -> Tensor:
-        """Returns whether a query sees a key of its example, given their positions in it; a causal mask comes on top."""
+        """Returns True where a query may see a key of the same example, by the window alone; the caller adds a causal mask.
+
+        Shapes:
+            query, key: int32 positions within the example, that broadcast against each other → boolean of their common shape
+        """
         raise NotImplementedError(f"{type(self).__name__} must define sees(query, key).")
 
     def by_distance(self, query: Tensor) -> tuple[Tensor, int, int] | None:
@@ -156,10 +160,15 @@ class WindowAttention(Attention):
 
 
 def segment_rule(mask: Any, key: Tensor) -> SegmentMask:
-    """Returns the mask as a rule: a padding mask (batch, 1, key) hides padding, and None hides nothing.
+    """Converts a mask to a `SegmentMask`, which attention within a window reads by position.
 
-    Shapes:
-        key (batch, heads, key, depth)
+    Args:
+        mask: A `SegmentMask`, returned as it is; a boolean padding mask (batch, 1, key), False in padding; or None if all
+            keys are real.
+        key: (batch, heads, key, depth), the keys; only their number is read, where the mask is None.
+
+    Raises:
+        ValueError: The mask has a row for each query.
     """
     if isinstance(mask, SegmentMask):
         return mask

@@ -47,11 +47,14 @@ class Carry:
         ]
 
     def end(self, carried: Sequence[Any], values: Sequence[Any], fraction: Any) -> list[Any]:
-        """Returns the carried state after a part: for statistics the weighted changes so far, for other state its value.
+        """Returns the carried state after a part of the batch.
+
+        A statistic, such as a moving average, adds `fraction` · (its value after the part - its value before the step). Other
+        state, such as that of a random generator, becomes its value after the part.
 
         Args:
             carried: The carried state before the part.
-            values: The values of the variables at the end of the part.
+            values: The values of the variables after the part.
             fraction: The part's rows of nonzero weight, divided by those of the whole batch.
         """
         return [

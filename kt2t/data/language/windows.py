@@ -45,7 +45,9 @@ def training_windows(pieces: Iterable[np.ndarray], length: int) -> Iterator[np.n
 
 
 def window_at(record: np.ndarray, length: int, phase: int) -> np.ndarray:
-    """Cuts the window that begins at offset `phase` from a slice of `training_windows`, or earlier if the slice is too short.
+    """Cuts a training window of `length` ids, which begins at offset `phase`, from one of the slices of `training_windows`.
+
+    In a slice that is too short for that, the window begins earlier.
 
     If all slices use the same phase, their windows follow each other without overlap, except for the last one.
     """

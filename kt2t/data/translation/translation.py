@@ -14,10 +14,16 @@ from kt2t.errors import DataError
 
 
 class Translation(TextToText):
-    """Base class of translation problems. A subclass has `files`, the files of each split."""
+    """Base class of translation problems: pairs of texts from files, scored by BLEU and chrF.
+
+    A subclass defines `files()`. If its files are not two parallel texts, it may define `keys()` too.
+    """
 
     def files(self) -> dict[str, list[Path]]:
-        """Returns the files of each split: two parallel texts, or one file of pairs."""
+        """Returns the paths of each split's files by the split's name, such as `{"train": [Path("a.en"), Path("a.de")]}`.
+
+        Two paths are parallel texts, source first, with a sentence per line. One path is a file of pairs (TSV or JSON lines).
+        """
         raise NotImplementedError(f"{type(self).__name__} must define files().")
 
     def splits(self) -> tuple[str, ...]:
@@ -30,7 +36,9 @@ class Translation(TextToText):
         return pairs(files[split], *self.keys())
 
     def keys(self) -> tuple[Key, Key, bool | None]:
-        """Returns how a file of pairs names source and target, and whether it has a header row (None: find out)."""
+        """Returns the names or numbers of the columns (or keys) of source and target in a file of pairs, and whether it has a
+        header row (None: find out).
+        """
         return ("inputs", "targets", None)
 
     def source_files(self) -> list[Path]:
