@@ -43,7 +43,26 @@ RECIPES = {
     "algorithmic_multiplication_": "algorithmic/multiplication_decimal40",
     "algorithmic_sort_problem": "algorithmic/sort",
 }
-BIG = {"translation/wmt_ende_base": "translation/wmt_ende_big"}  # a recipe's variant for transformer_big
+# The recipe that takes the place of another for a set of hparams or a model, by the prefix of its name; the first that fits.
+VARIANTS = {
+    "translation/wmt_ende_base": {
+        "transformer_big": "translation/wmt_ende_big",
+        "universal_transformer": "translation/universal_transformer_base",
+        "evolved_transformer": "translation/evolved_transformer_base",
+        "bytenet": "translation/bytenet_base",
+        "byte_net": "translation/bytenet_base",
+        "slicenet": "translation/slicenet_1",
+        "slice_net": "translation/slicenet_1",
+        "lstm_seq2seq_attention": "translation/lstm_attention",
+        "lstm_attention": "translation/lstm_attention",
+        "lstm_bahdanau_attention": "translation/lstm_attention",
+        "lstm_luong_attention": "translation/lstm_attention",
+        "lstm_seq2seq": "translation/lstm_seq2seq",
+    },
+    "image/mnist": {"basic_fc": "image/mnist_feed_forward"},
+    "algorithmic/addition_binary40": {"neural_gpu": "algorithmic/neural_gpu"},
+    "algorithmic/reverse_decimal40": {"lstm_seq2seq": "algorithmic/reverse_decimal40_lstm"},
+}
 # Options of problems whose value differs from that in the recipe above.
 OPTIONS = {
     "algorithmic_identity_binary40": ("problem.symbols=2",),
@@ -84,23 +103,24 @@ def translated(words: Sequence[str], recipes: Collection[str]) -> str | None:
         return f"Tensor2Tensor's options are not needed for a run: kt2t {command} {shlex.quote(run)}. See {PAGE}."
     if (problem := given.get("problem") or given.get("problems")) is None:
         return f"a recipe names problem, model and options together: see `kt2t list recipes` and {PAGE}."
-    recipe = _recipe(problem, given.get("hparams_set", ""), recipes)
+    recipe = _recipe(problem, (given.get("hparams_set", ""), given.get("model", "")), recipes)
     if recipe is None:
         return f"there is no recipe for Tensor2Tensor's {problem!r} yet: see `kt2t list recipes` and {PAGE}."
     ours = ["kt2t", command, recipe, *_overrides(problem, recipe, given, command)]
     return f"the recipe for Tensor2Tensor's {problem!r} is {recipe}: {shlex.join(ours)}. See {PAGE}."
 
 
-def _recipe(problem: str, hparams_set: str, recipes: Collection[str]) -> str | None:
+def _recipe(problem: str, names: Sequence[str], recipes: Collection[str]) -> str | None:
+    """Returns the recipe for a problem with a set of hparams or a model of these names; None if there is none."""
     plain = problem.removesuffix("_packed").removesuffix("_rev")
-    if plain.replace("_", "/", 1) in recipes:
-        return plain.replace("_", "/", 1)
-    fitting = [start for start in RECIPES if plain == start or plain.startswith(start)]
-    if not fitting:
-        return None
-    recipe = RECIPES[max(fitting, key=len)]
-    if hparams_set.startswith("transformer_big"):
-        recipe = BIG.get(recipe, recipe)
+    recipe = plain.replace("_", "/", 1)
+    if recipe not in recipes:
+        fitting = [start for start in RECIPES if plain == start or plain.startswith(start)]
+        if not fitting:
+            return None
+        recipe = RECIPES[max(fitting, key=len)]
+    variants = VARIANTS.get(recipe, {})
+    recipe = next((variants[start] for name in names for start in variants if name.startswith(start)), recipe)
     return recipe if recipe in recipes else None
 
 

@@ -7,11 +7,12 @@ import pytest
 from kt2t.cli.main import COMMANDS as OURS
 from kt2t.cli.main import run
 from kt2t.recipe_file import load, short_names
-from kt2t.tensor2tensor.command_line import BIG, COMMANDS, OPTIONS, RECIPES, SIZED, SIZES, our_command, translated
+from kt2t.tensor2tensor.command_line import COMMANDS, OPTIONS, RECIPES, SIZED, SIZES, VARIANTS, our_command, translated
 
 
 def test_every_recipe_and_command_named_exists():
-    assert {*RECIPES.values(), *BIG.values(), *SIZED} <= short_names().keys()
+    variants = {recipe for others in VARIANTS.values() for recipe in others.values()}
+    assert {*RECIPES.values(), *VARIANTS, *variants, *SIZED} <= short_names().keys()
     assert set(COMMANDS.values()) <= set(OURS)
 
 
@@ -20,11 +21,16 @@ def test_every_recipe_and_command_named_exists():
     [
         (["--problem=translate_ende_wmt32k", "--hparams_set=transformer_base"], "kt2t train translation/wmt_ende_base."),
         (["--problem=translate_ende_wmt32k_packed", "--hparams_set=transformer_big_single_gpu"], "translation/wmt_ende_big."),
-        (["--problem", "algorithmic_reverse_decimal40", "--model", "lstm_seq2seq"], "algorithmic/reverse_decimal40."),
+        (["--problem", "algorithmic_reverse_decimal40", "--model", "lstm_seq2seq"], "algorithmic/reverse_decimal40_lstm."),
+        (["--problem", "algorithmic_reverse_decimal40", "--model", "transformer"], "algorithmic/reverse_decimal40."),
+        (["--problem=translate_ende_wmt8k", "--model=slice_net", "--hparams_set=slicenet_1"], "translation/slicenet_1."),
+        (["--problem=translate_ende_wmt8k", "--hparams_set=lstm_luong_attention_multi"], "translation/lstm_attention."),
+        (["--problem=translate_ende_wmt8k", "--model=lstm_seq2seq"], "translation/lstm_seq2seq."),
+        (["--problem=translate_ende_wmt32k", "--model=universal_transformer"], "translation/universal_transformer_base."),
         (["--problem=algorithmic_reverse_binary40"], "algorithmic/reverse_decimal40 problem.symbols=2."),
         (["--problem=algorithmic_addition_binary40"], "algorithmic/addition_binary40."),
         (["--problem=languagemodel_lm1b32k"], "language/text_files."),
-        (["--problem=image_mnist", "--hparams_set=basic_fc_small"], "kt2t train image/mnist."),
+        (["--problem=image_mnist", "--hparams_set=basic_fc_small"], "kt2t train image/mnist_feed_forward."),
         (
             ["--problem=translate_enfr_wmt8k", "--hparams_set=transformer_tiny", "--train_steps=100", "--output_dir=a b"],
             "kt2t train translation/own model.num_layers=2 model.hidden_dim=128 model.intermediate_dim=512 model.num_heads=4 "
