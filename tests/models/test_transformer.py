@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
-from harness import counted_on_tensorflow, numbers
+from harness import ON_JAX, counted_on_tensorflow, numbers
 from model_harness import (
     beams_by_recomputation,
     check_learns,
@@ -25,17 +25,19 @@ SIZES = {"num_layers": 2, "hidden_dim": 16, "intermediate_dim": 24, "num_heads":
 FEATURES = {"inputs": Text(12), "targets": Text(12)}
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"norm": "post", "tie": "output", "encoder_layers": 1, "positions": LearnedPositions(9)},
-        {"normalization": L2Norm()},
-        {"input_positions": "from_end"},
-        {"attention": RelativeAttention(2, max_distance=2), "positions": NoPositions()},
-        {"tie": "none", "key_dim": 8, "value_dim": 4, "feed_forward": FeedForward(8, "gelu")},
-    ],
-)
+OPTIONS = [
+    {},
+    {"norm": "post", "tie": "output", "encoder_layers": 1, "positions": LearnedPositions(9)},
+    {"normalization": L2Norm()},
+    {"input_positions": "from_end"},
+    {"attention": RelativeAttention(2, max_distance=2), "positions": NoPositions()},
+    {"tie": "none", "key_dim": 8, "value_dim": 4, "feed_forward": FeedForward(8, "gelu")},
+]
+# On JAX the same options, as many at once as fit together: compiling a model takes ten seconds.
+TOGETHER = [{**OPTIONS[1], **OPTIONS[3]}, {**OPTIONS[2], **OPTIONS[4], **OPTIONS[5]}]
+
+
+@pytest.mark.parametrize("options", TOGETHER if ON_JAX else OPTIONS)
 def test_it_is_a_model_like_any(options, tmp_path):
     check_model(lambda: Transformer(FEATURES, **SIZES, dropout=0.0, **options), text_batch(), (8, 5, 12), tmp_path)
 
@@ -204,6 +206,7 @@ def test_what_is_decoded_ends_with_zeros():
             assert not any(row[row.index(END) + 1 :])
 
 
+@pytest.mark.skipif(ON_JAX, reason="layers/test_recomputation.py compares the gradients on JAX")
 def test_fit_learns_the_same_with_what_is_computed_again():
     batch, weights, losses = text_batch(), [], []
     for recompute in (False, True):
