@@ -207,7 +207,7 @@ def check_bfloat16(make: Make, inputs: Any, options: Any, output: np.ndarray) ->
 
 
 def forward(layer: Any, **mode: Any) -> Callable[..., Any]:
-    """`layer(*inputs, **options, **mode)`, as one computation on JAX. There a layer without weights is built first.
+    """`layer(*inputs, **options, **mode)`, as one computation on JAX; there the call that builds a layer is eager.
 
     Args:
         mode: `training`, or nothing.
@@ -243,7 +243,7 @@ def stateless(layer: Any, call: Callable[..., Any]) -> Callable[..., Any]:
 
     def run(*inputs: Any, **options: Any) -> Any:
         if not layer.built:
-            layer(*inputs, **options)
+            return call(*inputs, **options)
         known = Known(inputs, options)
         output, values = pure(known, [variable.value for variable in _variables(layer)], known.arrays)
         for variable, value in zip(_variables(layer), values, strict=True):
